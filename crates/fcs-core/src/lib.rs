@@ -1,0 +1,23 @@
+//! Types that every crate shares: typed identifiers, probability, time, secrets, digests and error codes.
+//!
+//! For: giving a value its meaning once, checked on construction.
+//! Not for: anything that decides, and nothing that does I/O or reads a clock.
+//!
+//! Invariants: an identifier is valid when it exists; a [`Probability`] is finite and in `[0, 1]`;
+//! a [`Secret`] never prints its value.
+
+mod digest;
+mod error;
+mod id;
+mod probability;
+mod secret;
+mod time;
+
+pub use digest::{Digest, ParseDigestError};
+pub use error::{ApiError, ErrorCode, Violation};
+pub use id::{
+    ApplicationId, DecisionId, DeploymentId, IdempotencyKey, InvalidId, ModelVersion, RandomBytes,
+};
+pub use probability::{InvalidProbability, Probability};
+pub use secret::Secret;
+pub use time::{Clock, InvalidTime, UnixMicros};
