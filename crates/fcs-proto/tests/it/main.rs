@@ -1,0 +1,70 @@
+//! The committed bindings are what the contracts in `proto/` generate.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const CONTRACTS: [&str; 7] = [
+    "faircredit/scoring/v1/scoring.proto",
+    "faircredit/scoring/v1/feed.proto",
+    "faircredit/scoring/v1/traffic.proto",
+    "faircredit/model/v1/model.proto",
+    "faircredit/monitoring/v1/monitoring.proto",
+    "faircredit/deployment/v1/deployment.proto",
+    "faircredit/deployment/v1/audit.proto",
+];
+
+/// `cargo xtask codegen` sets this variable to write the bindings instead of comparing them.
+const UPDATE: &str = "FCS_UPDATE_GENERATED";
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a development switch of this test alone"
+)]
+fn committed_bindings_are_current() {
+    let fresh = tempfile::tempdir().expect("temporary folder");
+    generate(fresh.path());
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated");
+    if std::env::var(UPDATE).is_ok() {
+        for (name, text) in bindings(fresh.path()) {
+            fs::write(committed.join(name), text).expect("write a binding");
+        }
+    }
+    assert_eq!(
+        names(&bindings(&committed)),
+        names(&bindings(fresh.path())),
+        "run `cargo xtask codegen`"
+    );
+    for ((name, old), (_, new)) in bindings(&committed).iter().zip(bindings(fresh.path())) {
+        assert!(
+            *old == new,
+            "{name} is out of date: run `cargo xtask codegen`"
+        );
+    }
+}
+
+fn generate(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let descriptors = protox::compile(CONTRACTS, [root]).expect("the contracts compile");
+    tonic_prost_build::configure()
+        .out_dir(folder)
+        .compile_fds(descriptors)
+        .expect("bindings are generated");
+}
+
+fn bindings(folder: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("folder of bindings")
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    files
+        .iter()
+        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+fn names(bindings: &[(String, String)]) -> Vec<&str> {
+    bindings.iter().map(|(name, _)| name.as_str()).collect()
+}
