@@ -1,0 +1,12 @@
+//! Comparison with other implementations, published numbers, and properties.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly; the exemption for tests covers test functions only"
+)]
+
+mod golden;
+mod properties;
+mod published;
+mod report;
