@@ -1,0 +1,31 @@
+//! What tests share: fresh PostgreSQL databases, the test Redis, real service processes.
+//!
+//! For: tests of the service crates and of whole systems.
+//! Not for: production code; only development dependencies may name this crate.
+//!
+//! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`.
+
+pub mod postgres;
+pub mod process;
+pub mod wait;
+
+/// URL of the test Redis.
+///
+/// # Panics
+/// When the tests run without `cargo xtask test`.
+pub fn redis_url() -> String {
+    server_url("FCS_TEST_REDIS_URL")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "the one place where tests learn of their servers; without them there is no test"
+)]
+fn server_url(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set: run the tests with `cargo xtask test`, which starts the servers"
+        )
+    })
+}

@@ -1,0 +1,88 @@
+//! Development tasks. `cargo xtask --help` lists them.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a task talks to the person who runs it"
+)]
+
+mod command;
+mod layers;
+mod packages;
+mod servers;
+mod sizes;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+use command::cargo;
+
+#[derive(Parser)]
+#[command(
+    about = "Development tasks of the Fair Credit Scorer",
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Starts a private PostgreSQL and Redis (installing them if needed) and runs every test.
+    Test(test::Options),
+    /// Checks that dependencies point down: processes, foundations, domain, core.
+    CheckLayers,
+    /// Checks that no source file has more than 500 lines.
+    CheckSizes,
+    /// Checks the contracts in proto/ with buf.
+    CheckProto,
+    /// Writes the protobuf bindings again.
+    Codegen,
+    /// Runs every check that CI runs beside the tests.
+    Check,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::CheckLayers => layers::check(),
+        Task::CheckSizes => sizes::check(),
+        Task::CheckProto => check_proto(),
+        Task::Codegen => codegen(),
+        Task::Check => check(),
+    }
+}
+
+fn check() -> anyhow::Result<()> {
+    command::run(cargo().args(["fmt", "--all", "--check"]))?;
+    command::run(cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    layers::check()?;
+    sizes::check()?;
+    check_proto()
+}
+
+/// The version is pinned so that a new rule never breaks an old commit.
+fn check_proto() -> anyhow::Result<()> {
+    command::run(
+        command::new("npx")
+            .args(["--yes", "@bufbuild/buf@1.75.0", "lint"])
+            .current_dir(command::workspace_root().join("proto")),
+    )?;
+    println!("proto: the contracts follow the rules in proto/buf.yaml");
+    Ok(())
+}
+
+fn codegen() -> anyhow::Result<()> {
+    command::run(
+        cargo()
+            .args(["test", "--package", "fcs-proto"])
+            .env("FCS_UPDATE_GENERATED", "1"),
+    )
+}

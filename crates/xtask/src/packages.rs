@@ -1,0 +1,72 @@
+//! Finding the server programs, and installing them from Debian's packages when they are missing.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::command;
+
+/// Folder with `initdb` and `postgres`; installs PostgreSQL when there is none.
+pub(crate) fn postgres_folder() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = find_postgres() {
+        return Ok(folder);
+    }
+    install("postgresql")?;
+    find_postgres()
+        .context("PostgreSQL was installed, yet there is no initdb in /usr/lib/postgresql/*/bin")
+}
+
+/// The Redis server program; installs it when there is none.
+pub(crate) fn redis_program() -> anyhow::Result<PathBuf> {
+    let program = PathBuf::from("redis-server");
+    if !command::exists(&program) {
+        install("redis-server")?;
+    }
+    Ok(program)
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    let newest_debian = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+        let mut folders: Vec<PathBuf> = versions
+            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+            .collect();
+        folders.retain(|folder| folder.join("initdb").exists());
+        folders.sort();
+        folders.pop()
+    };
+    let on_path =
+        || env::split_paths(&env::var_os("PATH")?).find(|folder| folder.join("initdb").exists());
+    newest_debian().or_else(on_path)
+}
+
+fn install(package: &str) -> anyhow::Result<()> {
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("install {package} and run this again (only Debian's apt-get is known here)");
+    }
+    eprintln!("installing {package} with apt-get");
+    apt_get(&["update", "-qq"])?;
+    apt_get(&["install", "-y", "-qq", "--no-install-recommends", package])
+}
+
+fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = if is_root()? {
+        command::new("apt-get")
+    } else {
+        let mut sudo = command::new("sudo");
+        sudo.arg("apt-get");
+        sudo
+    };
+    command::run(
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Whether the task runs as root.
+pub(crate) fn is_root() -> anyhow::Result<bool> {
+    Ok(command::output(command::new("id").arg("-u"))?.trim() == "0")
+}

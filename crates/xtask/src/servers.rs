@@ -1,0 +1,141 @@
+//! Private PostgreSQL and Redis servers on free ports in a temporary folder.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::{command, packages};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Running servers; dropping them stops the processes and removes their files.
+pub(crate) struct Servers {
+    postgres: Child,
+    redis: Child,
+    folder: PathBuf,
+    /// Administrative URL of the PostgreSQL server.
+    pub(crate) postgres_url: String,
+    /// URL of the Redis server.
+    pub(crate) redis_url: String,
+}
+
+impl Servers {
+    /// Starts both servers and waits until they accept connections.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let postgres_programs = packages::postgres_folder()?;
+        let redis_program = packages::redis_program()?;
+        let folder = std::env::temp_dir().join(format!("fcs-test-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let (postgres_port, redis_port) = (free_port()?, free_port()?);
+        let postgres = start_postgres(&postgres_programs, &folder, postgres_port)?;
+        let redis = Command::new(redis_program)
+            .args([
+                "--port",
+                &redis_port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+            ])
+            .args(["--appendonly", "no"])
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .context("start redis-server")?;
+        let mut servers = Self {
+            postgres,
+            redis,
+            folder,
+            postgres_url: format!("postgresql://postgres@127.0.0.1:{postgres_port}/postgres"),
+            redis_url: format!("redis://127.0.0.1:{redis_port}"),
+        };
+        wait_for_port("PostgreSQL", &mut servers.postgres, postgres_port)?;
+        wait_for_port("Redis", &mut servers.redis, redis_port)?;
+        Ok(servers)
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        // PostgreSQL's postmaster stops its children on SIGINT (fast shutdown); Redis keeps nothing.
+        for child in [&mut self.postgres, &mut self.redis] {
+            let _ = Command::new("kill")
+                .args(["-INT", &child.id().to_string()])
+                .status();
+            let _ = child.wait();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn start_postgres(programs: &Path, folder: &Path, port: u16) -> anyhow::Result<Child> {
+    let data = folder.join("postgres");
+    fs::create_dir(&data)?;
+    let as_root = packages::is_root()?;
+    if as_root {
+        // PostgreSQL refuses to run as root.
+        command::run(command::new("chown").arg("-R").arg("postgres").arg(folder))?;
+    }
+    let program = |name: &str| {
+        let path = programs.join(name);
+        let mut command = if as_root {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+                .arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command.current_dir(folder);
+        command
+    };
+    command::output(
+        program("initdb")
+            .args(["--username=postgres", "--auth=trust", "--no-sync", "-D"])
+            .arg(&data),
+    )?;
+    let log = fs::File::create(folder.join("postgres.log"))?;
+    program("postgres")
+        .arg("-D")
+        .arg(&data)
+        .args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port.to_string(),
+            "-c",
+            "max_connections=300",
+        ])
+        .arg("-k")
+        .arg(folder)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .context("start postgres")
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
+}
+
+fn wait_for_port(name: &str, child: &mut Child, port: u16) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if let Some(status) = child.try_wait()? {
+            bail!("{name} ended with {status} while it started");
+        }
+        if start.elapsed() > START_LIMIT {
+            bail!("{name} did not accept connections within {START_LIMIT:?}");
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

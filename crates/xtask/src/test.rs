@@ -1,0 +1,44 @@
+//! Every test, against real servers.
+
+use crate::command::{self, cargo};
+use crate::servers::Servers;
+
+/// What to run.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only this package.
+    #[arg(long, short)]
+    package: Option<String>,
+    /// Passed on to the test runner, for example a part of a test's name.
+    #[arg(trailing_var_arg = true)]
+    rest: Vec<String>,
+}
+
+/// Builds the programs, starts the servers, runs the tests and stops the servers.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    // End-to-end tests start the real programs from the target folder.
+    command::run(cargo().args(["build", "--workspace", "--bins"]))?;
+    let servers = Servers::start()?;
+    command::run(
+        runner()
+            .args(selection(options.package.as_deref()))
+            .args(&options.rest)
+            .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
+            .env("FCS_TEST_REDIS_URL", &servers.redis_url),
+    )
+}
+
+/// nextest when it is installed: it runs the tests of all crates side by side; else `cargo test`.
+fn runner() -> std::process::Command {
+    let mut command = cargo();
+    if command::exists("cargo-nextest") {
+        command.args(["nextest", "run", "--no-fail-fast"]);
+    } else {
+        command.args(["test", "--no-fail-fast", "--all-targets"]);
+    }
+    command
+}
+
+fn selection(package: Option<&str>) -> Vec<&str> {
+    package.map_or(vec!["--workspace"], |package| vec!["--package", package])
+}
