@@ -1,0 +1,27 @@
+//! The largest model and population that this crate accepts. Beyond a limit there is an error, never a slow answer.
+
+/// Bytes of a model text: 64 MiB. A model of 300 trees with 31 leaves has about 1 MB.
+pub const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Trees of a model.
+pub const TREES_MAX: usize = 10_000;
+
+/// Features of a model.
+pub const FEATURES_MAX: usize = 10_000;
+
+/// Leaves of one tree.
+pub const LEAVES_PER_TREE_MAX: usize = 1 << 16;
+
+/// Splits between a root and its deepest leaf.
+pub const DEPTH_MAX: usize = 512;
+
+/// Lines of a header or of a tree.
+pub const FIELDS_PER_BLOCK_MAX: usize = 64;
+
+/// Distinct features on the way to one leaf, for attributions: one bit each in a 64-bit pattern.
+pub const PATH_FEATURES_MAX: usize = 64;
+
+/// Conditions, and separately reference patterns, that a prepared [`Attributor`](crate::Attributor) holds over all
+/// its leaves; and nodes of one tree times references, while it is prepared. At 16 bytes each at most, each of these
+/// stays near 512 MiB.
+pub const ATTRIBUTION_ENTRIES_MAX: usize = 1 << 25;

@@ -1,0 +1,238 @@
+//! Turns the fields of one tree into nodes, and checks that they form a tree.
+
+use super::error::Problem;
+use super::fields::{Field, Fields};
+use crate::limits;
+use crate::tree::{Child, Missing, Node, Test, Tree};
+
+/// Names of a tree's lines. Those that no prediction needs are only known, not read.
+const TREE_FIELDS: [&str; 18] = [
+    "num_leaves",
+    "num_cat",
+    "split_feature",
+    "split_gain",
+    "threshold",
+    "decision_type",
+    "left_child",
+    "right_child",
+    "leaf_value",
+    "leaf_weight",
+    "leaf_count",
+    "internal_value",
+    "internal_weight",
+    "internal_count",
+    "cat_boundaries",
+    "cat_threshold",
+    "is_linear",
+    "shrinkage",
+];
+
+// Bits of a node's `decision_type` (LightGBM `include/LightGBM/tree.h`).
+const CATEGORICAL_BIT: u8 = 1;
+const DEFAULT_LEFT_BIT: u8 = 2;
+const MISSING_TYPE_SHIFT: u8 = 2;
+
+/// One tree of a model with `feature_count` features.
+pub(super) fn tree(fields: &Fields<'_>, feature_count: usize) -> Result<Tree, Problem> {
+    // Before the unknown fields, because a linear tree also brings some of those.
+    if let Some(field) = fields.optional("is_linear")
+        && field.value != "0"
+    {
+        return Err(field.unsupported("0: leaves with a constant value"));
+    }
+    fields.refuse_unknown(&TREE_FIELDS)?;
+
+    let leaves = fields.required("num_leaves")?;
+    let leaf_count = leaves.number::<usize>()?;
+    if leaf_count == 0 || leaf_count > limits::LEAVES_PER_TREE_MAX {
+        return Err(leaves.out_of_range(0, "1 to 65,536 leaves"));
+    }
+    let leaf_value = fields.required("leaf_value")?;
+    let leaf_values: Vec<f64> = leaf_value.list(leaf_count)?;
+    if let Some(position) = leaf_values.iter().position(|value| !value.is_finite()) {
+        return Err(leaf_value.out_of_range(position, "finite"));
+    }
+    if leaf_count == 1 {
+        return Ok(Tree {
+            nodes: Vec::new(),
+            leaf_values,
+            category_words: Vec::new(),
+        });
+    }
+
+    let category_sets = CategorySets::read(fields)?;
+    let nodes = nodes(fields, leaf_count, feature_count, &category_sets)?;
+    check_shape(&nodes, leaf_count)?;
+    Ok(Tree {
+        nodes,
+        leaf_values,
+        category_words: category_sets.words,
+    })
+}
+
+/// The bit sets of a tree's categorical splits.
+struct CategorySets {
+    /// First word of each set, then the end of the last: strictly ascending, within `words`.
+    boundaries: Vec<u32>,
+    words: Vec<u32>,
+}
+
+impl CategorySets {
+    fn read(fields: &Fields<'_>) -> Result<Self, Problem> {
+        let count_field = fields.required("num_cat")?;
+        let set_count = count_field.number::<usize>()?;
+        if set_count == 0 {
+            return Ok(Self {
+                boundaries: vec![0],
+                words: Vec::new(),
+            });
+        }
+        if set_count >= limits::LEAVES_PER_TREE_MAX {
+            return Err(count_field.out_of_range(0, "fewer sets than leaves"));
+        }
+        let field = fields.required("cat_boundaries")?;
+        let boundaries: Vec<u32> = field.list(set_count + 1)?;
+        if boundaries[0] != 0 {
+            return Err(field.out_of_range(0, "0"));
+        }
+        for position in 1..boundaries.len() {
+            if boundaries[position] <= boundaries[position - 1] {
+                return Err(field.out_of_range(position, "above the one before it"));
+            }
+        }
+        let words = fields
+            .required("cat_threshold")?
+            .list(boundaries[set_count] as usize)?;
+        Ok(Self { boundaries, words })
+    }
+
+    /// The test of a categorical node: its `threshold` is the number of its set.
+    fn test(&self, threshold: f64) -> Option<Test> {
+        let set_count = self.boundaries.len() - 1;
+        if threshold.fract() != 0.0 || !(0.0..set_count as f64).contains(&threshold) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number below the number of sets"
+        )]
+        let set = threshold as usize;
+        let first_word = self.boundaries[set];
+        Some(Test::Category {
+            first_word,
+            word_count: self.boundaries[set + 1] - first_word,
+        })
+    }
+}
+
+fn nodes(
+    fields: &Fields<'_>,
+    leaf_count: usize,
+    feature_count: usize,
+    category_sets: &CategorySets,
+) -> Result<Vec<Node>, Problem> {
+    let node_count = leaf_count - 1;
+    let feature_field = fields.required("split_feature")?;
+    let features: Vec<u32> = feature_field.list(node_count)?;
+    let threshold_field = fields.required("threshold")?;
+    let thresholds: Vec<f64> = threshold_field.list(node_count)?;
+    let type_field = fields.required("decision_type")?;
+    let decision_types: Vec<u8> = type_field.list(node_count)?;
+    let left_children = children(fields.required("left_child")?, leaf_count)?;
+    let right_children = children(fields.required("right_child")?, leaf_count)?;
+
+    let mut nodes = Vec::with_capacity(node_count);
+    for index in 0..node_count {
+        if features[index] as usize >= feature_count {
+            return Err(feature_field.out_of_range(index, "the index of a feature"));
+        }
+        let (decision_type, threshold) = (decision_types[index], thresholds[index]);
+        let missing = missing_type(decision_type)
+            .ok_or_else(|| type_field.out_of_range(index, "a known decision type"))?;
+        let test = if decision_type & CATEGORICAL_BIT == 0 {
+            // LightGBM writes thresholds within +-1e300; infinite ones still have a meaning.
+            if threshold.is_nan() {
+                return Err(threshold_field.out_of_range(index, "a number"));
+            }
+            let default_left = decision_type & DEFAULT_LEFT_BIT != 0;
+            Test::Number {
+                threshold,
+                missing,
+                default_left,
+            }
+        } else {
+            // The other bits play no part: whatever is not in the set goes right.
+            category_sets
+                .test(threshold)
+                .ok_or_else(|| threshold_field.out_of_range(index, "the number of a set"))?
+        };
+        let (left, right) = (left_children[index], right_children[index]);
+        nodes.push(Node {
+            feature: features[index],
+            test,
+            left,
+            right,
+        });
+    }
+    Ok(nodes)
+}
+
+fn missing_type(decision_type: u8) -> Option<Missing> {
+    match decision_type >> MISSING_TYPE_SHIFT {
+        0 => Some(Missing::None),
+        1 => Some(Missing::Zero),
+        2 => Some(Missing::Nan),
+        _ => None,
+    }
+}
+
+/// Children as LightGBM numbers them: a node by its index, a leaf by the bitwise complement of its index.
+fn children(field: Field<'_>, leaf_count: usize) -> Result<Vec<Child>, Problem> {
+    let numbers: Vec<i32> = field.list(leaf_count - 1)?;
+    let mut children = Vec::with_capacity(numbers.len());
+    for (position, number) in numbers.into_iter().enumerate() {
+        let (child, count) = match u32::try_from(number) {
+            Ok(node) => (Child::Node(node), leaf_count - 1),
+            Err(_) => (Child::Leaf((!number).cast_unsigned()), leaf_count),
+        };
+        let (Child::Node(index) | Child::Leaf(index)) = child;
+        if index as usize >= count {
+            return Err(field.out_of_range(position, "the number of a node or leaf"));
+        }
+        children.push(child);
+    }
+    Ok(children)
+}
+
+/// Walks from the root: every node and every leaf must be met exactly once, and not too deep.
+fn check_shape(nodes: &[Node], leaf_count: usize) -> Result<(), Problem> {
+    let mut node_met = vec![false; nodes.len()];
+    let mut leaf_met = vec![false; leaf_count];
+    let mut pending = vec![(0_usize, 1_usize)];
+    node_met[0] = true;
+    let mut met_count = 1;
+    while let Some((node, depth)) = pending.pop() {
+        if depth > limits::DEPTH_MAX {
+            return Err(Problem::TooDeep);
+        }
+        for child in [nodes[node].left, nodes[node].right] {
+            let met = match child {
+                Child::Node(index) => {
+                    pending.push((index as usize, depth + 1));
+                    &mut node_met[index as usize]
+                }
+                Child::Leaf(index) => &mut leaf_met[index as usize],
+            };
+            // Stopping at the first repetition also bounds this walk.
+            if std::mem::replace(met, true) {
+                return Err(Problem::ReachedTwice { node });
+            }
+            met_count += 1;
+        }
+    }
+    match nodes.len() + leaf_count - met_count {
+        0 => Ok(()),
+        count => Err(Problem::Unreachable { count }),
+    }
+}
