@@ -1,0 +1,218 @@
+//! The rules that a manifest must keep once its tables have the right shape.
+
+use std::collections::BTreeSet;
+
+use fcs_core::{ModelVersion, UnixMicros};
+
+use super::shape::{CutOffs, Draft};
+use super::{Evaluation, FileEntry, FileRole, ModelInfo, Reason, ReferencePopulation, Training};
+use crate::score::ScoreScale;
+
+/// Adds a problem for every broken rule that concerns neither features nor knock-outs.
+pub(super) fn sections(draft: &Draft, problems: &mut Vec<String>) {
+    if let Some(model) = &draft.model {
+        model_info(model, problems);
+    }
+    files(&draft.files, problems);
+    reasons(&draft.reasons, problems);
+    if let Some(score) = &draft.score {
+        score_scale(score, problems);
+    }
+    if let (Some(score), Some(cut_offs)) = (&draft.score, &draft.cut_offs) {
+        cut_offs_fit(score, cut_offs, problems);
+    }
+    if let Some(population) = &draft.reference_population {
+        reference_population(population, draft, problems);
+    }
+    if let Some(Training { rows: 0 }) = draft.training {
+        problems.push("training.rows: must be at least 1".to_owned());
+    }
+    if let Some(measured) = &draft.evaluation {
+        evaluation(measured, problems);
+    }
+}
+
+fn model_info(model: &ModelInfo, problems: &mut Vec<String>) {
+    if let Err(error) = ModelVersion::new(&model.name, &model.version) {
+        problems.push(format!("model.name, model.version: {error}"));
+    }
+    not_blank("model.title", &model.title, problems);
+    not_blank("model.adverse_outcome", &model.adverse_outcome, problems);
+    let midnight = format!("{}T00:00:00Z", model.created);
+    if model.created.len() != 10 || UnixMicros::parse_rfc3339(&midnight).is_err() {
+        problems.push("model.created: must be a day as YYYY-MM-DD".to_owned());
+    }
+    let commit = &model.git_commit;
+    let is_commit = (7..=64).contains(&commit.len())
+        && commit
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !commit.is_empty() && !is_commit {
+        problems.push(
+            "model.git_commit: must be empty or 7 to 64 lower-case hexadecimal digits".to_owned(),
+        );
+    }
+}
+
+fn files(files: &[Option<FileEntry>], problems: &mut Vec<String>) {
+    let mut paths = BTreeSet::new();
+    for (index, file) in present(files) {
+        let plain = !file.path.is_empty()
+            && file.path.len() <= 255
+            && !file.path.starts_with('.')
+            && file
+                .path
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if !plain {
+            problems.push(format!(
+                "files[{index}].path: must be a plain file name of letters, digits, '.', '_' and '-', \
+                 not starting with '.'"
+            ));
+        }
+        if !paths.insert(&file.path) {
+            problems.push(format!(
+                "files[{index}].path: {:?} is listed twice",
+                file.path
+            ));
+        }
+        let format = file.role.format();
+        if file.format != format {
+            problems.push(format!(
+                "files[{index}].format: must be {format:?} for this role"
+            ));
+        }
+    }
+    // A file that could not be read might be the missing one.
+    if files.iter().any(Option::is_none) {
+        return;
+    }
+    for role in FileRole::ALL {
+        let count = files
+            .iter()
+            .flatten()
+            .filter(|file| file.role == role)
+            .count();
+        if count != 1 {
+            problems.push(format!(
+                "files: role {role:?} must occur once, found {count} times"
+            ));
+        }
+    }
+}
+
+fn reasons(reasons: &[Option<Reason>], problems: &mut Vec<String>) {
+    let mut codes = BTreeSet::new();
+    for (index, reason) in present(reasons) {
+        let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
+        if !(1..=64).contains(&reason.code.len()) || !reason.code.bytes().all(allowed) {
+            problems.push(format!(
+                "reasons[{index}].code: must be 1 to 64 upper-case letters, digits and '-'"
+            ));
+        }
+        if !codes.insert(&reason.code) {
+            problems.push(format!(
+                "reasons[{index}].code: {:?} occurs twice",
+                reason.code
+            ));
+        }
+        not_blank(&format!("reasons[{index}].text"), &reason.text, problems);
+        let digits = reason.regb_ref.bytes().all(|byte| byte.is_ascii_digit());
+        let listed = digits
+            && reason.regb_ref.len() == 2
+            && ("01"..="23").contains(&reason.regb_ref.as_str());
+        if !listed && reason.regb_ref != "other" {
+            problems.push(format!(
+                "reasons[{index}].regb_ref: must be \"01\" to \"23\" or \"other\""
+            ));
+        }
+        if !(1..=9).contains(&reason.hmda_code) {
+            problems.push(format!("reasons[{index}].hmda_code: must be 1 to 9"));
+        }
+    }
+}
+
+fn score_scale(score: &ScoreScale, problems: &mut Vec<String>) {
+    if score.minimum >= score.maximum {
+        problems.push("score.minimum: must be below score.maximum".to_owned());
+    }
+    let (low, high) = (f64::from(score.minimum), f64::from(score.maximum));
+    if !(low..=high).contains(&score.base_score) {
+        problems
+            .push("score.base_score: must lie between score.minimum and score.maximum".to_owned());
+    }
+    let positive = [
+        ("base_odds", score.base_odds),
+        ("points_to_double_odds", score.points_to_double_odds),
+    ];
+    for (key, value) in positive {
+        if !(value.is_finite() && value > 0.0) {
+            problems.push(format!("score.{key}: must be a finite number above 0"));
+        }
+    }
+}
+
+fn cut_offs_fit(score: &ScoreScale, cut_offs: &CutOffs, problems: &mut Vec<String>) {
+    let scale = score.minimum..=score.maximum;
+    if !scale.contains(&cut_offs.approve_at_least) {
+        problems.push("policy.approve_at_least: must lie on the scale of [score]".to_owned());
+    }
+    if !scale.contains(&cut_offs.refer_at_least) {
+        problems.push("policy.refer_at_least: must lie on the scale of [score]".to_owned());
+    }
+    if cut_offs.refer_at_least > cut_offs.approve_at_least {
+        problems
+            .push("policy.refer_at_least: must not be above policy.approve_at_least".to_owned());
+    }
+}
+
+fn reference_population(
+    population: &ReferencePopulation,
+    draft: &Draft,
+    problems: &mut Vec<String>,
+) {
+    not_blank("reference_population.id", &population.id, problems);
+    not_blank(
+        "reference_population.description",
+        &population.description,
+        problems,
+    );
+    if population.rows == 0 {
+        problems.push("reference_population.rows: must be at least 1".to_owned());
+    }
+    if population.score_from >= population.score_to {
+        problems.push("reference_population.score_from: must be below score_to".to_owned());
+    }
+    if let Some(cut_offs) = &draft.cut_offs
+        && population.score_from < cut_offs.approve_at_least
+    {
+        problems.push(
+            "reference_population.score_from: must not be below policy.approve_at_least".to_owned(),
+        );
+    }
+}
+
+fn evaluation(evaluation: &Evaluation, problems: &mut Vec<String>) {
+    if evaluation.rows == 0 {
+        problems.push("evaluation.rows: must be at least 1".to_owned());
+    }
+    for (key, value) in [("auc", evaluation.auc), ("brier", evaluation.brier)] {
+        if !(0.0..=1.0).contains(&value) {
+            problems.push(format!("evaluation.{key}: must be from 0 to 1"));
+        }
+    }
+}
+
+/// The entries that could be read, with their positions in the file.
+pub(super) fn present<T>(entries: &[Option<T>]) -> impl Iterator<Item = (usize, &T)> {
+    entries
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+}
+
+pub(super) fn not_blank(path: &str, text: &str, problems: &mut Vec<String>) {
+    if text.trim().is_empty() {
+        problems.push(format!("{path}: must not be empty"));
+    }
+}
