@@ -1,0 +1,139 @@
+//! The models in memory.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion};
+use fcs_decision::trust::TrustPolicy;
+
+use super::package::{self, LoadedModel, PackageError};
+
+/// What the server knows of one package.
+#[derive(Clone)]
+pub enum ModelState {
+    /// In the registry.
+    Available,
+    /// Verified and in memory; the digest is the manifest's.
+    Loaded(Digest),
+    /// Refused when it was last loaded.
+    Refused(String),
+}
+
+/// Loads packages from a folder registry and keeps them.
+pub struct Models {
+    registry: PathBuf,
+    trust: TrustPolicy,
+    loaded: RwLock<BTreeMap<ModelVersion, Arc<LoadedModel>>>,
+    refused: RwLock<BTreeMap<ModelVersion, String>>,
+}
+
+impl Models {
+    /// Serves packages below `registry` that a key of `trust` signed.
+    pub fn new(registry: PathBuf, trust: TrustPolicy) -> Self {
+        Self {
+            registry,
+            trust,
+            loaded: RwLock::default(),
+            refused: RwLock::default(),
+        }
+    }
+
+    /// Verifies and loads a package; one that is loaded already stays as it is, for versions are immutable.
+    ///
+    /// Reads files and computes for up to a second: call it from a blocking thread.
+    ///
+    /// # Errors
+    /// `NotFound`, or `FailedPrecondition` with the check that failed.
+    pub fn load(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
+        if let Some(loaded) = self.get(model) {
+            return Ok(loaded);
+        }
+        match package::load(&self.registry, model, &self.trust) {
+            Ok(loaded) => {
+                let loaded = Arc::new(loaded);
+                write(&self.refused).remove(model);
+                write(&self.loaded).insert(model.clone(), Arc::clone(&loaded));
+                tracing::info!(model = %model, digest = %loaded.manifest.digest(), "model loaded");
+                Ok(loaded)
+            }
+            Err(error) => Err(self.refuse(model, &error)),
+        }
+    }
+
+    /// A loaded model.
+    pub fn get(&self, model: &ModelVersion) -> Option<Arc<LoadedModel>> {
+        self.loaded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(model)
+            .cloned()
+    }
+
+    /// How many models are in memory.
+    pub fn loaded_count(&self) -> usize {
+        self.loaded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// Every package of the registry with its state.
+    ///
+    /// # Errors
+    /// `Unavailable` when the registry cannot be listed.
+    pub fn list(&self) -> Result<Vec<(ModelVersion, ModelState)>, ApiError> {
+        let models = package::list(&self.registry).map_err(|error| {
+            tracing::error!(error = %describe(&error), "the registry cannot be listed");
+            ApiError::new(
+                ErrorCode::Unavailable,
+                "REGISTRY_UNREADABLE",
+                "the model registry cannot be listed",
+            )
+        })?;
+        Ok(models
+            .into_iter()
+            .map(|model| (model.clone(), self.state(&model)))
+            .collect())
+    }
+
+    fn state(&self, model: &ModelVersion) -> ModelState {
+        if let Some(loaded) = self.get(model) {
+            return ModelState::Loaded(loaded.manifest.digest());
+        }
+        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        refused
+            .get(model)
+            .cloned()
+            .map_or(ModelState::Available, ModelState::Refused)
+    }
+
+    fn refuse(&self, model: &ModelVersion, error: &PackageError) -> ApiError {
+        let reason = describe(error);
+        if matches!(error, PackageError::NotFound { .. }) {
+            return ApiError::not_found("MODEL_NOT_FOUND", reason);
+        }
+        tracing::warn!(model = %model, reason, "model refused");
+        write(&self.refused).insert(model.clone(), reason.clone());
+        ApiError::new(
+            ErrorCode::FailedPrecondition,
+            "MODEL_REFUSED",
+            format!("the package {model} was refused: {reason}"),
+        )
+    }
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An error with its causes in one line. A package's errors hold nothing that is secret.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,56 @@
+//! Settings of the model server.
+
+use std::path::PathBuf;
+
+use fcs_core::ModelVersion;
+use fcs_service::settings::SettingsCheck;
+use serde::{Deserialize, Serialize};
+
+/// The section `[model_server]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelServerSettings {
+    /// Folder of model packages, `<registry>/<name>/<version>/model.toml`.
+    pub registry: PathBuf,
+    /// Keys that may sign packages.
+    pub trust_policy: PathBuf,
+    /// Models to load before the server is ready, as "name/version".
+    pub preload: Vec<String>,
+    /// Requests that may compute at the same time; 0 means one per core.
+    pub max_concurrent_requests: usize,
+}
+
+impl Default for ModelServerSettings {
+    fn default() -> Self {
+        Self {
+            registry: "models".into(),
+            trust_policy: "models/trust.toml".into(),
+            preload: Vec::new(),
+            max_concurrent_requests: 0,
+        }
+    }
+}
+
+impl SettingsCheck for ModelServerSettings {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.registry.is_dir() {
+            problems.push(format!(
+                "model_server.registry: {} is not a folder; name the folder that holds the model packages",
+                self.registry.display()
+            ));
+        }
+        if !self.trust_policy.is_file() {
+            problems.push(format!(
+                "model_server.trust_policy: {} is not a file; name the TOML file with the signing keys to trust",
+                self.trust_policy.display()
+            ));
+        }
+        for model in &self.preload {
+            if let Err(error) = model.parse::<ModelVersion>() {
+                problems.push(format!("model_server.preload: {model:?}: {error}"));
+            }
+        }
+        problems
+    }
+}

@@ -1,0 +1,6 @@
+//! The model server against the real packages, and against every way to spoil one.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod package;
+mod service;
+mod spoiled;

@@ -1,0 +1,156 @@
+//! Only what was signed, and works, is loaded.
+
+use std::fs;
+
+use fcs_core::ModelVersion;
+use model_server::app::package::{PackageError, list, load};
+
+use crate::spoiled::{Copy, real_registry, real_trust};
+
+fn boston() -> ModelVersion {
+    "boston-hmda/1".parse().unwrap()
+}
+
+/// Changes one file of a copy, signs everything again and loads it.
+fn load_changed(file: &str, change: impl FnOnce(String) -> String) -> Result<(), PackageError> {
+    let copy = Copy::new();
+    copy.edit(file, change);
+    copy.correct_digest(file);
+    let trust = copy.sign();
+    load(copy.registry(), &boston(), &trust).map(drop)
+}
+
+#[test]
+fn every_real_package_loads() {
+    let models = list(&real_registry()).unwrap();
+    assert!(models.len() >= 2, "{models:?}");
+    for model in models {
+        let loaded = load(&real_registry(), &model, &real_trust()).unwrap();
+        assert_eq!(*loaded.version(), model);
+        assert!(loaded.forest.tree_count() > 0);
+    }
+}
+
+#[test]
+fn a_copy_signed_by_a_trusted_key_loads() {
+    let copy = Copy::new();
+    let trust = copy.sign();
+    load(copy.registry(), &boston(), &trust).unwrap();
+}
+
+#[test]
+fn an_unsigned_package_is_refused() {
+    let copy = Copy::new();
+    fs::remove_file(copy.path("model.toml.sig")).unwrap();
+    let refused = load(copy.registry(), &boston(), &real_trust());
+    assert!(
+        matches!(refused, Err(PackageError::Read { path, .. }) if path.ends_with("model.toml.sig"))
+    );
+}
+
+#[test]
+fn an_altered_manifest_is_refused() {
+    let copy = Copy::new();
+    copy.edit("model.toml", |text| {
+        text.replacen("approve_at_least = ", "approve_at_least = 1", 1)
+    });
+    let refused = load(copy.registry(), &boston(), &real_trust());
+    assert!(matches!(refused, Err(PackageError::Signature(_))));
+}
+
+#[test]
+fn a_package_of_an_untrusted_key_is_refused() {
+    let copy = Copy::new();
+    copy.sign();
+    let refused = load(copy.registry(), &boston(), &real_trust());
+    assert!(matches!(refused, Err(PackageError::Signature(_))));
+}
+
+#[test]
+fn every_altered_file_is_refused() {
+    for file in [
+        "model.txt",
+        "reference.csv",
+        "golden.csv",
+        "DATASHEET.md",
+        "MODEL_CARD.md",
+    ] {
+        let copy = Copy::new();
+        copy.edit(file, |text| text + "\n");
+        let refused = load(copy.registry(), &boston(), &real_trust());
+        assert!(
+            matches!(&refused, Err(PackageError::Altered { file: named }) if named == file),
+            "{file}: {:?}",
+            refused.err()
+        );
+    }
+}
+
+#[test]
+fn a_package_in_another_folder_is_refused() {
+    let copy = Copy::new();
+    let folder = copy.registry().join("boston-hmda/2");
+    fs::rename(copy.registry().join("boston-hmda/1"), folder).unwrap();
+    let refused = load(
+        copy.registry(),
+        &"boston-hmda/2".parse().unwrap(),
+        &real_trust(),
+    );
+    assert!(matches!(refused, Err(PackageError::OtherModel { .. })));
+}
+
+#[test]
+fn a_missing_package_is_not_found() {
+    let refused = load(
+        &real_registry(),
+        &"boston-hmda/999".parse().unwrap(),
+        &real_trust(),
+    );
+    assert!(matches!(refused, Err(PackageError::NotFound { .. })));
+}
+
+#[test]
+fn golden_rows_must_come_out() {
+    // The first margin below the header gets another sign.
+    let flip = |text: String| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let mut fields: Vec<String> = lines[1].split(',').map(str::to_owned).collect();
+        let margin = fields.len() - 2;
+        fields[margin] = format!("{}", -fields[margin].parse::<f64>().unwrap());
+        lines[1] = fields.join(",");
+        lines.join("\n") + "\n"
+    };
+    let refused = load_changed("golden.csv", flip);
+    assert!(
+        matches!(refused, Err(PackageError::Golden { row: 1, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn too_few_golden_rows_prove_nothing() {
+    let few = |text: String| text.lines().take(10).collect::<Vec<_>>().join("\n") + "\n";
+    assert!(matches!(
+        load_changed("golden.csv", few),
+        Err(PackageError::Rows { .. })
+    ));
+}
+
+#[test]
+fn a_model_file_with_other_features_is_refused() {
+    let rename = |text: String| text.replace("feature_names=", "feature_names=x");
+    let refused = load_changed("model.txt", rename);
+    assert!(
+        matches!(refused, Err(PackageError::Features)),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_reference_population_of_another_size_is_refused() {
+    let shorter = |text: String| text.lines().take(20).collect::<Vec<_>>().join("\n") + "\n";
+    assert!(matches!(
+        load_changed("reference.csv", shorter),
+        Err(PackageError::Rows { .. })
+    ));
+}

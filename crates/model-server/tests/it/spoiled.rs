@@ -1,0 +1,77 @@
+//! Copies of a real package that a key of the test signs again after a change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signer, SigningKey};
+use fcs_decision::manifest::sha256;
+use fcs_decision::trust::TrustPolicy;
+use tempfile::TempDir;
+
+/// Folder of the real packages.
+pub(crate) fn real_registry() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+/// Trust policy of the real packages.
+pub(crate) fn real_trust() -> TrustPolicy {
+    TrustPolicy::parse(&fs::read_to_string(real_registry().join("trust.toml")).unwrap()).unwrap()
+}
+
+/// A registry with a copy of `boston-hmda/1`.
+pub(crate) struct Copy {
+    registry: TempDir,
+}
+
+impl Copy {
+    pub(crate) fn new() -> Self {
+        let registry = TempDir::new().unwrap();
+        let folder = registry.path().join("boston-hmda/1");
+        fs::create_dir_all(&folder).unwrap();
+        for entry in fs::read_dir(real_registry().join("boston-hmda/1")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+        Self { registry }
+    }
+
+    pub(crate) fn registry(&self) -> &Path {
+        self.registry.path()
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.registry.path().join("boston-hmda/1").join(file)
+    }
+
+    /// Changes a file's text; the text must really change.
+    pub(crate) fn edit(&self, file: &str, change: impl FnOnce(String) -> String) {
+        let old = fs::read_to_string(self.path(file)).unwrap();
+        let new = change(old.clone());
+        assert_ne!(old, new, "the edit of {file} changes nothing");
+        fs::write(self.path(file), new).unwrap();
+    }
+
+    /// Puts a file's new digest into the manifest, in place of the old one.
+    pub(crate) fn correct_digest(&self, file: &str) {
+        let original = fs::read(real_registry().join("boston-hmda/1").join(file)).unwrap();
+        let changed = fs::read(self.path(file)).unwrap();
+        let (old, new) = (sha256(&original).to_string(), sha256(&changed).to_string());
+        self.edit("model.toml", |text| text.replace(&old, &new));
+    }
+
+    /// Signs the manifest as it stands and returns a policy that trusts the signer.
+    pub(crate) fn sign(&self) -> TrustPolicy {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let signature = key.sign(&fs::read(self.path("model.toml")).unwrap());
+        let signature = STANDARD.encode(signature.to_bytes());
+        let document = format!(r#"{{"key_id": "test", "signature": "{signature}"}}"#);
+        fs::write(self.path("model.toml.sig"), document).unwrap();
+        let public_key = STANDARD.encode(key.verifying_key().as_bytes());
+        let policy = format!(
+            "[[keys]]\nkey_id = \"test\"\npublic_key = \"{public_key}\"\nmodels = [\"boston-hmda\"]\n"
+        );
+        TrustPolicy::parse(&policy).unwrap()
+    }
+}
