@@ -1,0 +1,173 @@
+//! What every request passes: identifier, span, limits, metrics, and errors as problems.
+
+mod grpc;
+mod refine;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, body::Body};
+use fcs_core::{ApiError, ErrorCode};
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderValue, header};
+use opentelemetry::propagation::Extractor;
+use tracing::{Instrument as _, Span, debug, error, error_span, field, warn};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::grpc::Deadline;
+use crate::metrics::requests::{RequestMetrics, UNMATCHED};
+use crate::problem::{INTERNAL_MESSAGE, Problem, reason};
+use crate::settings::HttpSettings;
+use crate::tasks::panic_text;
+use crate::{Random, RequestId, request_id};
+
+/// What the edge of a service needs.
+pub(crate) struct Edge {
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) metrics: RequestMetrics,
+    pub(crate) request_timeout: Duration,
+}
+
+/// Wraps the routes of a service.
+pub(crate) fn wrap(routes: Router, settings: &HttpSettings, edge: Edge) -> Router {
+    routes
+        .fallback(no_route)
+        .layer(DefaultBodyLimit::max(settings.max_body_bytes))
+        .layer(from_fn_with_state(Arc::new(edge), observe))
+}
+
+/// Whether a message is part of a gRPC call.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The answer where no route matches.
+pub(crate) async fn no_route(request: Request) -> Response {
+    if is_grpc(request.headers()) {
+        return tonic::Status::unimplemented("there is no such service").into_http::<Body>();
+    }
+    let message = format!("there is nothing at {}", request.uri().path());
+    Problem(ApiError::new(
+        ErrorCode::NotFound,
+        reason::NO_ROUTE,
+        message,
+    ))
+    .into_response()
+}
+
+/// Takes a request through the routes.
+async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = RequestId::of(request.headers(), &*edge.random);
+    let is_grpc = is_grpc(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|it| it.as_str().to_owned());
+    let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
+    let span = span(&request, &id, if is_grpc { &path } else { &route });
+    let answer = answer(&edge, request, id.clone(), next, is_grpc);
+    let mut response = answer.instrument(span.clone()).await;
+    let _entered = span.enter();
+    let taken = started.elapsed();
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(request_id::HEADER, value);
+    }
+    if is_grpc {
+        return grpc::observe(&edge.metrics, response, &route, path, taken);
+    }
+    let status = response.status();
+    edge.metrics.http(&method, &route, status.as_u16(), taken);
+    span.record("status", status.as_u16());
+    if status.is_server_error() {
+        warn!(
+            status = status.as_u16(),
+            taken_ms = taken.as_millis(),
+            "a request failed"
+        );
+    } else {
+        debug!(
+            status = status.as_u16(),
+            taken_ms = taken.as_millis(),
+            "a request was answered"
+        );
+    }
+    response
+}
+
+/// The span of a request, below the caller's. It has the highest level, so that its fields are on every line
+/// that the log filter lets through.
+fn span(request: &Request, id: &RequestId, name: &str) -> Span {
+    let span = error_span!(
+        "request",
+        otel.name = format!("{} {name}", request.method()),
+        otel.kind = "server",
+        request_id = %id,
+        method = %request.method(),
+        route = name,
+        status = field::Empty,
+    );
+    let caller = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&Headers(request.headers()))
+    });
+    // Without traces there is nobody to tell.
+    let _ = span.set_parent(caller);
+    span
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+/// Calls the routes within the deadline; a passed deadline and a panic become answers.
+async fn answer(
+    edge: &Edge,
+    request: Request,
+    id: RequestId,
+    next: Next,
+    is_grpc: bool,
+) -> Response {
+    let deadline = if is_grpc {
+        Deadline::from_headers(request.headers())
+    } else {
+        Some(Deadline::after(edge.request_timeout))
+    };
+    let method = request.method().clone();
+    let call = id
+        .clone()
+        .scope(AssertUnwindSafe(next.run(request)).catch_unwind());
+    let outcome = match deadline {
+        Some(deadline) => deadline.run(call).await,
+        None => Ok(call.await),
+    };
+    let failure = match outcome {
+        Ok(Ok(response)) if is_grpc => return response,
+        Ok(Ok(response)) => return id.scope(refine::as_problem(response, &method)).await,
+        Ok(Err(panic)) => {
+            error!(panic = panic_text(&*panic), "a request handler panicked");
+            ApiError::new(ErrorCode::Internal, reason::INTERNAL, INTERNAL_MESSAGE)
+        }
+        Err(late) => late,
+    };
+    if is_grpc {
+        crate::grpc::status(&failure).into_http::<Body>()
+    } else {
+        id.scope(async { Problem(failure).into_response() }).await
+    }
+}

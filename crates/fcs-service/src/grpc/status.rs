@@ -1,0 +1,149 @@
+//! One error code, one gRPC status, and back.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use fcs_core::{ApiError, ErrorCode, Violation};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use super::intern::interned;
+use crate::problem::{INTERNAL_MESSAGE, reason};
+
+/// Domain of our `ErrorInfo` details.
+pub const DOMAIN: &str = "faircredit";
+/// Metadata key of `ErrorInfo` that holds the exact error code.
+const CODE_KEY: &str = "code";
+
+/// The gRPC code of an error code.
+pub const fn status_code(code: ErrorCode) -> Code {
+    match code {
+        ErrorCode::InvalidArgument => Code::InvalidArgument,
+        ErrorCode::Unauthenticated => Code::Unauthenticated,
+        ErrorCode::PermissionDenied => Code::PermissionDenied,
+        ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::AlreadyExists => Code::AlreadyExists,
+        ErrorCode::Aborted => Code::Aborted,
+        ErrorCode::FailedPrecondition | ErrorCode::IdempotencyMismatch => Code::FailedPrecondition,
+        ErrorCode::ResourceExhausted => Code::ResourceExhausted,
+        ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorCode::Unavailable => Code::Unavailable,
+        ErrorCode::Internal => Code::Internal,
+    }
+}
+
+/// The error as a status with `ErrorInfo`, and `BadRequest` and `RetryInfo` where they apply. The text of an
+/// internal error stays inside.
+pub fn status(error: &ApiError) -> Status {
+    let defect = error.code == ErrorCode::Internal;
+    let metadata = HashMap::from([(CODE_KEY.to_owned(), error.code.as_str().to_owned())]);
+    let mut details = ErrorDetails::with_error_info(error.reason, DOMAIN, metadata);
+    if !error.violations.is_empty() && !defect {
+        details.set_bad_request(
+            error
+                .violations
+                .iter()
+                .map(field_violation)
+                .collect::<Vec<_>>(),
+        );
+    }
+    if let Some(seconds) = error.retry_after_s {
+        details.set_retry_info(Some(Duration::from_secs(seconds.into())));
+    }
+    let message = if defect {
+        INTERNAL_MESSAGE
+    } else {
+        error.message.as_str()
+    };
+    Status::with_error_details(status_code(error.code), message, details)
+}
+
+fn field_violation(violation: &Violation) -> FieldViolation {
+    FieldViolation {
+        field: violation.pointer.clone(),
+        description: violation.description.clone(),
+        reason: violation.reason.to_owned(),
+        localized_message: None,
+    }
+}
+
+/// The status of a peer as our error: exact when the peer is one of our services, otherwise by its code and
+/// with our own text, because the text of a stranger or of the transport is not safe to show.
+pub fn api_error(status: &Status) -> ApiError {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN);
+    let Some(info) = info else {
+        return foreign(status);
+    };
+    let code = info
+        .metadata
+        .get(CODE_KEY)
+        .and_then(|text| parse_code(text));
+    let violations = details
+        .bad_request()
+        .map(|bad| bad.field_violations.iter().map(violation).collect())
+        .unwrap_or_default();
+    let retry_delay = details.retry_info().and_then(|info| info.retry_delay);
+    ApiError {
+        code: code.unwrap_or_else(|| error_code(status)),
+        reason: interned(&info.reason),
+        message: status.message().to_owned(),
+        violations,
+        retry_after_s: retry_delay.map(|it| u32::try_from(it.as_secs()).unwrap_or(u32::MAX)),
+    }
+}
+
+fn violation(violation: &FieldViolation) -> Violation {
+    Violation {
+        pointer: violation.field.clone(),
+        reason: interned(&violation.reason),
+        description: violation.description.clone(),
+    }
+}
+
+fn foreign(status: &Status) -> ApiError {
+    let code = error_code(status);
+    let (reason, message) = match code {
+        ErrorCode::Unavailable => (
+            "PEER_UNAVAILABLE",
+            "a service that this needs does not answer",
+        ),
+        ErrorCode::DeadlineExceeded => (
+            "PEER_TIMEOUT",
+            "a service that this needs did not answer in time",
+        ),
+        ErrorCode::Internal => (reason::INTERNAL, INTERNAL_MESSAGE),
+        _ => (
+            "PEER_REFUSED",
+            "a service that this needs refused the request",
+        ),
+    };
+    ApiError::new(code, reason, message)
+}
+
+fn parse_code(text: &str) -> Option<ErrorCode> {
+    ErrorCode::ALL
+        .into_iter()
+        .find(|code| code.as_str() == text)
+}
+
+/// The error code of a gRPC code. tonic reports a passed deadline of its own as `CANCELLED`.
+fn error_code(status: &Status) -> ErrorCode {
+    match status.code() {
+        Code::InvalidArgument | Code::OutOfRange => ErrorCode::InvalidArgument,
+        Code::Unauthenticated => ErrorCode::Unauthenticated,
+        Code::PermissionDenied => ErrorCode::PermissionDenied,
+        Code::NotFound => ErrorCode::NotFound,
+        Code::AlreadyExists => ErrorCode::AlreadyExists,
+        Code::Aborted => ErrorCode::Aborted,
+        Code::FailedPrecondition => ErrorCode::FailedPrecondition,
+        Code::ResourceExhausted => ErrorCode::ResourceExhausted,
+        Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
+        Code::Cancelled if status.message() == "Timeout expired" => ErrorCode::DeadlineExceeded,
+        Code::Unavailable | Code::Cancelled => ErrorCode::Unavailable,
+        Code::Unknown if status.message().contains("transport error") => ErrorCode::Unavailable,
+        Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => {
+            ErrorCode::Internal
+        }
+    }
+}

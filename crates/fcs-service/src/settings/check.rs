@@ -1,0 +1,163 @@
+//! Rules between settings.
+
+use std::net::SocketAddr;
+
+use http::Uri;
+
+use super::{Environment, Settings, SettingsCheck};
+use crate::telemetry::parse_filter;
+
+/// Every broken rule, each with what to write instead. `section` is the name of the service's own section.
+pub(super) fn problems<T: SettingsCheck>(
+    settings: &Settings<T>,
+    section: &str,
+    debug_toolbar: bool,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    limits(settings, &mut problems);
+    addresses(settings.http.listen, settings.admin.listen, &mut problems);
+    telemetry(settings, &mut problems);
+    stores(settings, &mut problems);
+    shutdown(settings, &mut problems);
+    if debug_toolbar && settings.environment != Environment::Development {
+        problems.push(format!(
+            "ENABLE_DEBUG_TOOLBAR: only in development; this is {} (unset it)",
+            settings.environment.as_str(),
+        ));
+    }
+    let own = settings.service.problems();
+    problems.extend(own.into_iter().map(|problem| {
+        if problem.starts_with(section) {
+            problem
+        } else {
+            format!("{section}: {problem}")
+        }
+    }));
+    problems
+}
+
+fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    let positive = [
+        ("http.header_timeout_ms", settings.http.header_timeout_ms),
+        ("http.idle_timeout_ms", settings.http.idle_timeout_ms),
+        ("http.request_timeout_ms", settings.http.request_timeout_ms),
+        ("http.max_connections", settings.http.max_connections as u64),
+        ("http.max_body_bytes", settings.http.max_body_bytes as u64),
+        (
+            "database.max_connections",
+            settings.database.max_connections.into(),
+        ),
+        (
+            "database.acquire_timeout_ms",
+            settings.database.acquire_timeout_ms,
+        ),
+        (
+            "database.statement_timeout_ms",
+            settings.database.statement_timeout_ms,
+        ),
+        ("redis.timeout_ms", settings.redis.timeout_ms),
+        (
+            "shutdown.drain_deadline_ms",
+            settings.shutdown.drain_deadline_ms,
+        ),
+    ];
+    for (key, value) in positive {
+        // A day is beyond every sensible limit and far from every overflow.
+        if value == 0 || (key.ends_with("_ms") && value > 86_400_000) {
+            problems.push(format!("{key}: must be from 1 to a day, got {value}"));
+        }
+    }
+}
+
+fn addresses(http: SocketAddr, admin: SocketAddr, problems: &mut Vec<String>) {
+    if http == admin && http.port() != 0 {
+        problems.push(format!(
+            "http.listen and admin.listen: both are {http}; they must differ"
+        ));
+    }
+}
+
+fn telemetry<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    if let Err(error) = parse_filter(&settings.log.level) {
+        problems.push(format!("log.level: {error:#} (LOG_LEVEL)"));
+    }
+    let ratio = settings.telemetry.trace_sample_ratio;
+    if !(0.0..=1.0).contains(&ratio) {
+        problems.push(format!(
+            "telemetry.trace_sample_ratio: must be from 0 to 1, got {ratio}"
+        ));
+    }
+    if let Some(endpoint) = &settings.telemetry.otlp_endpoint
+        && !is_http_url(endpoint)
+    {
+        problems.push(
+            "telemetry.otlp_endpoint: must be a URL such as http://127.0.0.1:4317".to_owned(),
+        );
+    }
+    if let Some(dsn) = &settings.telemetry.sentry_dsn
+        && !is_dsn(dsn.expose())
+    {
+        problems.push(
+            "telemetry.sentry_dsn: must be a URL such as https://KEY@host/PROJECT (SENTRY_DSN)"
+                .to_owned(),
+        );
+    }
+}
+
+fn is_http_url(text: &str) -> bool {
+    text.parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+}
+
+fn is_dsn(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else {
+        return false;
+    };
+    let key = uri
+        .authority()
+        .and_then(|it| it.as_str().split_once('@'))
+        .map(|(key, _)| key);
+    is_http_url(text) && key.is_some_and(|key| !key.is_empty()) && uri.path().len() > 1
+}
+
+fn stores<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    let url = settings.database.url.expose();
+    let postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !postgres && !url.starts_with("sqlite:") {
+        problems.push(
+            "database.url: must start with postgresql://, postgres:// or sqlite: (DATABASE_URL)"
+                .to_owned(),
+        );
+    } else if postgres && url.parse::<sqlx::postgres::PgConnectOptions>().is_err() {
+        problems.push(
+            "database.url: not of the form postgresql://user:password@host:5432/name (DATABASE_URL)"
+                .to_owned(),
+        );
+    } else if !postgres && settings.environment == Environment::Production {
+        problems.push(
+            "database.url: production needs PostgreSQL; set DATABASE_URL or DATABASE_URL_FILE to \
+             postgresql://user:password@host:5432/name"
+                .to_owned(),
+        );
+    }
+    if let Some(url) = &settings.redis.url
+        && deadpool_redis::redis::Client::open(url.expose().as_str()).is_err()
+    {
+        problems.push("redis.url: must be a URL such as redis://host:6379 (REDIS_URL)".to_owned());
+    }
+}
+
+fn shutdown<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    let shutdown = &settings.shutdown;
+    let needed_ms = shutdown
+        .unready_delay_ms
+        .saturating_add(shutdown.drain_deadline_ms);
+    if let Some(grace_ms) = shutdown.termination_grace_ms
+        && needed_ms >= grace_ms
+    {
+        problems.push(format!(
+            "shutdown: unready_delay_ms + drain_deadline_ms is {needed_ms}, but the platform kills after \
+             termination_grace_ms = {grace_ms}; lower the first two or raise the grace"
+        ));
+    }
+}

@@ -1,0 +1,195 @@
+//! The sections that every service shares.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use fcs_core::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::Environment;
+
+/// The public listener: HTTP/1.1 and HTTP/2, routes and gRPC on one port.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How long a client may take to send the first bytes or a request head.
+    pub header_timeout_ms: u64,
+    /// How long a connection may stay open without a request.
+    pub idle_timeout_ms: u64,
+    /// How long an HTTP request may take; gRPC calls carry their own deadline.
+    pub request_timeout_ms: u64,
+    /// Connections at a time; further ones wait in the listener's queue.
+    pub max_connections: usize,
+    /// Bytes of a request body.
+    pub max_body_bytes: usize,
+}
+
+impl HttpSettings {
+    pub(super) fn defaults(environment: Environment, port: u16) -> Self {
+        Self {
+            listen: default_address(environment, port),
+            header_timeout_ms: 3_000,
+            idle_timeout_ms: 60_000,
+            request_timeout_ms: 10_000,
+            max_connections: 4_096,
+            max_body_bytes: 1_048_576,
+        }
+    }
+}
+
+/// The admin listener: health, metrics and the log filter. Not for the public.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+impl AdminSettings {
+    pub(super) fn defaults(environment: Environment, port: u16) -> Self {
+        Self {
+            listen: default_address(environment, port),
+        }
+    }
+}
+
+fn default_address(environment: Environment, port: u16) -> SocketAddr {
+    let address = if environment.is_shared() {
+        Ipv4Addr::UNSPECIFIED
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
+    SocketAddr::new(IpAddr::V4(address), port)
+}
+
+/// Shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// Logs, written to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or a filter such as `info,sqlx=warn`.
+    pub level: String,
+    /// Shape of a line.
+    pub format: LogFormat,
+}
+
+impl LogSettings {
+    pub(super) fn defaults(environment: Environment) -> Self {
+        let format = if environment.is_shared() {
+            LogFormat::Json
+        } else {
+            LogFormat::Pretty
+        };
+        Self {
+            level: "info".to_owned(),
+            format,
+        }
+    }
+}
+
+/// Metrics, traces and error reports.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+    /// Where traces go over OTLP/gRPC, for example `http://127.0.0.1:4317`; without it there are none.
+    pub otlp_endpoint: Option<String>,
+    /// Share of new traces that are recorded, 0 to 1. A caller's decision to record is kept.
+    pub trace_sample_ratio: f64,
+    /// Where error reports would go. Checked, but without effect in this build.
+    pub sentry_dsn: Option<Secret<String>>,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            metrics: true,
+            otlp_endpoint: None,
+            trace_sample_ratio: 0.01,
+            sentry_dsn: None,
+        }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `postgresql://user:password@host:port/name`, `sqlite:` (a file in the data folder) or `sqlite:PATH`.
+    pub url: Secret<String>,
+    /// Connections of the pool.
+    pub max_connections: u32,
+    /// How long to wait for a connection of the pool.
+    pub acquire_timeout_ms: u64,
+    /// How long the server works on one statement.
+    pub statement_timeout_ms: u64,
+    /// Whether the service applies its migrations when it starts.
+    pub migrate_on_start: bool,
+}
+
+/// The database of the data folder.
+pub(super) const EMBEDDED_DATABASE_URL: &str = "sqlite:";
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            url: Secret::new(EMBEDDED_DATABASE_URL.to_owned()),
+            max_connections: 8,
+            acquire_timeout_ms: 1_000,
+            statement_timeout_ms: 2_000,
+            migrate_on_start: true,
+        }
+    }
+}
+
+/// The cache. Optional: without it the system is slower, never wrong.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    /// `redis://host:port`; without it nothing is cached.
+    pub url: Option<Secret<String>>,
+    /// How long a call may take, connecting included.
+    pub timeout_ms: u64,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout_ms: 50,
+        }
+    }
+}
+
+/// The way a process stops.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShutdownSettings {
+    /// How long the process answers as "not ready" before it stops accepting.
+    pub unready_delay_ms: u64,
+    /// How long requests and tasks may take to end after that.
+    pub drain_deadline_ms: u64,
+    /// What the platform grants between SIGTERM and SIGKILL, when known.
+    pub termination_grace_ms: Option<u64>,
+}
+
+impl ShutdownSettings {
+    pub(super) fn defaults(environment: Environment) -> Self {
+        Self {
+            unready_delay_ms: if environment.is_shared() { 5_000 } else { 0 },
+            drain_deadline_ms: 20_000,
+            termination_grace_ms: None,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The shell as a service meets it: real listeners, real clients, real stores.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests fail by panicking, spawn freely and read where the test stores are"
+)]
+
+mod cache;
+mod database;
+mod guards;
+mod lifecycle;
+mod mapping;
+mod process;
+mod protocols;
+mod sample;
+mod settings;
+mod traces;
+mod wire;

@@ -1,0 +1,165 @@
+//! The service that the tests run.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path as UrlPath, State};
+use axum::routing::{get, post};
+use fcs_core::{ApiError, ErrorCode};
+use fcs_service::problem::{Problem, ProblemJson};
+use fcs_service::settings::Settings;
+use fcs_service::{Running, Service, ServiceContext, SettingsCheck, Shared, launch};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, Semaphore};
+
+/// What a test does to a running service from outside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Levers {
+    /// Counts the requests that wait at `/v1/gate`.
+    pub(crate) arrived: Arc<Notify>,
+    /// Each permit lets one of them go.
+    pub(crate) gate: Option<Arc<Semaphore>>,
+    /// Lets the service's task fail.
+    pub(crate) fail: Arc<Notify>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SampleSettings {
+    pub(crate) greeting: String,
+    pub(crate) floor: f64,
+    pub(crate) names: Vec<String>,
+    pub(crate) limit: Option<u32>,
+    /// A task that ignores the end of the service.
+    pub(crate) stubborn: bool,
+    #[serde(with = "levers")]
+    pub(crate) levers: Levers,
+}
+
+/// Levers have no text form.
+mod levers {
+    use super::Levers;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::IgnoredAny};
+
+    pub(super) fn serialize<S: Serializer>(_: &Levers, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Levers, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Levers::default())
+    }
+}
+
+impl Default for SampleSettings {
+    fn default() -> Self {
+        Self {
+            greeting: "hello".to_owned(),
+            floor: 0.8,
+            names: Vec::new(),
+            limit: None,
+            stubborn: false,
+            levers: Levers::default(),
+        }
+    }
+}
+
+impl SettingsCheck for SampleSettings {
+    fn problems(&self) -> Vec<String> {
+        if self.floor <= 1.0 {
+            Vec::new()
+        } else {
+            vec!["floor: must be at most 1".to_owned()]
+        }
+    }
+}
+
+pub(crate) struct Sample;
+
+impl Service for Sample {
+    const NAME: &'static str = "sample";
+    const SECTION: &'static str = "sample";
+    const HTTP_PORT: u16 = 8090;
+    const ADMIN_PORT: u16 = 9090;
+    type Settings = SampleSettings;
+
+    async fn start(ctx: ServiceContext<SampleSettings>) -> anyhow::Result<Router> {
+        ctx.health.dependency("database").good();
+        let soft = ctx.soft.clone();
+        let own = ctx.settings.service.clone();
+        ctx.spawn("worker", async move {
+            tokio::select! {
+                () = soft.cancelled(), if !own.stubborn => Ok(()),
+                () = own.levers.fail.notified() => anyhow::bail!("the disk is full"),
+            }
+        });
+        let (reporter, health) = tonic_health::server::health_reporter();
+        reporter
+            .set_service_status("sample", tonic_health::ServingStatus::Serving)
+            .await;
+        let grpc = tonic::service::Routes::new(health).into_axum_router();
+        Ok(Router::new()
+            .route("/v1/gate", get(gate))
+            .route("/v1/echo", post(echo))
+            .route("/v1/items/{id}", get(item))
+            .route("/v1/panic", get(panics))
+            .route("/v1/defect", get(defect))
+            .with_state(ctx)
+            .merge(grpc))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Note {
+    text: String,
+}
+
+async fn echo(ProblemJson(note): ProblemJson<Note>) -> Result<ProblemJson<Note>, Problem> {
+    Ok(ProblemJson(note))
+}
+
+async fn item(UrlPath(id): UrlPath<u32>) -> Result<String, Problem> {
+    let message = format!("there is no item {id}");
+    Err(ApiError::not_found("ITEM_UNKNOWN", message)
+        .retry_after(7)
+        .into())
+}
+
+async fn gate(State(ctx): State<ServiceContext<SampleSettings>>) -> &'static str {
+    let levers = &ctx.settings.service.levers;
+    levers.arrived.notify_one();
+    if let Some(gate) = &levers.gate {
+        gate.acquire()
+            .await
+            .expect("the gate is never closed")
+            .forget();
+    }
+    "through"
+}
+
+async fn panics() -> &'static str {
+    panic!("secret-panic-text")
+}
+
+async fn defect() -> Result<String, Problem> {
+    Err(ApiError::new(ErrorCode::Internal, "BROKEN", "secret-defect-text").into())
+}
+
+/// Settings with short limits, on free ports.
+pub(crate) fn settings(folder: &Path) -> Settings<SampleSettings> {
+    let mut settings = Settings::embedded(folder, SampleSettings::default());
+    settings.http.header_timeout_ms = 300;
+    settings.shutdown.drain_deadline_ms = 10_000;
+    settings
+}
+
+pub(crate) async fn start(settings: Settings<SampleSettings>) -> Running {
+    launch::<Sample>(settings, &Shared::silent())
+        .await
+        .expect("the sample starts")
+}
+
+/// A limit for what must happen soon.
+pub(crate) const SOON: Duration = Duration::from_secs(8);
