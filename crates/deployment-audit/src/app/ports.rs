@@ -1,0 +1,53 @@
+//! What the service needs of the scoring gateway.
+
+use async_trait::async_trait;
+use fcs_core::Digest;
+use fcs_rollout::TrafficTable;
+use futures::stream::BoxStream;
+
+/// What the transparency log needs of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedDecision {
+    /// Index in the decision log, from 1.
+    pub log_index: u64,
+    /// SHA-256 of the record.
+    pub record_digest: Digest,
+}
+
+/// The gateway did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// It does not answer, or not in time; the same call may succeed later.
+    #[error("the gateway does not answer: {0}")]
+    Unavailable(String),
+    /// It understood and refused; the same call will be refused again.
+    #[error("the gateway refused: {0}")]
+    Refused(String),
+    /// Its answer breaks the contract.
+    #[error("the gateway's answer is malformed: {0}")]
+    Malformed(String),
+}
+
+/// Runs of decisions in log order.
+pub type DecisionStream = BoxStream<'static, Result<Vec<FeedDecision>, GatewayError>>;
+
+/// The decision log as a stream.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// Every decision after an index, first the stored ones and then new ones; never ends by itself.
+    async fn subscribe(&self, after_index: u64) -> Result<DecisionStream, GatewayError>;
+}
+
+/// The table that says which model versions take traffic.
+#[async_trait]
+pub trait Traffic: Send + Sync {
+    /// The table in force.
+    async fn table(&self) -> Result<TrafficTable, GatewayError>;
+
+    /// Replaces the table if its generation is the expected one; returns the table in force.
+    async fn apply(
+        &self,
+        expected_generation: u64,
+        table: &TrafficTable,
+    ) -> Result<TrafficTable, GatewayError>;
+}

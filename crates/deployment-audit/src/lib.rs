@@ -1,0 +1,167 @@
+//! Deployments with approvals, the gateway's traffic table, and the transparency log.
+//!
+//! For: recording who changed what and who approved it, making approved traffic true, and proving to an
+//! outsider what was decided and deployed.
+//! Not for: deciding what a deployment may do (`fcs-rollout`) and how a log hashes (`fcs-tlog`).
+//!
+//! Invariants: an event and its leaf are one transaction; leaf indexes and decision indexes have no gap;
+//! a checkpoint is stored before it is shown; a log that differs from its last checkpoint is never signed.
+
+pub mod app;
+pub mod gateway;
+pub mod jobs;
+pub mod metrics;
+pub mod settings;
+pub mod store;
+
+mod grpc;
+mod http;
+mod key;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use fcs_service::database::{self, Database};
+use fcs_service::{Environment, Service, ServiceContext};
+
+use app::deployments::Deployments;
+use app::log::TransparencyLog;
+use app::progress::Progress;
+use app::proofs::Proofs;
+use app::reconcile::Reconciler;
+use app::writer::Writer;
+use gateway::Gateway;
+use jobs::decision_reader::DecisionReader;
+use jobs::{checkpointer, traffic_reconciler};
+use metrics::Metrics;
+use settings::AuditSettings;
+use store::Store;
+
+/// Schema on PostgreSQL and name of the file on SQLite.
+const SCHEMA: &str = "deployment_audit";
+
+/// The service.
+pub struct DeploymentAudit;
+
+impl Service for DeploymentAudit {
+    const NAME: &'static str = "deployment-audit";
+    const SECTION: &'static str = "deployment_audit";
+    const HTTP_PORT: u16 = 8030;
+    const ADMIN_PORT: u16 = 9030;
+    type Settings = AuditSettings;
+
+    async fn start(ctx: ServiceContext<AuditSettings>) -> anyhow::Result<Router> {
+        let database = open(&ctx).await?;
+        if ctx.settings.database.migrate_on_start {
+            store::migrate(&database).await?;
+        }
+        database.watch(&ctx);
+        let metrics = ctx.metrics.register(Metrics::register);
+        let parts = Parts {
+            store: store::open(database),
+            gateway: Arc::new(Gateway::at(&ctx.settings.service.gateway_url)?),
+            metrics,
+        };
+        let log = open_log(&ctx, &parts).await?;
+        let deployments = start_deployments(&ctx, &parts);
+        start_reader(&ctx, &parts);
+        let proofs = Arc::new(Proofs {
+            store: Arc::clone(&parts.store),
+            log,
+        });
+        let grpc = grpc::routes(Arc::clone(&deployments), Arc::clone(&proofs));
+        Ok(http::routes(deployments, proofs).merge(grpc))
+    }
+
+    async fn migrate(ctx: ServiceContext<AuditSettings>) -> anyhow::Result<()> {
+        store::migrate(&open(&ctx).await?).await
+    }
+}
+
+/// What several parts of the service share.
+struct Parts {
+    store: Arc<dyn Store>,
+    gateway: Arc<Gateway>,
+    metrics: Metrics,
+}
+
+async fn open(ctx: &ServiceContext<AuditSettings>) -> anyhow::Result<Database> {
+    database::open(&ctx.settings.database, &ctx.settings.data_dir, SCHEMA).await
+}
+
+/// Opens the log, signs what is stored and keeps signing.
+async fn open_log(
+    ctx: &ServiceContext<AuditSettings>,
+    parts: &Parts,
+) -> anyhow::Result<Arc<TransparencyLog>> {
+    let key = key::load(&ctx.settings, ctx.random.as_ref())?;
+    let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&ctx.clock));
+    let log = TransparencyLog::open(store, key, clock, parts.metrics.clone())
+        .await
+        .context("open the transparency log")?;
+    let log = Arc::new(log);
+    if log.refusal().is_none() {
+        log.publish().await.context("sign the first checkpoint")?;
+    }
+    let health = ctx.health.dependency("transparency_log");
+    ctx.spawn(
+        "checkpointer",
+        checkpointer::run(Arc::clone(&log), health, ctx.soft.clone()),
+    );
+    Ok(log)
+}
+
+fn start_deployments(ctx: &ServiceContext<AuditSettings>, parts: &Parts) -> Arc<Deployments> {
+    let environment = environment(ctx.settings.environment);
+    let (writer, handle) = Writer::new(
+        Arc::clone(&parts.store),
+        Arc::clone(&ctx.clock),
+        parts.metrics.clone(),
+    );
+    ctx.spawn("deployment writer", writer.run(ctx.soft.clone()));
+    let progress = Arc::new(Progress::default());
+    let traffic: Arc<dyn app::ports::Traffic> = Arc::clone(&parts.gateway) as _;
+    let reconciler = Reconciler {
+        store: Arc::clone(&parts.store),
+        traffic: Arc::clone(&traffic),
+        writer: handle.clone(),
+        progress: Arc::clone(&progress),
+        metrics: parts.metrics.clone(),
+        environment: environment.as_str(),
+    };
+    let job = traffic_reconciler::run(reconciler, Arc::clone(&progress), ctx.soft.clone());
+    ctx.spawn("traffic reconciler", job);
+    Arc::new(Deployments {
+        store: Arc::clone(&parts.store),
+        traffic,
+        writer: handle,
+        progress,
+        clock: Arc::clone(&ctx.clock),
+        random: Arc::clone(&ctx.random),
+        environment,
+    })
+}
+
+fn start_reader(ctx: &ServiceContext<AuditSettings>, parts: &Parts) {
+    let settings = &ctx.settings.service;
+    let reader = DecisionReader {
+        store: Arc::clone(&parts.store),
+        feed: Arc::clone(&parts.gateway) as _,
+        metrics: parts.metrics.clone(),
+        health: ctx.health.dependency("decision_feed"),
+        batch_entries: settings.batch_entries,
+        batch_delay: Duration::from_millis(settings.batch_delay_ms),
+    };
+    ctx.spawn("decision reader", reader.run(ctx.soft.clone()));
+}
+
+/// The environment that deployments name; a test is a developer's machine.
+const fn environment(environment: Environment) -> fcs_rollout::Environment {
+    match environment {
+        Environment::Development | Environment::Test => fcs_rollout::Environment::Development,
+        Environment::Staging => fcs_rollout::Environment::Staging,
+        Environment::Production => fcs_rollout::Environment::Production,
+    }
+}

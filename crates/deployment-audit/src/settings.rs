@@ -1,0 +1,83 @@
+//! The section `[deployment_audit]`.
+
+use std::path::PathBuf;
+
+use fcs_service::SettingsCheck;
+use fcs_tlog::note::NoteKeyName;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditSettings {
+    /// Where the scoring gateway answers gRPC.
+    pub gateway_url: String,
+    /// Identity of the log: the first line of every checkpoint and the name of its key.
+    pub log_origin: String,
+    /// File with the log's secret key, 32 random bytes in base64; `{data_dir}/log-signing.key` when unset.
+    pub signing_key_file: Option<PathBuf>,
+    /// Most decisions in one leaf.
+    pub batch_entries: usize,
+    /// Longest wait of a decision for its leaf, in milliseconds.
+    pub batch_delay_ms: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            gateway_url: "http://127.0.0.1:8000".to_owned(),
+            log_origin: "faircredit.example/log".to_owned(),
+            signing_key_file: None,
+            batch_entries: 256,
+            batch_delay_ms: 200,
+        }
+    }
+}
+
+impl SettingsCheck for AuditSettings {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| self.gateway_url.starts_with(scheme))
+        {
+            problems.push(
+                "deployment_audit.gateway_url must be an http:// or https:// address, \
+                 for example http://127.0.0.1:8000"
+                    .to_owned(),
+            );
+        }
+        if self.log_origin.parse::<NoteKeyName>().is_err() {
+            problems.push(
+                "deployment_audit.log_origin must be a name without white space, plus and control \
+                 characters, for example faircredit.example/log"
+                    .to_owned(),
+            );
+        }
+        if !(1..=10_000).contains(&self.batch_entries) {
+            problems.push("deployment_audit.batch_entries must be 1 to 10000".to_owned());
+        }
+        if !(1..=60_000).contains(&self.batch_delay_ms) {
+            problems.push("deployment_audit.batch_delay_ms must be 1 to 60000".to_owned());
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_good_and_every_problem_is_listed() {
+        assert!(AuditSettings::default().problems().is_empty());
+        let bad = AuditSettings {
+            gateway_url: "127.0.0.1:8000".to_owned(),
+            log_origin: "two words".to_owned(),
+            signing_key_file: None,
+            batch_entries: 0,
+            batch_delay_ms: 0,
+        };
+        assert_eq!(bad.problems().len(), 4);
+    }
+}

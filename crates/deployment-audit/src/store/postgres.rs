@@ -1,0 +1,23 @@
+//! The store on PostgreSQL.
+
+use fcs_service::database;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgRow;
+
+super::sql::sql_store!(PostgresStore, PgPool, PgRow, "BEGIN");
+
+pub(super) fn migrator() -> Migrator {
+    database::migrator(&[
+        (
+            1,
+            "create log",
+            include_str!("../../migrations/postgres/0001_create_log.sql"),
+        ),
+        (
+            2,
+            "create deployments",
+            include_str!("../../migrations/postgres/0002_create_deployments.sql"),
+        ),
+    ])
+}

@@ -1,0 +1,24 @@
+//! The store on SQLite. A transaction takes the write lock at once: a read that turns into a write
+//! later would fail instead of waiting.
+
+use fcs_service::database;
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteRow;
+
+super::sql::sql_store!(SqliteStore, SqlitePool, SqliteRow, "BEGIN IMMEDIATE");
+
+pub(super) fn migrator() -> Migrator {
+    database::migrator(&[
+        (
+            1,
+            "create log",
+            include_str!("../../migrations/sqlite/0001_create_log.sql"),
+        ),
+        (
+            2,
+            "create deployments",
+            include_str!("../../migrations/sqlite/0002_create_deployments.sql"),
+        ),
+    ])
+}

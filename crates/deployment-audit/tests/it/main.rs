@@ -1,0 +1,13 @@
+//! Integration tests of `deployment-audit`: one binary, every store case on both engines.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod activation;
+mod checkpoint;
+mod reader;
+mod store;
+mod support;
+mod transport;
