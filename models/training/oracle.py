@@ -4,10 +4,11 @@
 
 For each package two files appear beside it, in `data/`:
 
-* `shap.csv.gz`, 200 rows. A package of numbers only: `shap.TreeExplainer` with interventional perturbation over the
-  whole reference population (good to about 1e-7: shap compares and sums partly in single precision). A package with
-  categories: plain enumeration as below, because shap 0.51.0 accepts such a model but walks a categorical split as if
-  it were a numeric one, so that its values do not add up to the margin (wrong by up to 1.2 in the margin here).
+* `shap.csv.gz`, 200 rows, interventional over the whole reference population. A package of numbers only:
+  `shap.TreeExplainer` (good to about 1e-7: it compares and sums partly in single precision). A package with
+  categories: `shap.ExactExplainer` over LightGBM's own predictions, because the tree explainer of shap 0.51.0 accepts
+  such a model but walks a categorical split as if it were a numeric one, so that its values do not add up to the
+  margin (wrong by up to 1.2 in the margin here).
 * `enumeration.csv.gz`, 20 of these rows: the definition of the Shapley value summed over every coalition, with
   LightGBM's own predictions. Where all coalitions of all features would be too many, each tree is enumerated over
   the features that it uses and the results are added, which is the same sum (Shapley values are additive over
@@ -125,9 +126,14 @@ def enumerated(booster: lightgbm.Booster, references: numpy.ndarray, rows: numpy
     return contributions
 
 
-def explained_by_shap(booster: lightgbm.Booster, references: numpy.ndarray, rows: numpy.ndarray) -> numpy.ndarray:
+def explained_by_shap(
+    booster: lightgbm.Booster, references: numpy.ndarray, rows: numpy.ndarray, has_categories: bool
+) -> numpy.ndarray:
     """Contributions by shap. The masker is given explicitly: an array would silently be cut to 100 rows."""
     masker = shap.maskers.Independent(references, max_samples=len(references))
+    if has_categories:
+        exact = shap.ExactExplainer(lambda hybrids: booster.predict(hybrids, raw_score=True), masker)
+        return exact(rows, max_evals=2 ** rows.shape[1]).values
     explainer = shap.TreeExplainer(booster, data=masker, feature_perturbation="interventional", model_output="raw")
     return explainer.shap_values(rows)
 
@@ -161,13 +167,10 @@ def write_oracle(package: Path) -> None:
     base = math.fsum(booster.predict(references, raw_score=True)) / len(references)
     data = package.parent / "data"
     chosen = slice(0, None, ENUMERATED_EVERY)
-    if any("categories" in feature for feature in manifest["features"]):
-        contributions = enumerated(booster, references, rows)
-        few = contributions[chosen]
-    else:
-        contributions = explained_by_shap(booster, references, rows)
-        few = enumerated(booster, references, rows[chosen])
-        print(f"shap differs from enumeration by at most {numpy.abs(contributions[chosen] - few).max():.3g}")
+    has_categories = any("categories" in feature for feature in manifest["features"])
+    contributions = explained_by_shap(booster, references, rows, has_categories)
+    few = enumerated(booster, references, rows[chosen])
+    print(f"shap differs from enumeration by at most {numpy.abs(contributions[chosen] - few).max():.3g}")
     write_vectors(data / "shap.csv.gz", names, (rows, margins, base, contributions))
     write_vectors(data / "enumeration.csv.gz", names, (rows[chosen], margins[chosen], base, few))
 
