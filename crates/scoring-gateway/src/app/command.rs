@@ -1,0 +1,206 @@
+//! The one command that HTTP and gRPC requests for a decision become.
+
+use std::collections::BTreeMap;
+
+use fcs_core::{ApiError, ApplicationId, Digest, IdempotencyKey, Violation};
+use fcs_decision::features::FeatureInput;
+use fcs_decision::protected::protected_attribute;
+use sha2::{Digest as _, Sha256};
+
+/// Reason code of a refused protected attribute.
+pub const PROTECTED_ATTRIBUTE: &str = "PROTECTED_ATTRIBUTE";
+/// Features of one request at most; a schema has far fewer.
+pub const FEATURES_MAX: usize = 1_024;
+/// Name of the fingerprint's form; a new form needs a new name.
+const FINGERPRINT_FORM: &[u8] = b"faircredit/score-request/v1";
+
+/// A checked request for a decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreCommand {
+    /// The client's key for "the same request again".
+    pub key: IdempotencyKey,
+    /// The lender's identifier of the application.
+    pub application_id: ApplicationId,
+    /// Feature name to value.
+    pub features: BTreeMap<String, FeatureInput>,
+}
+
+impl ScoreCommand {
+    /// Checks everything that needs no model. Protected attributes are refused by name, whatever their value is.
+    pub fn new(
+        key: &str,
+        application_id: &str,
+        features: BTreeMap<String, FeatureInput>,
+    ) -> Result<Self, ApiError> {
+        let key: IdempotencyKey = key.parse().map_err(|error: fcs_core::InvalidId| {
+            ApiError::invalid("IDEMPOTENCY_KEY_INVALID", error.to_string(), vec![])
+        })?;
+        let mut violations: Vec<Violation> = features
+            .keys()
+            .filter_map(|name| refuse_protected("/features", name))
+            .collect();
+        if features.len() > FEATURES_MAX {
+            violations.push(Violation {
+                pointer: "/features".to_owned(),
+                reason: "TOO_MANY_FEATURES",
+                description: format!("at most {FEATURES_MAX} features"),
+            });
+        }
+        match application_id.parse() {
+            Ok(application_id) if violations.is_empty() => Ok(Self {
+                key,
+                application_id,
+                features,
+            }),
+            Ok(_) => Err(invalid_request(violations)),
+            Err(error) => {
+                let description = error.to_string();
+                let pointer = "/application_id".to_owned();
+                violations.push(Violation {
+                    pointer,
+                    reason: "APPLICATION_ID_INVALID",
+                    description,
+                });
+                Err(invalid_request(violations))
+            }
+        }
+    }
+
+    /// SHA-256 over the meaning of the request: application and features with a value, sorted by name. Two bodies
+    /// that differ in key order, white space or spelled-out missing values have one fingerprint.
+    ///
+    /// Form: the form's name, then each text with its length in bytes as 8 bytes big-endian before it; after a
+    /// feature's name, `n` and the number's 8 bytes (IEEE 754, big-endian, -0 as 0), or `c` and the category.
+    pub fn fingerprint(&self) -> Digest {
+        let mut hasher = Sha256::new();
+        text(&mut hasher, FINGERPRINT_FORM);
+        text(&mut hasher, self.application_id.as_str().as_bytes());
+        for (name, value) in &self.features {
+            match value {
+                FeatureInput::Missing => {}
+                FeatureInput::Number(number) => {
+                    text(&mut hasher, name.as_bytes());
+                    hasher.update(b"n");
+                    hasher.update((number + 0.0).to_be_bytes());
+                }
+                FeatureInput::Category(category) => {
+                    text(&mut hasher, name.as_bytes());
+                    hasher.update(b"c");
+                    text(&mut hasher, category.as_bytes());
+                }
+            }
+        }
+        Digest::from_bytes(hasher.finalize().into())
+    }
+}
+
+fn text(hasher: &mut Sha256, bytes: &[u8]) {
+    hasher.update((bytes.len() as u64).to_be_bytes());
+    hasher.update(bytes);
+}
+
+/// The violation of a field or feature that names a protected attribute.
+pub fn refuse_protected(parent: &str, name: &str) -> Option<Violation> {
+    let attribute = protected_attribute(name)?;
+    Some(Violation {
+        pointer: pointer(parent, name),
+        reason: PROTECTED_ATTRIBUTE,
+        description: format!(
+            "{name:?} names the protected attribute {attribute:?}, which scoring never takes; \
+             send demographics to the bias monitor"
+        ),
+    })
+}
+
+/// JSON pointer to a member (RFC 6901).
+pub fn pointer(parent: &str, name: &str) -> String {
+    format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The error of a request with broken rules. A protected attribute gives the error its reason.
+pub fn invalid_request(violations: Vec<Violation>) -> ApiError {
+    let protected = violations
+        .iter()
+        .find(|violation| violation.reason == PROTECTED_ATTRIBUTE);
+    if let Some(protected) = protected {
+        let message = protected.description.clone();
+        return ApiError::invalid(PROTECTED_ATTRIBUTE, message, violations);
+    }
+    let message = match violations.as_slice() {
+        [one] => format!("{}: {}", one.pointer, one.description),
+        several => format!("the request breaks {} rules", several.len()),
+    };
+    ApiError::invalid("REQUEST_INVALID", message, violations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(features: &[(&str, FeatureInput)]) -> Result<ScoreCommand, ApiError> {
+        let features = features
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        ScoreCommand::new("key-1", "A-1", features)
+    }
+
+    fn fingerprint(features: &[(&str, FeatureInput)]) -> Digest {
+        command(features).unwrap().fingerprint()
+    }
+
+    #[test]
+    fn the_fingerprint_is_over_the_meaning() {
+        let number = |value| FeatureInput::Number(value);
+        let category = |name: &str| FeatureInput::Category(name.to_owned());
+        let base = fingerprint(&[("a", number(1.0)), ("b", category("x"))]);
+        let spelled_out = [
+            ("b", category("x")),
+            ("a", number(1.0)),
+            ("c", FeatureInput::Missing),
+        ];
+        assert_eq!(fingerprint(&spelled_out), base);
+        assert_ne!(
+            fingerprint(&[("a", number(2.0)), ("b", category("x"))]),
+            base
+        );
+        assert_ne!(
+            fingerprint(&[("a", number(1.0)), ("b", category("y"))]),
+            base
+        );
+        assert_ne!(
+            fingerprint(&[("a", number(1.0)), ("bx", category(""))]),
+            base
+        );
+        assert_eq!(
+            fingerprint(&[("a", number(-0.0))]),
+            fingerprint(&[("a", number(0.0))])
+        );
+        let one = ScoreCommand::new("key-2", "A-1", BTreeMap::new())
+            .unwrap()
+            .fingerprint();
+        assert_eq!(one, fingerprint(&[]), "the key is not part of it");
+        assert_ne!(
+            one,
+            ScoreCommand::new("k", "A-2", BTreeMap::new())
+                .unwrap()
+                .fingerprint()
+        );
+    }
+
+    #[test]
+    fn a_protected_attribute_is_refused_by_name_even_without_a_value() {
+        let error = command(&[("sex", FeatureInput::Missing)]).unwrap_err();
+        assert_eq!(error.reason, PROTECTED_ATTRIBUTE);
+        assert_eq!(error.violations[0].pointer, "/features/sex");
+        assert!(error.message.contains("bias monitor"), "{error}");
+    }
+
+    #[test]
+    fn broken_identifiers_are_refused() {
+        let error = ScoreCommand::new("key", "a\0b", BTreeMap::new()).unwrap_err();
+        assert_eq!(error.violations[0].reason, "APPLICATION_ID_INVALID");
+        let error = ScoreCommand::new("two words", "A-1", BTreeMap::new()).unwrap_err();
+        assert_eq!(error.reason, "IDEMPOTENCY_KEY_INVALID");
+    }
+}

@@ -1,0 +1,233 @@
+//! Past decisions: read, listed and computed again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion};
+use fcs_decision::decision::decide;
+use fcs_decision::record::{DecisionRecord, record_digest};
+use fcs_service::grpc::Deadline;
+use fcs_service::problem::internal;
+
+use super::traffic::PinnedModel;
+use super::{App, store_unavailable};
+use crate::metrics::ReplayLabels;
+use crate::store::StoredDecision;
+
+/// Decisions of one page when the caller does not say.
+pub const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Decisions of one page at most.
+pub const PAGE_SIZE_MAX: u32 = 1_000;
+/// How long a replay may take: its model may have to be verified and loaded first.
+pub const REPLAY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of the records of one page at most, so that an answer stays below the 4 MiB that gRPC clients accept. Each
+/// record travels with its most important fields spelled out beside it.
+const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Decisions never change, so the time only bounds the memory of the cache.
+const CACHE_TIME: Duration = Duration::from_hours(1);
+
+/// One page of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Ascending by index; may be shorter than asked for while there are more.
+    pub decisions: Vec<StoredDecision>,
+    /// Highest index in the log.
+    pub highest_index: u64,
+}
+
+/// Which decisions to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageQuery {
+    /// Only this application's.
+    pub application_id: Option<ApplicationId>,
+    /// Only those with a greater index.
+    pub after_index: u64,
+    /// 1 to 1,000; 0 means 100.
+    pub page_size: u32,
+}
+
+/// A decision beside the same decision computed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// The record in the log.
+    pub stored: Arc<[u8]>,
+    /// The record computed from the stored inputs and the package of its model.
+    pub recomputed: Vec<u8>,
+}
+
+impl Replay {
+    /// Whether both are the same bytes.
+    pub fn is_identical(&self) -> bool {
+        self.stored[..] == self.recomputed[..]
+    }
+}
+
+impl App {
+    /// One decision.
+    pub async fn decision(&self, id: DecisionId) -> Result<StoredDecision, ApiError> {
+        let key = id.to_string();
+        if let Some(cached) = self
+            .cache
+            .get(&key)
+            .await
+            .and_then(|bytes| from_cache(&bytes))
+        {
+            return Ok(cached);
+        }
+        let stored = self.store.decision(id).await.map_err(store_unavailable)?;
+        let decision = stored.ok_or_else(|| {
+            ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))
+        })?;
+        self.cache.put(&key, &to_cache(&decision), CACHE_TIME).await;
+        Ok(decision)
+    }
+
+    /// The latest decision on an application.
+    pub async fn latest_decision(&self, id: &ApplicationId) -> Result<StoredDecision, ApiError> {
+        let latest = self.store.latest(id).await.map_err(store_unavailable)?;
+        latest.ok_or_else(|| {
+            ApiError::not_found(
+                "DECISION_NOT_FOUND",
+                "there is no decision on this application",
+            )
+        })
+    }
+
+    /// One page of decisions in the order of their index.
+    pub async fn list_decisions(&self, query: &PageQuery) -> Result<Page, ApiError> {
+        if query.page_size > PAGE_SIZE_MAX {
+            let message = format!(
+                "page_size is {}; ask for 1 to {PAGE_SIZE_MAX}",
+                query.page_size
+            );
+            return Err(ApiError::invalid("PAGE_SIZE_INVALID", message, vec![]));
+        }
+        let limit = if query.page_size == 0 {
+            PAGE_SIZE_DEFAULT
+        } else {
+            query.page_size
+        };
+        let page = match &query.application_id {
+            None => self.store.page(query.after_index, limit).await,
+            Some(id) => self.store.page_of(id, query.after_index, limit).await,
+        };
+        let decisions = within_bytes(page.map_err(store_unavailable)?);
+        let highest_index = self
+            .store
+            .highest_index()
+            .await
+            .map_err(store_unavailable)?;
+        Ok(Page {
+            decisions,
+            highest_index,
+        })
+    }
+
+    /// Computes a decision again from its record and the package of its model.
+    pub async fn replay(&self, id: DecisionId, deadline: Deadline) -> Result<Replay, ApiError> {
+        let stored = self.store.decision(id).await.map_err(store_unavailable)?;
+        let stored = stored
+            .ok_or_else(|| {
+                ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))
+            })?
+            .record;
+        let record = DecisionRecord::from_bytes(&stored)
+            .map_err(|error| internal("RECORD_UNREADABLE", error))?;
+        let recomputed = self
+            .recompute(&record, deadline)
+            .await?
+            .to_canonical_bytes();
+        let replay = Replay { stored, recomputed };
+        self.metrics
+            .replays
+            .get_or_create(&ReplayLabels::of(replay.is_identical()))
+            .inc();
+        Ok(replay)
+    }
+
+    async fn recompute(
+        &self,
+        record: &DecisionRecord,
+        deadline: Deadline,
+    ) -> Result<DecisionRecord, ApiError> {
+        let version = ModelVersion::new(&record.model.name, &record.model.version)
+            .map_err(|error| internal("RECORD_UNREADABLE", error))?;
+        let model = PinnedModel {
+            version,
+            manifest_digest: record.model.manifest_digest,
+        };
+        let manifest = deadline.run(self.catalog.manifest(&model)).await??;
+        let row = manifest.encode(&record.inputs()).map_err(|violations| {
+            let count = violations.len();
+            internal(
+                "REPLAY_FAILED",
+                anyhow::anyhow!("the record breaks {count} rules of its manifest"),
+            )
+        })?;
+        let output = deadline
+            .run(self.catalog.score(&model, row.values(), deadline))
+            .await??;
+        decide(&manifest, &row, &output, &record.context())
+            .map_err(|error| internal("REPLAY_FAILED", error))
+    }
+}
+
+/// The head of a page whose records fit the limit; at least one.
+fn within_bytes(mut page: Vec<StoredDecision>) -> Vec<StoredDecision> {
+    let mut bytes = 0;
+    let fitting = page
+        .iter()
+        .take_while(|decision| {
+            bytes += decision.record.len();
+            bytes <= PAGE_BYTES_MAX
+        })
+        .count();
+    page.truncate(fitting.max(1));
+    page
+}
+
+/// The cached form: the index as 8 bytes big-endian, then the record.
+fn to_cache(decision: &StoredDecision) -> Vec<u8> {
+    [&decision.log_index.to_be_bytes()[..], &decision.record[..]].concat()
+}
+
+fn from_cache(bytes: &[u8]) -> Option<StoredDecision> {
+    let (log_index, record) = bytes.split_first_chunk()?;
+    Some(StoredDecision {
+        log_index: u64::from_be_bytes(*log_index),
+        record: record.into(),
+        record_digest: record_digest(record),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(record: &[u8]) -> StoredDecision {
+        StoredDecision {
+            log_index: 7,
+            record: record.into(),
+            record_digest: record_digest(record),
+        }
+    }
+
+    #[test]
+    fn the_cached_form_round_trips() {
+        let stored = decision(b"{\"a\":1}");
+        assert_eq!(from_cache(&to_cache(&stored)), Some(stored));
+        assert_eq!(from_cache(b"short"), None);
+    }
+
+    #[test]
+    fn a_page_is_cut_where_it_would_grow_too_large() {
+        let large = decision(&vec![b' '; PAGE_BYTES_MAX / 2]);
+        assert_eq!(within_bytes(vec![large.clone(); 3]).len(), 2);
+        let huge = decision(&vec![b' '; PAGE_BYTES_MAX + 1]);
+        assert_eq!(
+            within_bytes(vec![huge]).len(),
+            1,
+            "a reader always gets further"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! The use case of the gateway: decide on one application.
+
+use std::time::Instant;
+
+use fcs_core::{ApiError, DecisionId, RandomBytes};
+use fcs_decision::decision::{DecisionContext, decide};
+use fcs_decision::record::DecisionRecord;
+use fcs_service::grpc::Deadline;
+use fcs_service::problem::internal;
+
+use super::command::{ScoreCommand, invalid_request};
+use super::queue::{Scored, answer};
+use super::{App, store_unavailable};
+use crate::store::{Claim, DEFAULT_CLIENT, Draft};
+
+impl App {
+    /// Decides on one application, or gives the decision that its key stands for already. The answer is durable.
+    ///
+    /// Dropping the future drops the request up to the moment when its draft is with the writer, and nothing after.
+    pub async fn score(
+        &self,
+        command: ScoreCommand,
+        deadline: Deadline,
+    ) -> Result<Scored, ApiError> {
+        let started = Instant::now();
+        let result = self.score_uncounted(command, deadline).await;
+        self.metrics
+            .score_seconds
+            .observe(started.elapsed().as_secs_f64());
+        match &result {
+            Ok(scored) if scored.replayed => drop(self.metrics.replayed_answers.inc()),
+            Ok(_) => {}
+            Err(error) => self.metrics.score_error(error.code),
+        }
+        result
+    }
+
+    async fn score_uncounted(
+        &self,
+        command: ScoreCommand,
+        deadline: Deadline,
+    ) -> Result<Scored, ApiError> {
+        let claim = Claim {
+            client: DEFAULT_CLIENT.to_owned(),
+            key: command.key.clone(),
+            fingerprint: command.fingerprint(),
+        };
+        // A known key needs neither a model server nor an active model. The writer looks again inside its
+        // transaction, so a key that another request takes meanwhile is found there.
+        let known = self
+            .store
+            .claimed(&claim.client, &claim.key)
+            .await
+            .map_err(store_unavailable)?;
+        if let Some(claimed) = known {
+            return answer(&claim, claimed, true);
+        }
+        let flight = self.flights.enter(&claim.key)?;
+        let place = self.queue.reserve()?;
+        let record = self.decide(&command, deadline).await?;
+        place.write(Draft::new(claim, &record), flight).await
+    }
+
+    async fn decide(
+        &self,
+        command: &ScoreCommand,
+        deadline: Deadline,
+    ) -> Result<DecisionRecord, ApiError> {
+        let table = self.traffic.table();
+        let assignment = table.assign(&command.application_id)?;
+        let model = &assignment.arm.model;
+        let manifest = deadline.run(self.catalog.manifest(model)).await??;
+        let row = manifest
+            .encode(&command.features)
+            .map_err(invalid_request)?;
+        let asked = Instant::now();
+        let output = deadline
+            .run(self.catalog.score(model, row.values(), deadline))
+            .await??;
+        self.metrics
+            .model_seconds
+            .observe(asked.elapsed().as_secs_f64());
+        let context = DecisionContext {
+            arm: assignment.arm.name.clone(),
+            cohort_basis_point: assignment.basis_point,
+            traffic_generation: table.generation,
+            ..self.fresh_context(command)
+        };
+        decide(&manifest, &row, &output, &context)
+            .map_err(|error| internal("DECISION_FAILED", error))
+    }
+
+    /// Identity, time and salt of a new decision.
+    fn fresh_context(&self, command: &ScoreCommand) -> DecisionContext {
+        let decided_at = self.clock.now();
+        let mut identity = RandomBytes::default();
+        self.random.fill(&mut identity);
+        let mut salt = [0; 16];
+        self.random.fill(&mut salt);
+        DecisionContext {
+            decision_id: DecisionId::new(decided_at, &identity),
+            application_id: command.application_id.clone(),
+            decided_at,
+            salt,
+            arm: String::new(),
+            cohort_basis_point: 0,
+            traffic_generation: 0,
+        }
+    }
+}

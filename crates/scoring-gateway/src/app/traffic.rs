@@ -1,0 +1,264 @@
+//! The traffic table: which model versions score which share of the applications.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use fcs_core::{ApiError, ApplicationId, Digest, ErrorCode, ModelVersion, Violation};
+use fcs_decision::cohort::{self, BASIS_POINTS};
+use serde::{Deserialize, Serialize};
+
+/// Arms of one table at most; each keeps a model in memory.
+pub const ARMS_MAX: usize = 16;
+/// Length of a salt at most, in bytes.
+pub const SALT_LENGTH_MAX: usize = 128;
+const GENERATION_MAX: u64 = 1 << 53;
+const ARM_NAME_LENGTH_MAX: usize = 32;
+
+/// Absolute desired state of the traffic, with every digest resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrafficTable {
+    /// Rises with each change; 0 is the empty table of a new gateway.
+    pub generation: u64,
+    /// Salt of the cohort hash.
+    pub salt: String,
+    /// Empty, or weights that sum to 10,000 basis points.
+    pub arms: Vec<Arm>,
+}
+
+/// One share of the traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arm {
+    /// For example "stable".
+    pub name: String,
+    /// The model that scores it.
+    pub model: PinnedModel,
+    /// Share of the traffic in basis points.
+    pub weight_basis_points: u32,
+}
+
+/// One model version, pinned by the digest of its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PinnedModel {
+    /// Name and version.
+    pub version: ModelVersion,
+    /// SHA-256 of the manifest.
+    pub manifest_digest: Digest,
+}
+
+impl fmt::Display for PinnedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (manifest {})", self.version, self.manifest_digest)
+    }
+}
+
+/// A table as the caller gives it: a digest may be left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedTable {
+    /// Generation of the new table.
+    pub generation: u64,
+    /// Salt of the cohort hash.
+    pub salt: String,
+    /// The arms.
+    pub arms: Vec<ProposedArm>,
+}
+
+/// An arm as the caller gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedArm {
+    /// For example "stable".
+    pub name: String,
+    /// Name and version of the model.
+    pub version: ModelVersion,
+    /// The digest that the model's manifest must have, if the caller pins it.
+    pub manifest_digest: Option<Digest>,
+    /// Share of the traffic in basis points.
+    pub weight_basis_points: u32,
+}
+
+impl ProposedTable {
+    /// Checks everything that needs no other service; lists every problem.
+    pub fn check(&self, expected_generation: u64) -> Result<(), ApiError> {
+        let mut problems = self.arm_problems();
+        if self.generation <= expected_generation {
+            let rule =
+                format!("must be greater than the expected generation {expected_generation}");
+            problems.push(violation(
+                "/table/generation",
+                "GENERATION_NOT_GREATER",
+                rule,
+            ));
+        }
+        if self.generation > GENERATION_MAX {
+            let rule = "must be at most 2^53, the largest number that a record keeps exactly";
+            problems.push(violation("/table/generation", "GENERATION_TOO_LARGE", rule));
+        }
+        if self.salt.len() > SALT_LENGTH_MAX || self.salt.chars().any(char::is_control) {
+            let rule = "at most 128 bytes without control characters";
+            problems.push(violation("/table/salt", "SALT_INVALID", rule));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid(
+            "TRAFFIC_TABLE_INVALID",
+            "the traffic table is not valid",
+            problems,
+        ))
+    }
+
+    fn arm_problems(&self) -> Vec<Violation> {
+        let mut problems = Vec::new();
+        let sum: u64 = self
+            .arms
+            .iter()
+            .map(|arm| u64::from(arm.weight_basis_points))
+            .sum();
+        if !self.arms.is_empty() && sum != u64::from(BASIS_POINTS) {
+            let rule = format!("the weights sum to {sum} basis points; they must sum to 10000");
+            problems.push(violation("/table/arms", "WEIGHTS_SUM", rule));
+        }
+        if self.arms.len() > ARMS_MAX {
+            problems.push(violation(
+                "/table/arms",
+                "TOO_MANY_ARMS",
+                format!("at most {ARMS_MAX} arms"),
+            ));
+        }
+        let mut names = BTreeSet::new();
+        for (index, arm) in self.arms.iter().enumerate() {
+            let pointer = format!("/table/arms/{index}/name");
+            if !is_arm_name(&arm.name) {
+                let rule = "1 to 32 lower-case letters, digits, '-' or '_'";
+                problems.push(violation(&pointer, "ARM_NAME_INVALID", rule));
+            } else if !names.insert(arm.name.as_str()) {
+                problems.push(violation(
+                    &pointer,
+                    "ARM_NAME_DUPLICATE",
+                    "each arm needs a name of its own",
+                ));
+            }
+        }
+        problems
+    }
+}
+
+fn is_arm_name(name: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=ARM_NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+fn violation(pointer: &str, reason: &'static str, description: impl Into<String>) -> Violation {
+    Violation {
+        pointer: pointer.to_owned(),
+        reason,
+        description: description.into(),
+    }
+}
+
+/// The arm of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment<'a> {
+    /// The arm.
+    pub arm: &'a Arm,
+    /// Place of the application in the cohort hash, `0..10_000`.
+    pub basis_point: u16,
+}
+
+impl TrafficTable {
+    /// The arm of an application, the same one each time. Fails while no model takes traffic.
+    pub fn assign(&self, application_id: &ApplicationId) -> Result<Assignment<'_>, ApiError> {
+        if self.arms.is_empty() {
+            return Err(ApiError::new(
+                ErrorCode::FailedPrecondition,
+                "NO_ACTIVE_MODEL",
+                "no model takes traffic: register a deployment of a model, have it approved and activate it",
+            ));
+        }
+        let weights: Vec<u32> = self
+            .arms
+            .iter()
+            .map(|arm| arm.weight_basis_points)
+            .collect();
+        let basis_point = cohort::basis_point(&self.salt, application_id);
+        Ok(Assignment {
+            arm: &self.arms[cohort::pick(&weights, basis_point)],
+            basis_point,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(name: &str, weight: u32) -> ProposedArm {
+        ProposedArm {
+            name: name.to_owned(),
+            version: "taiwan-default/1".parse().unwrap(),
+            manifest_digest: None,
+            weight_basis_points: weight,
+        }
+    }
+
+    fn table(arms: Vec<ProposedArm>) -> ProposedTable {
+        ProposedTable {
+            generation: 5,
+            salt: "s".to_owned(),
+            arms,
+        }
+    }
+
+    fn reasons(table: &ProposedTable, expected: u64) -> Vec<&'static str> {
+        let problems = table
+            .check(expected)
+            .err()
+            .map(|error| error.violations)
+            .unwrap_or_default();
+        problems.iter().map(|violation| violation.reason).collect()
+    }
+
+    #[test]
+    fn accepts_an_empty_table_and_whole_weights() {
+        assert_eq!(table(vec![]).check(4), Ok(()));
+        assert_eq!(
+            table(vec![arm("stable", 9_999), arm("canary", 1)]).check(0),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn lists_every_problem() {
+        let broken = table(vec![
+            arm("stable", 5_000),
+            arm("stable", 4_999),
+            arm("Bad Name", 0),
+        ]);
+        let expected = [
+            "WEIGHTS_SUM",
+            "ARM_NAME_DUPLICATE",
+            "ARM_NAME_INVALID",
+            "GENERATION_NOT_GREATER",
+        ];
+        assert_eq!(reasons(&broken, 5), expected);
+        let huge = ProposedTable {
+            generation: u64::MAX,
+            salt: "\0".to_owned(),
+            arms: vec![],
+        };
+        assert_eq!(reasons(&huge, 0), ["GENERATION_TOO_LARGE", "SALT_INVALID"]);
+        let overflow = table(vec![arm("a", u32::MAX), arm("b", u32::MAX)]);
+        assert_eq!(reasons(&overflow, 0), ["WEIGHTS_SUM"]);
+    }
+
+    #[test]
+    fn an_empty_table_assigns_nothing() {
+        let error = TrafficTable::default()
+            .assign(&"A-1".parse().unwrap())
+            .unwrap_err();
+        assert_eq!(
+            (error.code, error.reason),
+            (ErrorCode::FailedPrecondition, "NO_ACTIVE_MODEL")
+        );
+    }
+}

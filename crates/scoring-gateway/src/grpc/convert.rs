@@ -1,0 +1,173 @@
+//! Between the wire and the application.
+
+use std::collections::{BTreeMap, HashMap};
+
+use fcs_core::{ApiError, Digest, ModelVersion, Violation};
+use fcs_decision::features::FeatureInput;
+use fcs_decision::record::{self, DecisionRecord};
+use fcs_proto::model::v1::ModelRef;
+use fcs_proto::scoring::v1 as wire;
+use fcs_service::problem::internal;
+
+use crate::app::traffic::{Arm, ProposedArm, ProposedTable, TrafficTable};
+use crate::store::{FeedEntry, StoredDecision};
+
+/// A value without a kind is a missing one.
+pub(super) fn features(
+    features: HashMap<String, wire::FeatureValue>,
+) -> BTreeMap<String, FeatureInput> {
+    use wire::feature_value::Kind;
+
+    let input = |value: wire::FeatureValue| match value.kind {
+        Some(Kind::Number(number)) => FeatureInput::Number(number),
+        Some(Kind::Category(category)) => FeatureInput::Category(category),
+        None => FeatureInput::Missing,
+    };
+    features
+        .into_iter()
+        .map(|(name, value)| (name, input(value)))
+        .collect()
+}
+
+pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiError> {
+    let record = DecisionRecord::from_bytes(&stored.record)
+        .map_err(|error| internal("RECORD_UNREADABLE", error))?;
+    Ok(wire::Decision {
+        decision_id: record.decision_id.to_string(),
+        log_index: stored.log_index,
+        decided_at: record.decided_at.to_string(),
+        application_id: record.application_id.to_string(),
+        outcome: outcome(record.outcome).into(),
+        decided_by: decided_by(record.decided_by).into(),
+        score: record.score,
+        probability: record.probability.get(),
+        margin: record.margin,
+        principal_reasons: record.principal_reasons.into_iter().map(reason).collect(),
+        model: format!("{}/{}", record.model.name, record.model.version),
+        manifest_digest: record.model.manifest_digest.to_string(),
+        arm: record.arm,
+        record_digest: stored.record_digest.as_bytes().to_vec(),
+        record: stored.record.to_vec(),
+    })
+}
+
+fn reason(reason: record::PrincipalReason) -> wire::PrincipalReason {
+    wire::PrincipalReason {
+        code: reason.code,
+        text: reason.text,
+        regb_ref: reason.regb_ref,
+        features: reason.features,
+        contribution: reason.contribution,
+    }
+}
+
+const fn outcome(outcome: record::Outcome) -> wire::Outcome {
+    match outcome {
+        record::Outcome::Approve => wire::Outcome::Approve,
+        record::Outcome::Refer => wire::Outcome::Refer,
+        record::Outcome::Deny => wire::Outcome::Deny,
+    }
+}
+
+const fn decided_by(decided_by: record::DecidedBy) -> wire::DecidedBy {
+    match decided_by {
+        record::DecidedBy::Score => wire::DecidedBy::Score,
+        record::DecidedBy::KnockOut => wire::DecidedBy::KnockOut,
+    }
+}
+
+pub(super) fn feed_entry(entry: FeedEntry) -> wire::FeedEntry {
+    let summary = entry.summary;
+    wire::FeedEntry {
+        log_index: entry.log_index,
+        decision_id: summary.decision_id.to_string(),
+        application_id: summary.application_id.to_string(),
+        decided_at_micros: summary.decided_at.0,
+        outcome: outcome(summary.outcome).into(),
+        score: summary.score,
+        probability: summary.probability,
+        model: summary.model.to_string(),
+        arm: summary.arm,
+        record_digest: summary.record_digest.as_bytes().to_vec(),
+    }
+}
+
+pub(super) fn table(table: &TrafficTable) -> wire::TrafficTable {
+    wire::TrafficTable {
+        generation: table.generation,
+        salt: table.salt.clone(),
+        arms: table.arms.iter().map(arm).collect(),
+    }
+}
+
+fn arm(arm: &Arm) -> wire::TrafficArm {
+    wire::TrafficArm {
+        name: arm.name.clone(),
+        model: Some(model_ref(
+            &arm.model.version,
+            Some(arm.model.manifest_digest),
+        )),
+        weight_basis_points: arm.weight_basis_points,
+    }
+}
+
+pub(super) fn model_ref(version: &ModelVersion, digest: Option<Digest>) -> ModelRef {
+    ModelRef {
+        name: version.name().to_owned(),
+        version: version.version().to_owned(),
+        manifest_digest: digest.map(|digest| digest.to_string()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn proposed_table(table: Option<wire::TrafficTable>) -> Result<ProposedTable, ApiError> {
+    let table = table.ok_or_else(|| {
+        ApiError::invalid(
+            "TRAFFIC_TABLE_MISSING",
+            "the request holds no traffic table",
+            vec![],
+        )
+    })?;
+    let arms = table
+        .arms
+        .into_iter()
+        .enumerate()
+        .map(|(index, arm)| proposed_arm(index, arm));
+    Ok(ProposedTable {
+        generation: table.generation,
+        salt: table.salt,
+        arms: arms.collect::<Result<_, _>>()?,
+    })
+}
+
+fn proposed_arm(index: usize, arm: wire::TrafficArm) -> Result<ProposedArm, ApiError> {
+    let invalid = |field: &str, description: String| {
+        let pointer = format!("/table/arms/{index}/model{field}");
+        let violation = Violation {
+            pointer,
+            reason: "MODEL_INVALID",
+            description,
+        };
+        ApiError::invalid(
+            "TRAFFIC_TABLE_INVALID",
+            "the traffic table is not valid",
+            vec![violation],
+        )
+    };
+    let model = arm
+        .model
+        .ok_or_else(|| invalid("", "each arm needs a model".to_owned()))?;
+    let version = ModelVersion::new(&model.name, &model.version)
+        .map_err(|error| invalid("", error.to_string()))?;
+    let manifest_digest = match model.manifest_digest.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|error: fcs_core::ParseDigestError| {
+            invalid("/manifest_digest", error.to_string())
+        })?),
+    };
+    Ok(ProposedArm {
+        name: arm.name,
+        version,
+        manifest_digest,
+        weight_basis_points: arm.weight_basis_points,
+    })
+}

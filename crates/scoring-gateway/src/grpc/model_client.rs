@@ -1,0 +1,129 @@
+//! The model server over gRPC.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Probability};
+use fcs_decision::decision::ModelOutput;
+use fcs_decision::trust::DetachedSignature;
+use fcs_proto::model::v1::model_service_client::ModelServiceClient;
+use fcs_proto::model::v1::{
+    GetModelRequest, ListModelsRequest, LoadModelRequest, Row, RowScore, ScoreRequest,
+};
+use fcs_service::grpc::{Deadline, api_error, channel, request};
+use tonic::Status;
+use tonic::transport::Channel;
+
+use super::convert::model_ref;
+use crate::app::port::{ModelPort, SignedManifest};
+use crate::app::traffic::PinnedModel;
+
+/// Verifying a package computes its golden rows; a large model takes a while.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+const MANIFEST_TIMEOUT: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A client of the model server. Cloning shares its connection.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelClient(ModelServiceClient<Channel>);
+
+impl ModelClient {
+    /// A client that connects at its first call.
+    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
+        Ok(Self(ModelServiceClient::new(channel(url)?)))
+    }
+}
+
+#[async_trait]
+impl ModelPort for ModelClient {
+    async fn load(&self, model: &ModelVersion, digest: Option<Digest>) -> Result<(), ApiError> {
+        let deadline = Deadline::after(LOAD_TIMEOUT);
+        let message = LoadModelRequest {
+            model: Some(model_ref(model, digest)),
+        };
+        let mut client = self.0.clone();
+        let call = client.load_model(request(message, deadline));
+        deadline.run(call).await?.map(drop).map_err(failure)
+    }
+
+    async fn manifest(
+        &self,
+        model: &ModelVersion,
+        digest: Option<Digest>,
+    ) -> Result<SignedManifest, ApiError> {
+        let deadline = Deadline::after(MANIFEST_TIMEOUT);
+        let message = GetModelRequest {
+            model: Some(model_ref(model, digest)),
+        };
+        let mut client = self.0.clone();
+        let call = client.get_model(request(message, deadline));
+        let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
+        let signature = answer
+            .signature
+            .try_into()
+            .map_err(|_| malformed("a signature of 64 bytes"))?;
+        let signature = DetachedSignature {
+            key_id: answer.key_id,
+            signature,
+        };
+        Ok(SignedManifest {
+            manifest: answer.manifest,
+            signature,
+        })
+    }
+
+    async fn score(
+        &self,
+        model: &PinnedModel,
+        row: &[f64],
+        deadline: Deadline,
+    ) -> Result<ModelOutput, ApiError> {
+        let message = ScoreRequest {
+            model: Some(model_ref(&model.version, Some(model.manifest_digest))),
+            rows: vec![Row {
+                values: row.to_vec(),
+            }],
+            explain: true,
+        };
+        let mut client = self.0.clone();
+        let call = client.score(request(message, deadline));
+        let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
+        let scored_by = answer.model.map(|model| model.manifest_digest);
+        if scored_by != Some(model.manifest_digest.to_string()) {
+            return Err(malformed("a score of the model that was asked for"));
+        }
+        let [score] = <[RowScore; 1]>::try_from(answer.rows).map_err(|_| malformed("one score"))?;
+        let probability =
+            Probability::try_from(score.probability).map_err(|_| malformed("a probability"))?;
+        Ok(ModelOutput {
+            margin: score.margin,
+            probability,
+            base_margin: score.base_margin,
+            contributions: score.contributions,
+        })
+    }
+
+    async fn ping(&self) -> Result<(), ApiError> {
+        let deadline = Deadline::after(PING_TIMEOUT);
+        let mut client = self.0.clone();
+        let call = client.list_models(request(ListModelsRequest {}, deadline));
+        deadline.run(call).await?.map(drop).map_err(failure)
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "map_err hands it over by value"
+)]
+fn failure(status: Status) -> ApiError {
+    api_error(&status)
+}
+
+fn malformed(expected: &str) -> ApiError {
+    let message = format!("the model server did not answer with {expected}");
+    ApiError::new(
+        ErrorCode::Internal,
+        "MODEL_SERVER_ANSWER_MALFORMED",
+        message,
+    )
+}

@@ -1,0 +1,4 @@
+//! The background work of the gateway.
+
+pub mod reconcile;
+pub mod writer;

@@ -1,0 +1,153 @@
+//! The writer task: the only one that writes decisions, one transaction per batch.
+//!
+//! A request's future may be dropped at any await, and a dropped transaction is neither done nor undone. So requests
+//! hand their drafts to this task, which nothing cancels: it ends when its queue is closed and empty.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fcs_core::{ApiError, ErrorCode};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::app::queue::{Job, Scored, answer};
+use crate::metrics::{DecisionLabels, Metrics};
+use crate::store::{AppendError, Claim, Claimed, DecisionStore, Draft};
+
+/// The writer task with what it needs.
+pub struct Writer {
+    /// Where decisions go.
+    pub store: Arc<dyn DecisionStore>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Tells readers in this process of new entries; holds the highest index.
+    pub highest: watch::Sender<u64>,
+    /// Decisions of one batch at most.
+    pub batch_max: usize,
+    /// How long the first decision of a batch waits for others.
+    pub batch_delay: Duration,
+    /// Cancelled after the last request ended: the queue closes, what is in it is still written.
+    pub soft: CancellationToken,
+}
+
+impl Writer {
+    /// Writes until the queue is closed and empty.
+    pub async fn run(self, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
+        while let Some(first) = self.next(&mut jobs).await {
+            let batch = self.collect(first, &mut jobs).await;
+            self.metrics
+                .queue_depth
+                .set(i64::try_from(jobs.len()).unwrap_or(i64::MAX));
+            self.write(batch).await;
+        }
+        Ok(())
+    }
+
+    async fn next(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if !self.soft.is_cancelled() {
+            tokio::select! {
+                job = jobs.recv() => return job,
+                () = self.soft.cancelled() => {}
+            }
+        }
+        jobs.close();
+        jobs.recv().await
+    }
+
+    async fn collect(&self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+        let full_at = tokio::time::Instant::now() + self.batch_delay;
+        let mut batch = Vec::with_capacity(self.batch_max);
+        batch.push(first);
+        while batch.len() < self.batch_max {
+            match tokio::time::timeout_at(full_at, jobs.recv()).await {
+                Ok(Some(job)) => batch.push(job),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    async fn write(&self, batch: Vec<Job>) {
+        let (drafts, waiting): (Vec<Draft>, Vec<_>) = batch
+            .into_iter()
+            .map(|job| (job.draft, (job.flight, job.answer)))
+            .unzip();
+        self.metrics.batch_decisions.observe(drafts.len() as f64);
+        let started = Instant::now();
+        let result = self.store.append(&drafts).await;
+        self.metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+        let outcomes: Vec<Option<Claimed>> = match result {
+            Ok(claimed) => claimed.into_iter().map(Some).collect(),
+            Err(AppendError::NotWritten(source)) => {
+                self.metrics.commits_failed.inc();
+                let error = format!("{:#}", anyhow::Error::new(source));
+                error!(decisions = drafts.len(), error, "a batch was not written");
+                vec![None; drafts.len()]
+            }
+            Err(AppendError::Unknown(source)) => {
+                self.metrics.commits_unknown.inc();
+                let error = format!("{:#}", anyhow::Error::new(source));
+                warn!(
+                    decisions = drafts.len(),
+                    error, "a commit was not confirmed; looking it up"
+                );
+                self.settle(&drafts).await
+            }
+        };
+        assert_eq!(
+            outcomes.len(),
+            drafts.len(),
+            "the store answers for each draft"
+        );
+        for ((draft, outcome), (flight, answer)) in drafts.iter().zip(outcomes).zip(waiting) {
+            let result = self.outcome(draft, outcome);
+            // The key is free before the answer is seen, so a retry that follows it is not told "in flight".
+            drop(flight);
+            // The requester may have gone; its decision is in the log and its key finds it.
+            drop(answer.send(result));
+        }
+    }
+
+    /// The drafts of an unconfirmed commit that are in the log. An answer needs the log, so without it there is none.
+    async fn settle(&self, drafts: &[Draft]) -> Vec<Option<Claimed>> {
+        let claims: Vec<Claim> = drafts.iter().map(|draft| draft.claim.clone()).collect();
+        self.store.settle(&claims).await.unwrap_or_else(|failure| {
+            let error = format!("{:#}", anyhow::Error::new(failure));
+            error!(
+                decisions = drafts.len(),
+                error, "an unconfirmed commit could not be looked up"
+            );
+            vec![None; drafts.len()]
+        })
+    }
+
+    fn outcome(&self, draft: &Draft, claimed: Option<Claimed>) -> Result<Scored, ApiError> {
+        let Some(claimed) = claimed else {
+            let message = "the decision was not confirmed as durable; retry with the same key";
+            let error = ApiError::new(ErrorCode::Unavailable, "NOT_DURABLE", message);
+            return Err(error.retry_after(1));
+        };
+        let replayed = claimed.decision.record_digest != draft.summary.record_digest;
+        let log_index = claimed.decision.log_index;
+        if !replayed {
+            self.metrics
+                .decisions
+                .get_or_create(&DecisionLabels {
+                    model: draft.summary.model.to_string(),
+                    arm: draft.summary.arm.clone(),
+                    outcome: draft.summary.outcome.as_str(),
+                })
+                .inc();
+        }
+        self.highest.send_if_modified(|highest| {
+            let grew = log_index > *highest;
+            *highest = log_index.max(*highest);
+            grew
+        });
+        self.metrics.log_highest_index.set(*self.highest.borrow());
+        answer(&draft.claim, claimed, replayed)
+    }
+}

@@ -1,0 +1,154 @@
+//! The decision API: scores applications and keeps the gap-free decision log.
+//!
+//! For: one call that validates an application, has it scored by the model of its traffic arm, applies policy and
+//! reasons, and answers once the record is durable; reading, replaying and following the log; the traffic table.
+//! Not for: evaluating models (the model server), demographics (the bias monitor), approvals (deployment-audit).
+//!
+//! Invariants: no answer before its commit; one decision per idempotency key; log indices start at 1 and have no
+//! gap; only models whose signature this process has verified take traffic; no protected attribute gets in.
+
+pub mod app;
+pub mod jobs;
+pub mod metrics;
+pub mod settings;
+pub mod store;
+
+mod grpc;
+mod http;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use fcs_decision::trust::TrustPolicy;
+use fcs_service::cache::Cache;
+use fcs_service::database::{self, Database};
+use fcs_service::{Service, ServiceContext};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::app::catalog::Catalog;
+use crate::app::control::TrafficControl;
+use crate::app::feed::FeedSource;
+use crate::app::flight::Flights;
+use crate::app::port::ModelPort;
+use crate::app::queue::queue;
+use crate::grpc::model_client::ModelClient;
+use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
+use crate::jobs::writer::Writer;
+use crate::metrics::Metrics;
+use crate::settings::GatewaySettings;
+use crate::store::DecisionStore;
+
+/// The service, for `fcs_service::run` and `fcs_service::launch`.
+pub struct Gateway;
+
+/// The schema on PostgreSQL and the file name on SQLite.
+const SCHEMA: &str = "scoring_gateway";
+
+impl Service for Gateway {
+    const NAME: &'static str = "scoring-gateway";
+    const SECTION: &'static str = "gateway";
+    const HTTP_PORT: u16 = 8000;
+    const ADMIN_PORT: u16 = 9000;
+
+    type Settings = GatewaySettings;
+
+    async fn start(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<Router> {
+        let settings = &ctx.settings.service;
+        let trust = read_trust_policy(settings)?;
+        let models = Arc::new(ModelClient::new(&settings.model_server_url)?);
+        let database = open(&ctx).await?;
+        if ctx.settings.database.migrate_on_start {
+            store::migrate(&database).await?;
+        } else {
+            store::check_migrated(&database).await?;
+        }
+        database.watch(&ctx);
+        wire(&ctx, store::of(&database), models, trust).await
+    }
+
+    async fn migrate(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<()> {
+        store::migrate(&open(&ctx).await?).await
+    }
+}
+
+async fn open(ctx: &ServiceContext<GatewaySettings>) -> anyhow::Result<Database> {
+    database::open(&ctx.settings.database, &ctx.settings.data_dir, SCHEMA).await
+}
+
+fn read_trust_policy(settings: &GatewaySettings) -> anyhow::Result<TrustPolicy> {
+    let path = settings.trust_policy.display();
+    let text = std::fs::read_to_string(&settings.trust_policy).with_context(|| {
+        format!("cannot read the trust policy {path}; set gateway.trust_policy to the file with the signing keys")
+    })?;
+    TrustPolicy::parse(&text).with_context(|| format!("the trust policy {path} is not usable"))
+}
+
+/// Puts the parts together: tasks on the context, routes as the result.
+async fn wire(
+    ctx: &ServiceContext<GatewaySettings>,
+    store: Arc<dyn DecisionStore>,
+    models: Arc<dyn ModelPort>,
+    trust: TrustPolicy,
+) -> anyhow::Result<Router> {
+    let settings = &ctx.settings.service;
+    let metrics = Metrics::default();
+    metrics.register(&ctx.metrics);
+    let cache = Cache::connect(&ctx.settings.redis, "fcs:gateway:decision");
+    cache.register(&ctx.metrics);
+    let catalog = Arc::new(Catalog::new(models, trust));
+    let traffic =
+        TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone()).await?;
+    let traffic = Arc::new(traffic);
+    let highest = watch::Sender::new(store.highest_index().await?);
+    metrics.log_highest_index.set(*highest.borrow());
+    let feed = FeedSource {
+        store: Arc::clone(&store),
+        highest: highest.subscribe(),
+        draining: ctx.draining.clone(),
+        metrics: metrics.clone(),
+    };
+    let (queue, jobs) = queue(settings.queue_capacity);
+    let app = Arc::new(App {
+        store: Arc::clone(&store),
+        catalog,
+        traffic,
+        queue,
+        flights: Flights::default(),
+        cache,
+        clock: Arc::clone(&ctx.clock),
+        random: Arc::clone(&ctx.random),
+        metrics: metrics.clone(),
+    });
+    let writer = Writer {
+        store,
+        metrics,
+        highest,
+        batch_max: settings.batch_max,
+        batch_delay: settings.batch_delay(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("writer", writer.run(jobs));
+    spawn_reconcilers(ctx, &app);
+    let timeout = settings.score_timeout();
+    Ok(http::routes(&app, timeout).merge(grpc::routes(&app, feed, timeout)))
+}
+
+fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {
+    let models = ModelReconciler {
+        traffic: Arc::clone(&app.traffic),
+        catalog: Arc::clone(&app.catalog),
+        latch: ctx.health.dependency("model-server"),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("model-reconciler", models.run());
+    let purge = KeyPurge {
+        store: Arc::clone(&app.store),
+        clock: Arc::clone(&app.clock),
+        metrics: app.metrics.clone(),
+        days: ctx.settings.service.idempotency_days,
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("key-purge", purge.run());
+}

@@ -1,0 +1,254 @@
+//! What the gateway keeps: the decision log, the claims of idempotency keys and the traffic table.
+//!
+//! One trait with two implementations, PostgreSQL and SQLite, that pass one conformance suite.
+
+mod notice;
+mod postgres;
+mod sql;
+mod sqlite;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fcs_core::{ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, UnixMicros};
+use fcs_decision::record::{DecisionRecord, Outcome, record_digest};
+use fcs_service::database::Database;
+
+use crate::app::traffic::TrafficTable;
+
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
+
+/// Whose idempotency keys these are. There is one client until tenants exist; the column is there already.
+pub const DEFAULT_CLIENT: &str = "default";
+
+/// A client's key with the fingerprint of the request that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Scope of the key.
+    pub client: String,
+    /// The client's key.
+    pub key: IdempotencyKey,
+    /// SHA-256 over the canonical form of the request.
+    pub fingerprint: Digest,
+}
+
+/// A decision that waits for its place in the log.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The key that it answers.
+    pub claim: Claim,
+    /// Columns that the feed needs without reading the record.
+    pub summary: Summary,
+    /// The canonical record.
+    pub record: Arc<[u8]>,
+}
+
+impl Draft {
+    /// Takes the columns and the canonical bytes from a record.
+    pub fn new(claim: Claim, record: &DecisionRecord) -> Self {
+        let bytes: Arc<[u8]> = record.to_canonical_bytes().into();
+        let model = ModelVersion::new(&record.model.name, &record.model.version)
+            .expect("a record is made from a manifest, whose name and version are valid");
+        let summary = Summary {
+            decision_id: record.decision_id,
+            application_id: record.application_id.clone(),
+            decided_at: record.decided_at,
+            outcome: record.outcome,
+            score: record.score,
+            probability: record.probability.get(),
+            model,
+            arm: record.arm.clone(),
+            record_digest: record_digest(&bytes),
+        };
+        Self {
+            claim,
+            summary,
+            record: bytes,
+        }
+    }
+}
+
+/// What downstream services need of a decision. It holds no feature values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// Identifier of the decision.
+    pub decision_id: DecisionId,
+    /// The lender's identifier of the application.
+    pub application_id: ApplicationId,
+    /// When it was decided.
+    pub decided_at: UnixMicros,
+    /// What was decided.
+    pub outcome: Outcome,
+    /// Scaled score; higher is better.
+    pub score: i32,
+    /// Probability of the adverse outcome.
+    pub probability: f64,
+    /// The model that scored.
+    pub model: ModelVersion,
+    /// The traffic arm that scored.
+    pub arm: String,
+    /// SHA-256 of the record.
+    pub record_digest: Digest,
+}
+
+/// One entry of the feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeedEntry {
+    /// Place in the log, from 1 without gaps.
+    pub log_index: u64,
+    /// The decision.
+    pub summary: Summary,
+}
+
+/// A decision with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDecision {
+    /// Place in the log, from 1 without gaps.
+    pub log_index: u64,
+    /// The canonical record.
+    pub record: Arc<[u8]>,
+    /// SHA-256 of the record.
+    pub record_digest: Digest,
+}
+
+/// The decision that an idempotency key stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// Fingerprint of the request that was decided.
+    pub fingerprint: Digest,
+    /// The decision.
+    pub decision: StoredDecision,
+}
+
+/// The store did not answer, or with something else than it was given.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempt}")]
+pub struct StoreError {
+    attempt: &'static str,
+    #[source]
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// Says what was attempted, and why it failed.
+    pub fn new(attempt: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            attempt,
+            source: source.into(),
+        }
+    }
+}
+
+/// A batch was not confirmed.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The transaction ended before its commit was sent; nothing of it is in the log.
+    #[error("the batch was not written")]
+    NotWritten(#[source] StoreError),
+    /// The commit was sent and not confirmed as durable; the batch may be in the log. Ask [`DecisionStore::settle`].
+    #[error("the outcome of the commit is unknown")]
+    Unknown(#[source] StoreError),
+}
+
+/// The port to the store. Every method answers within a limit of its own.
+#[async_trait]
+pub trait DecisionStore: Send + Sync + 'static {
+    /// Writes a batch in one transaction and says, per draft, which decision its key stands for now.
+    ///
+    /// A key that stands for a decision already keeps it: its draft is not written and takes no index. So does
+    /// the second of two drafts with one key. Compare the fingerprint and the record to tell these cases apart.
+    ///
+    /// Only the writer task calls this, and never drops the future: a dropped transaction is an unknown outcome.
+    async fn append(&self, drafts: &[Draft]) -> Result<Vec<Claimed>, AppendError>;
+
+    /// Finds out, after an unknown outcome, what each key stands for, once no earlier batch is in flight any more.
+    ///
+    /// It takes the sequencer's lock, so it waits for a commit that the server may still be working on, and it
+    /// commits a write of its own, so what it found is as durable as that write.
+    async fn settle(&self, claims: &[Claim]) -> Result<Vec<Option<Claimed>>, StoreError>;
+
+    /// The decision that a client's key stands for.
+    async fn claimed(
+        &self,
+        client: &str,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Claimed>, StoreError>;
+
+    /// One decision.
+    async fn decision(&self, id: DecisionId) -> Result<Option<StoredDecision>, StoreError>;
+
+    /// The latest decision on an application.
+    async fn latest(&self, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError>;
+
+    /// At most `limit` decisions with a greater index, ascending.
+    async fn page(&self, after_index: u64, limit: u32) -> Result<Vec<StoredDecision>, StoreError>;
+
+    /// At most `limit` decisions on an application with a greater index, ascending.
+    async fn page_of(
+        &self,
+        id: &ApplicationId,
+        after_index: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredDecision>, StoreError>;
+
+    /// At most `limit` feed entries with a greater index, ascending. Reads no record.
+    async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
+
+    /// Highest index in the log, 0 for an empty one.
+    async fn highest_index(&self) -> Result<u64, StoreError>;
+
+    /// The traffic table.
+    async fn traffic(&self) -> Result<TrafficTable, StoreError>;
+
+    /// Replaces the traffic table if its generation is the expected one; says whether it did.
+    async fn swap_traffic(&self, expected: u64, table: &TrafficTable) -> Result<bool, StoreError>;
+
+    /// Forgets at most `limit` idempotency keys that are older than a moment; says how many.
+    async fn purge_claims(&self, before: UnixMicros, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// The store of an open database.
+pub fn of(database: &Database) -> Arc<dyn DecisionStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// Applies the migrations that are missing.
+pub async fn migrate(database: &Database) -> anyhow::Result<()> {
+    database
+        .migrate(&postgres::migrations(), &sqlite::migrations())
+        .await
+}
+
+/// Fails unless every migration of this version is applied. A newer schema is fine: migrations only expand, and
+/// the previous release must run on them.
+pub async fn check_migrated(database: &Database) -> Result<(), StoreError> {
+    const ATTEMPT: &str = "check the schema of the decision log: run `scoring-gateway migrate`, or set \
+                           database.migrate_on_start";
+    const APPLIED: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
+    let (applied, wanted) = match database {
+        Database::Postgres(pool) => (
+            sqlx::query_scalar(APPLIED).fetch_one(pool).await,
+            postgres::migrations(),
+        ),
+        Database::Sqlite(pool) => (
+            sqlx::query_scalar(APPLIED).fetch_one(pool).await,
+            sqlite::migrations(),
+        ),
+    };
+    let applied: i64 = applied.map_err(|error| StoreError::new(ATTEMPT, error))?;
+    let wanted = wanted
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0);
+    if applied < wanted {
+        let found = format!("the schema is at version {applied}, this program needs {wanted}");
+        return Err(StoreError::new(ATTEMPT, found));
+    }
+    Ok(())
+}

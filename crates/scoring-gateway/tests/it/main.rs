@@ -1,0 +1,14 @@
+//! Tests of the gateway: the store on both engines, the use cases on a real store, both transports.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, and start tasks beside the service"
+)]
+
+mod app;
+mod faults;
+mod feed;
+mod store;
+mod support;
+mod transport;

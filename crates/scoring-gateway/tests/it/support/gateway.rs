@@ -1,0 +1,158 @@
+//! The use cases with their writer, on a real store and the fake model server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fcs_core::{ApiError, Clock};
+use fcs_decision::features::FeatureInput;
+use fcs_decision::trust::TrustPolicy;
+use fcs_service::OsRandom;
+use fcs_service::cache::Cache;
+use fcs_service::grpc::Deadline;
+use fcs_service::settings::RedisSettings;
+use scoring_gateway::app::App;
+use scoring_gateway::app::catalog::Catalog;
+use scoring_gateway::app::command::ScoreCommand;
+use scoring_gateway::app::control::TrafficControl;
+use scoring_gateway::app::feed::FeedSource;
+use scoring_gateway::app::flight::Flights;
+use scoring_gateway::app::queue::{Job, Queue, Scored, queue};
+use scoring_gateway::app::traffic::{ProposedArm, ProposedTable};
+use scoring_gateway::jobs::writer::Writer;
+use scoring_gateway::metrics::Metrics;
+use scoring_gateway::store::DecisionStore;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::models::FakeModels;
+use super::{NOW, StoppedClock, package};
+
+pub(crate) struct Gateway {
+    pub(crate) app: Arc<App>,
+    pub(crate) models: Arc<FakeModels>,
+    pub(crate) feed: FeedSource,
+    pub(crate) draining: CancellationToken,
+    pub(crate) soft: CancellationToken,
+    pub(crate) writer: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Gateway {
+    pub(crate) async fn start(store: Arc<dyn DecisionStore>) -> Self {
+        let (queue, jobs) = queue(1_000);
+        let (mut gateway, writer) =
+            Self::without_writer(store, queue, RedisSettings::default()).await;
+        gateway.writer = Some(tokio::spawn(writer.run(jobs)));
+        gateway
+    }
+
+    pub(crate) async fn with_cache(store: Arc<dyn DecisionStore>, redis: RedisSettings) -> Self {
+        let (queue, jobs) = queue(1_000);
+        let (mut gateway, writer) = Self::without_writer(store, queue, redis).await;
+        gateway.writer = Some(tokio::spawn(writer.run(jobs)));
+        gateway
+    }
+
+    /// A gateway whose queue nobody empties, and the queue's end.
+    pub(crate) async fn stuck(
+        store: Arc<dyn DecisionStore>,
+        capacity: usize,
+    ) -> (Self, mpsc::Receiver<Job>) {
+        let (queue, jobs) = queue(capacity);
+        (
+            Self::without_writer(store, queue, RedisSettings::default())
+                .await
+                .0,
+            jobs,
+        )
+    }
+
+    async fn without_writer(
+        store: Arc<dyn DecisionStore>,
+        queue: Queue,
+        redis: RedisSettings,
+    ) -> (Self, Writer) {
+        let models = Arc::new(FakeModels::default());
+        let trust = TrustPolicy::parse(&package::trust_policy()).unwrap();
+        let catalog = Arc::new(Catalog::new(Arc::clone(&models) as _, trust));
+        let metrics = Metrics::default();
+        let traffic =
+            TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone());
+        let traffic = Arc::new(traffic.await.unwrap());
+        let highest = watch::Sender::new(store.highest_index().await.unwrap());
+        let (draining, soft) = (CancellationToken::new(), CancellationToken::new());
+        let feed = FeedSource {
+            store: Arc::clone(&store),
+            highest: highest.subscribe(),
+            draining: draining.clone(),
+            metrics: metrics.clone(),
+        };
+        let app = Arc::new(App {
+            store: Arc::clone(&store),
+            catalog,
+            traffic,
+            queue,
+            flights: Flights::default(),
+            cache: Cache::connect(&redis, "fcs-test"),
+            clock: Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>,
+            random: Arc::new(OsRandom),
+            metrics: metrics.clone(),
+        });
+        let batch_delay = Duration::from_millis(3);
+        let writer = Writer {
+            store,
+            metrics,
+            highest,
+            batch_max: 64,
+            batch_delay,
+            soft: soft.clone(),
+        };
+        (
+            Self {
+                app,
+                models,
+                feed,
+                draining,
+                soft,
+                writer: None,
+            },
+            writer,
+        )
+    }
+
+    /// Gives all traffic to a version of the test model.
+    pub(crate) async fn activate(&self, version: &str) {
+        let generation = self.app.traffic.table().generation;
+        self.app
+            .traffic
+            .apply(generation, table(generation + 1, version))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn score(
+        &self,
+        key: &str,
+        features: BTreeMap<String, FeatureInput>,
+    ) -> Result<Scored, ApiError> {
+        let command = ScoreCommand::new(key, &format!("A-{key}"), features)?;
+        self.app
+            .score(command, Deadline::after(Duration::from_secs(10)))
+            .await
+    }
+}
+
+pub(crate) fn table(generation: u64, version: &str) -> ProposedTable {
+    let arm = ProposedArm {
+        name: "stable".to_owned(),
+        version: package::version(version),
+        manifest_digest: None,
+        weight_basis_points: 10_000,
+    };
+    ProposedTable {
+        generation,
+        salt: "test".to_owned(),
+        arms: vec![arm],
+    }
+}

@@ -1,0 +1,227 @@
+//! The real service on free ports, a model server over gRPC, and clients.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fcs_core::{ApiError, ModelVersion};
+use fcs_proto::model::v1::model_service_server::{ModelService, ModelServiceServer};
+use fcs_proto::model::v1::{
+    GetModelRequest, GetModelResponse, ListModelsRequest, ListModelsResponse, LoadModelRequest,
+    LoadModelResponse, ModelRef, RowScore, ScoreRequest, ScoreResponse,
+};
+use fcs_service::grpc::{Deadline, status};
+use fcs_service::{Running, Settings, Shared, launch};
+use scoring_gateway::Gateway;
+use scoring_gateway::app::port::ModelPort as _;
+use scoring_gateway::app::traffic::PinnedModel;
+use scoring_gateway::settings::GatewaySettings;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use super::models::FakeModels;
+use super::package;
+
+/// A running gateway with its model server.
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) models: Arc<FakeModels>,
+    pub(crate) channel: Channel,
+    _folder: TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let models = Arc::new(FakeModels::default());
+        let trust_policy = folder.path().join("trust.toml");
+        std::fs::write(&trust_policy, package::trust_policy()).unwrap();
+        let own = GatewaySettings {
+            model_server_url: format!("http://{}", serve_models(Arc::clone(&models)).await),
+            trust_policy,
+            ..GatewaySettings::default()
+        };
+        let settings = Settings::embedded(folder.path(), own);
+        let running = launch::<Gateway>(settings, &Shared::silent())
+            .await
+            .unwrap();
+        let channel = fcs_service::grpc::channel(&format!("http://{}", running.http)).unwrap();
+        Self {
+            running,
+            models,
+            channel,
+            _folder: folder,
+        }
+    }
+
+    /// One HTTP request on a connection of its own.
+    pub(crate) async fn http(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> Answer {
+        http(self.running.http, method, path, headers, body).await
+    }
+}
+
+/// An HTTP answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+pub(crate) async fn http(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> Answer {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let split = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
+    let head = String::from_utf8(answer[..split].to_vec())
+        .unwrap()
+        .to_ascii_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer {
+        status,
+        head,
+        body: answer[split + 4..].to_vec(),
+    }
+}
+
+async fn serve_models(models: Arc<FakeModels>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server =
+        tonic::transport::Server::builder().add_service(ModelServiceServer::new(Models(models)));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    address
+}
+
+struct Models(Arc<FakeModels>);
+
+fn pinned(model: Option<ModelRef>) -> PinnedModel {
+    let model = model.unwrap();
+    let manifest_digest = match model.manifest_digest.as_str() {
+        "" => package::digest(&model.version),
+        text => text.parse().unwrap(),
+    };
+    PinnedModel {
+        version: ModelVersion::new(&model.name, &model.version).unwrap(),
+        manifest_digest,
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "map_err hands it over by value"
+)]
+fn refusal(error: ApiError) -> Status {
+    status(&error)
+}
+
+#[async_trait::async_trait]
+impl ModelService for Models {
+    async fn list_models(
+        &self,
+        _request: Request<ListModelsRequest>,
+    ) -> Result<Response<ListModelsResponse>, Status> {
+        self.0.ping().await.map_err(refusal)?;
+        Ok(Response::new(ListModelsResponse { models: vec![] }))
+    }
+
+    async fn get_model(
+        &self,
+        request: Request<GetModelRequest>,
+    ) -> Result<Response<GetModelResponse>, Status> {
+        let model = request.into_inner().model;
+        let signed = self
+            .0
+            .manifest(&pinned(model.clone()).version, None)
+            .await
+            .map_err(refusal)?;
+        let (signature, key_id) = (signed.signature.signature.to_vec(), signed.signature.key_id);
+        Ok(Response::new(GetModelResponse {
+            model,
+            manifest: signed.manifest,
+            signature,
+            key_id,
+        }))
+    }
+
+    async fn load_model(
+        &self,
+        request: Request<LoadModelRequest>,
+    ) -> Result<Response<LoadModelResponse>, Status> {
+        let model = request.into_inner().model;
+        self.0
+            .load(&pinned(model.clone()).version, None)
+            .await
+            .map_err(refusal)?;
+        Ok(Response::new(LoadModelResponse { model }))
+    }
+
+    async fn score(
+        &self,
+        request: Request<ScoreRequest>,
+    ) -> Result<Response<ScoreResponse>, Status> {
+        let deadline =
+            Deadline::from_metadata(request.metadata(), std::time::Duration::from_mins(1));
+        assert!(
+            deadline.remaining() <= std::time::Duration::from_secs(30),
+            "the deadline travels"
+        );
+        let ScoreRequest {
+            model,
+            rows,
+            explain,
+        } = request.into_inner();
+        assert!(explain && rows.len() == 1);
+        let model = pinned(model);
+        let output = self
+            .0
+            .score(&model, &rows[0].values, deadline)
+            .await
+            .map_err(refusal)?;
+        let row = RowScore {
+            margin: output.margin,
+            probability: output.probability.get(),
+            base_margin: output.base_margin,
+            contributions: output.contributions,
+        };
+        let model = ModelRef {
+            name: model.version.name().to_owned(),
+            version: model.version.version().to_owned(),
+            manifest_digest: model.manifest_digest.to_string(),
+        };
+        Ok(Response::new(ScoreResponse {
+            model: Some(model),
+            rows: vec![row],
+        }))
+    }
+}
