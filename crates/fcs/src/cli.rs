@@ -1,0 +1,315 @@
+//! The grammar of the command line: noun, then verb.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The Fair Credit Scorer: decisions with reasons, kept provably and watched for bias.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    propagate_version = true,
+    after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict or precondition, \
+                  6 rollout failed, 7 verification failed, 8 timeout, 64 bad settings.\n\
+                  Data goes to standard output, everything else to standard error."
+)]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone)]
+pub(crate) struct Global {
+    /// How to print the result.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// Folder of the embedded system's data.
+    #[arg(long, global = true, env = "FCS_DATA_DIR", default_value = ".fcs")]
+    pub(crate) data_dir: PathBuf,
+    /// Folder of the model packages.
+    #[arg(long, global = true, default_value = "models")]
+    pub(crate) models_dir: PathBuf,
+    /// Address of the scoring gateway; the default is the running embedded system, else port 8000.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) gateway: Option<String>,
+    /// Address of the bias monitor; the default is the running embedded system, else port 8020.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) bias_monitor: Option<String>,
+    /// Address of deployment-audit; the default is the running embedded system, else port 8030.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) deployment_audit: Option<String>,
+}
+
+/// How to print a result.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run every service in this process; needs no server.
+    Up(UpArguments),
+    /// Send the held-out applications of a model through a system started here, and show what came of it.
+    Demo(DemoArguments),
+    /// Score applications and look at decisions.
+    #[command(subcommand)]
+    Decision(DecisionCommand),
+    /// Look at groups.
+    #[command(subcommand)]
+    Bias(BiasCommand),
+    /// Take models into and out of traffic.
+    #[command(subcommand)]
+    Deployment(DeploymentCommand),
+    /// Look into the transparency log and verify it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Check and show model packages.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Check and show the settings of the services.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Check that the system can work here; every finding says what to do.
+    Doctor,
+}
+
+/// Which ports the services listen on.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ports {
+    /// 8000, 8010, 8020, 8030, and 9000 to 9030 for health and metrics.
+    Default,
+    /// Any free ports.
+    Free,
+}
+
+/// Arguments of `fcs up`.
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// Which ports to listen on.
+    #[arg(long, value_enum, default_value_t = Ports::Default)]
+    pub(crate) ports: Ports,
+}
+
+/// Arguments of `fcs demo`.
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    /// Which model package to use; its newest version is taken.
+    #[arg(long, default_value = "taiwan-default")]
+    pub(crate) model: String,
+    /// Stop the system after the summary instead of leaving it running.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Which ports to listen on; the default ports if they are free, else any.
+    #[arg(long, value_enum)]
+    pub(crate) ports: Option<Ports>,
+    /// Drive the services that run already instead of starting a system.
+    #[arg(long, conflicts_with_all = ["ports", "exit"])]
+    pub(crate) attach: bool,
+    /// Applications in flight at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+}
+
+/// `fcs decision`.
+#[derive(Subcommand)]
+pub(crate) enum DecisionCommand {
+    /// Score one application.
+    Score(ScoreArguments),
+    /// Show a decision.
+    Get {
+        /// Decision id, or an application id for its latest decision.
+        id: String,
+    },
+    /// Show why a decision came out as it did.
+    Explain {
+        /// Decision id, or an application id for its latest decision.
+        id: String,
+    },
+    /// Compute a decision again from its record and compare the bytes.
+    Replay {
+        /// Decision ids; none means a random sample.
+        ids: Vec<String>,
+        /// Size of the random sample.
+        #[arg(long, default_value_t = 50)]
+        sample: usize,
+    },
+    /// List decisions by log index.
+    List {
+        /// Start after this index.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most this many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+}
+
+/// Arguments of `fcs decision score`.
+#[derive(Args)]
+pub(crate) struct ScoreArguments {
+    /// The lender's identifier of the application.
+    #[arg(long)]
+    pub(crate) application_id: String,
+    /// JSON file with the features: {"name": number, "text" or null}; "-" reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) features: Option<PathBuf>,
+    /// One feature; a number, or the name of a category.
+    #[arg(long = "feature", value_name = "NAME=VALUE")]
+    pub(crate) feature: Vec<String>,
+    /// The same key gives the same answer; the default is made from the application id.
+    #[arg(long)]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// `fcs bias`.
+#[derive(Subcommand)]
+pub(crate) enum BiasCommand {
+    /// Show outcomes by group with intervals and verdicts.
+    Report {
+        /// Only this model, as "name/version".
+        #[arg(long)]
+        model: Option<String>,
+        /// Compare with this group instead of the largest.
+        #[arg(long = "reference", value_name = "ATTRIBUTE=GROUP")]
+        references: Vec<String>,
+    },
+}
+
+/// `fcs deployment`.
+#[derive(Subcommand)]
+pub(crate) enum DeploymentCommand {
+    /// Propose a model for traffic.
+    Register(RegisterArguments),
+    /// Approve a deployment; not by its author, nor by who asked for it.
+    Approve {
+        /// Deployment id.
+        id: String,
+        /// Who approves.
+        #[arg(long = "as", value_name = "USER")]
+        actor: String,
+        /// What was checked.
+        #[arg(long, default_value = "")]
+        comment: String,
+    },
+    /// Put an approved deployment into traffic.
+    Activate {
+        /// Deployment id.
+        id: String,
+        /// Who activates.
+        #[arg(long = "as", value_name = "USER")]
+        actor: String,
+    },
+    /// Restore the traffic recorded before a deployment was activated.
+    Rollback {
+        /// Deployment id.
+        id: String,
+        /// Who rolls back.
+        #[arg(long = "as", value_name = "USER")]
+        actor: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// List deployments, newest first.
+    List,
+    /// Show a deployment with its history.
+    Get {
+        /// Deployment id.
+        id: String,
+    },
+}
+
+/// Arguments of `fcs deployment register`.
+#[derive(Args)]
+pub(crate) struct RegisterArguments {
+    /// Model package as "name/version".
+    pub(crate) model: String,
+    /// Who asks.
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) actor: String,
+    /// Who wrote the change; the default is who asks.
+    #[arg(long)]
+    pub(crate) author: Option<String>,
+    /// Commit of the configuration that asks for it.
+    #[arg(long)]
+    pub(crate) commit: String,
+    /// What changes and why.
+    #[arg(long)]
+    pub(crate) description: String,
+    /// Where.
+    #[arg(long, default_value = "development")]
+    pub(crate) environment: String,
+}
+
+/// `fcs audit`.
+#[derive(Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Verify the log: the checkpoint's signature, the root from all leaves, and decisions' proofs.
+    Verify {
+        /// Verify the proof of this decision (an id), not of a sample.
+        #[arg(long)]
+        decision: Option<String>,
+        /// Verify a bundle written by `audit prove` instead; needs no service.
+        #[arg(long, value_name = "FILE", conflicts_with = "decision")]
+        bundle: Option<PathBuf>,
+        /// The log's verifier key, from a source that you trust; the default is what the service says.
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+    },
+    /// Write the proof that a decision is in the log, to keep or hand over.
+    Prove {
+        /// Decision id.
+        id: String,
+        /// File to write; the default is standard output.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Show the newest leaves.
+    Tail {
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        lines: u32,
+        /// Go on showing leaves as they come.
+        #[arg(short, long)]
+        follow: bool,
+    },
+}
+
+/// `fcs model`.
+#[derive(Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Check a package as activation does: signature, digests, schema, golden rows, additivity.
+    Verify {
+        /// Package as "name/version"; none means every package of the folder.
+        model: Option<String>,
+    },
+    /// Show a package: schema, reasons, policy, reference population.
+    Inspect {
+        /// Package as "name/version".
+        model: String,
+    },
+}
+
+/// `fcs config`.
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// List every problem of the settings of all services.
+    Check,
+    /// Show the effective settings; secrets are redacted.
+    Show {
+        /// Only this service.
+        #[arg(long)]
+        service: Option<String>,
+    },
+}

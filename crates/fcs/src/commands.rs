@@ -1,0 +1,11 @@
+//! One module per noun.
+
+pub(crate) mod audit;
+pub(crate) mod bias;
+pub(crate) mod config;
+pub(crate) mod decision;
+pub(crate) mod deployment;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod model;
+pub(crate) mod up;

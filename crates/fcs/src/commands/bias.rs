@@ -1,0 +1,76 @@
+//! `fcs bias`.
+
+use std::collections::HashMap;
+
+use fcs_proto::monitoring::v1::{GetGroupReportRequest, GetGroupReportResponse};
+use serde::Serialize;
+
+use crate::cli::{BiasCommand, Global};
+use crate::client::Clients;
+use crate::demo::render::{attribute_table, calibration};
+use crate::demo::summary::{self, Attribute, CalibrationSummary};
+use crate::endpoints::Endpoints;
+use crate::exit::CliError;
+use crate::output::print;
+
+#[derive(Serialize)]
+struct Report {
+    last_index: u64,
+    decisions: u64,
+    fairness: Vec<Attribute>,
+    calibration: CalibrationSummary,
+}
+
+/// Runs one of the commands.
+pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Result<()> {
+    let BiasCommand::Report { model, references } = command;
+    let mut clients = Clients::new(&Endpoints::resolve(global))?;
+    let request = GetGroupReportRequest {
+        model: model.clone().unwrap_or_default(),
+        reference_groups: parse_references(references)?,
+    };
+    let report = clients
+        .monitoring
+        .get_group_report(request)
+        .await
+        .map_err(CliError::from)?;
+    print(global.output, &convert(&report.into_inner()), text)
+}
+
+fn parse_references(references: &[String]) -> Result<HashMap<String, String>, CliError> {
+    let pair = |text: &String| {
+        let (attribute, group) = text
+            .split_once('=')
+            .ok_or_else(|| CliError::Usage(format!("--reference {text}: write ATTRIBUTE=GROUP")))?;
+        Ok((attribute.to_owned(), group.to_owned()))
+    };
+    references.iter().map(pair).collect()
+}
+
+fn convert(report: &GetGroupReportResponse) -> Report {
+    Report {
+        last_index: report.last_index,
+        decisions: report.decisions,
+        fairness: summary::fairness(report),
+        calibration: summary::calibration(report),
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!(
+        "{} decisions up to index {}\n",
+        report.decisions, report.last_index
+    );
+    for attribute in &report.fairness {
+        text.push('\n');
+        text.push_str(&attribute_table(attribute));
+    }
+    if report.calibration.labelled > 0 {
+        text.push('\n');
+        text.push_str(&calibration(&report.calibration));
+    }
+    text.push_str(
+        "\nThe verdicts use fixed-sample intervals against the floor: right for one look, not for watching.\n",
+    );
+    text
+}

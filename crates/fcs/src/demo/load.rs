@@ -1,0 +1,105 @@
+//! Sending applications through the gRPC client, many at a time, and measuring.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use fcs_core::ErrorCode;
+use fcs_proto::scoring::v1::ScoreRequest;
+use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
+use fcs_service::grpc::{Deadline, api_error, request};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::time::sleep;
+use tonic::transport::Channel;
+
+use crate::demo::data::Application;
+use crate::exit::CliError;
+use crate::progress;
+
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+const RETRIES_MAX: u32 = 50;
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What was measured.
+pub(crate) struct Measured {
+    /// One latency per application.
+    pub(crate) latencies_ms: Vec<f64>,
+    /// Wall time of the whole.
+    pub(crate) elapsed: Duration,
+    /// Seconds from the start of the command to the first answer.
+    pub(crate) first_decision_s: f64,
+}
+
+impl Measured {
+    /// Decisions per second.
+    pub(crate) fn throughput_per_second(&self) -> f64 {
+        self.latencies_ms.len() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Scores every application once; a call that fails for a passing reason is tried again with the same key.
+pub(crate) async fn score_all(
+    client: &ScoringServiceClient<Channel>,
+    applications: Vec<Application>,
+    model: &str,
+    concurrency: u16,
+    command_start: Instant,
+) -> anyhow::Result<Measured> {
+    let bar = progress::bar("applications", applications.len() as u64);
+    let start = Instant::now();
+    let send = |application: Application| {
+        let (client, bar) = (client.clone(), bar.clone());
+        async move {
+            let latency = score(client, application, model).await?;
+            bar.inc(1);
+            anyhow::Ok((latency, command_start.elapsed()))
+        }
+    };
+    let answers: Vec<(Duration, Duration)> = stream::iter(applications)
+        .map(send)
+        .buffer_unordered(concurrency.into())
+        .try_collect()
+        .await?;
+    bar.finish_and_clear();
+    let first = answers
+        .iter()
+        .map(|(_, at)| *at)
+        .min()
+        .context("there are applications")?;
+    Ok(Measured {
+        latencies_ms: answers
+            .iter()
+            .map(|(latency, _)| latency.as_secs_f64() * 1e3)
+            .collect(),
+        elapsed: start.elapsed(),
+        first_decision_s: first.as_secs_f64(),
+    })
+}
+
+async fn score(
+    mut client: ScoringServiceClient<Channel>,
+    application: Application,
+    model: &str,
+) -> Result<Duration, CliError> {
+    let message = ScoreRequest {
+        idempotency_key: format!("demo-{model}-{}", application.id),
+        application_id: application.id,
+        features: application.features,
+    };
+    let start = Instant::now();
+    let mut retries = 0;
+    loop {
+        let call = request(message.clone(), Deadline::after(CALL_LIMIT));
+        match client.score(call).await {
+            Ok(_) => return Ok(start.elapsed()),
+            Err(status) => {
+                let error = api_error(&status);
+                let passing = matches!(error.code, ErrorCode::Unavailable | ErrorCode::Aborted);
+                if !passing || retries == RETRIES_MAX {
+                    return Err(CliError::Api(error));
+                }
+                retries += 1;
+                sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+}

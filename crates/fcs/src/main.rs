@@ -1,0 +1,20 @@
+//! The `fcs` command.
+
+mod cli;
+mod client;
+mod commands;
+mod demo;
+mod embedded;
+mod endpoints;
+mod exit;
+mod output;
+mod progress;
+mod run;
+mod sample;
+mod verify;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run::main()
+}

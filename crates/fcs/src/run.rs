@@ -1,0 +1,48 @@
+//! From the arguments to the exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::commands::{audit, bias, config, decision, deployment, doctor, model, up};
+use crate::{demo, exit};
+
+/// Two workers at least: a service must answer while another thread flushes.
+const WORKERS_MIN: usize = 2;
+
+/// Parses, runs, reports.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let workers = std::thread::available_parallelism().map_or(WORKERS_MIN, std::num::NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.max(WORKERS_MIN))
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::code(&error)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Up(arguments) => up::run(global, arguments).await,
+        Command::Demo(arguments) => demo::run(global, arguments).await,
+        Command::Decision(command) => decision::run(global, command).await,
+        Command::Bias(command) => bias::run(global, command).await,
+        Command::Deployment(command) => deployment::run(global, command).await,
+        Command::Audit(command) => audit::run(global, command).await,
+        Command::Model(command) => model::run(global, command),
+        Command::Config(command) => config::run(global, command),
+        Command::Doctor => doctor::run(global).await,
+    }
+}

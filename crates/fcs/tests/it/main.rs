@@ -1,0 +1,11 @@
+//! Whole systems: the embedded one, and four real processes on PostgreSQL and SQLite.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod command_line;
+mod crash;
+mod demo;
+mod privacy;
+mod processes;
+mod restarts;
+mod settings;
+mod system;
