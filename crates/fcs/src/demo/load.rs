@@ -93,8 +93,7 @@ async fn score(
             Ok(_) => return Ok(start.elapsed()),
             Err(status) => {
                 let error = api_error(&status);
-                let passing = matches!(error.code, ErrorCode::Unavailable | ErrorCode::Aborted);
-                if !passing || retries == RETRIES_MAX {
+                if !is_passing(error.code) || retries == RETRIES_MAX {
                     return Err(CliError::Api(error));
                 }
                 retries += 1;
@@ -102,4 +101,15 @@ async fn score(
             }
         }
     }
+}
+
+/// Whether the same key may succeed a moment later; the key keeps a retry from deciding twice.
+fn is_passing(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Unavailable
+            | ErrorCode::Aborted
+            | ErrorCode::DeadlineExceeded
+            | ErrorCode::ResourceExhausted
+    )
 }

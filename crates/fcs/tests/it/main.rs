@@ -1,5 +1,9 @@
 //! Whole systems: the embedded one, and four real processes on PostgreSQL and SQLite.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod command_line;
 mod crash;

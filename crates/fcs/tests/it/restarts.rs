@@ -17,7 +17,13 @@ async fn every_service_restarts_under_load() {
     for (number, name) in (1..).zip(SERVICES) {
         let threshold = number * 1_000;
         while system.highest_index() < threshold {
-            assert!(demo.try_wait().unwrap().is_none(), "the demo ended early");
+            if demo.try_wait().unwrap().is_some() {
+                let output = demo.wait_with_output().unwrap();
+                panic!(
+                    "the demo ended early: {}",
+                    String::from_utf8_lossy(&output.stderr)
+                );
+            }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         system.terminate(name);

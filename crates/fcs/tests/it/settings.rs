@@ -33,7 +33,7 @@ fn every_service_lists_every_problem_and_exits_64() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(64), "{name}: {text}");
         for named in [
-            "LOUD",
+            "log.level",
             "http.listen",
             "FCS__HTTP__LISTENS",
             "FCS_HTTP_LISTEN",
