@@ -1,0 +1,113 @@
+//! The gRPC face and the wire of the feed: parse, call one use case, convert.
+
+mod convert;
+pub(crate) mod feed;
+
+use std::time::Duration;
+
+use fcs_core::ApiError;
+use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringService;
+use fcs_proto::monitoring::v1::{
+    GetGroupReportRequest, GetGroupReportResponse, GetStatusRequest, GetStatusResponse,
+    RecordDemographicsRequest, RecordDemographicsResponse, RecordOutcomesRequest,
+    RecordOutcomesResponse,
+};
+use fcs_service::grpc::{Deadline, status};
+use tonic::{Request, Response, Status};
+
+use crate::app::intake;
+use crate::app::monitor::Monitor;
+use crate::app::report::ReportQuery;
+
+/// The longest that a caller waits; a shorter deadline of its own wins.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves `faircredit.monitoring.v1.MonitoringService`.
+pub(crate) struct Grpc {
+    /// The use cases.
+    pub(crate) monitor: Monitor,
+}
+
+#[tonic::async_trait]
+impl MonitoringService for Grpc {
+    async fn record_demographics(
+        &self,
+        request: Request<RecordDemographicsRequest>,
+    ) -> Result<Response<RecordDemographicsResponse>, Status> {
+        let deadline = deadline(&request);
+        let items = request
+            .into_inner()
+            .items
+            .into_iter()
+            .map(convert::demographics)
+            .collect();
+        let change = intake::demographics(items).map_err(refuse)?;
+        let receipt = answer(deadline.run(self.monitor.record(change)).await)?;
+        let (recorded, unchanged) = (receipt.recorded, receipt.unchanged);
+        Ok(Response::new(RecordDemographicsResponse {
+            recorded,
+            unchanged,
+        }))
+    }
+
+    async fn record_outcomes(
+        &self,
+        request: Request<RecordOutcomesRequest>,
+    ) -> Result<Response<RecordOutcomesResponse>, Status> {
+        let deadline = deadline(&request);
+        let items = request
+            .into_inner()
+            .items
+            .into_iter()
+            .map(convert::outcome)
+            .collect();
+        let change = intake::outcomes(items).map_err(refuse)?;
+        let receipt = answer(deadline.run(self.monitor.record(change)).await)?;
+        let (recorded, unchanged) = (receipt.recorded, receipt.unchanged);
+        Ok(Response::new(RecordOutcomesResponse {
+            recorded,
+            unchanged,
+        }))
+    }
+
+    async fn get_group_report(
+        &self,
+        request: Request<GetGroupReportRequest>,
+    ) -> Result<Response<GetGroupReportResponse>, Status> {
+        let deadline = deadline(&request);
+        let message = request.into_inner();
+        let references = message.reference_groups.into_iter().collect();
+        let query = ReportQuery::new(&message.model, references).map_err(refuse)?;
+        let sheet = answer(deadline.run(self.monitor.report(query)).await)?;
+        Ok(Response::new(convert::sheet(&sheet)))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
+        let known = answer(deadline(&request).run(self.monitor.status()).await)?;
+        Ok(Response::new(GetStatusResponse {
+            last_index: known.last_index,
+            decisions: known.decisions,
+            demographics: known.demographics,
+            outcomes: known.outcomes,
+        }))
+    }
+}
+
+fn deadline<T>(request: &Request<T>) -> Deadline {
+    Deadline::from_metadata(request.metadata(), CALL_TIMEOUT)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is an argument of map_err"
+)]
+fn refuse(error: ApiError) -> Status {
+    status(&error)
+}
+
+fn answer<T>(result: Result<Result<T, ApiError>, ApiError>) -> Result<T, Status> {
+    result.and_then(|result| result).map_err(refuse)
+}

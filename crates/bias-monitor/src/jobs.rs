@@ -1,0 +1,5 @@
+//! The background work of the monitor.
+
+mod backoff;
+pub(crate) mod feed_reader;
+pub(crate) mod publisher;

@@ -1,0 +1,126 @@
+//! The bias monitor: counts decisions by group, takes demographics and outcomes, reports fairness.
+//!
+//! For: `faircredit.monitoring.v1.MonitoringService` and the same over HTTP; the one place that knows protected
+//! attributes.
+//! Not for: decisions. Nothing here reaches scoring, and a verdict of a report is no gate.
+//!
+//! Invariants: every decision of the log is counted exactly once in effect, in the order of the log and without a
+//! gap; counters equal the join of decisions, demographics and outcomes at every moment, whatever the order in which
+//! they came; values of protected attributes never enter logs or spans.
+
+pub mod app;
+mod grpc;
+mod http;
+mod jobs;
+mod metrics;
+mod settings;
+pub mod store;
+
+use std::sync::Arc;
+
+use axum::Router;
+use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringServiceServer;
+use fcs_service::database::{self, Database};
+use fcs_service::{Service, ServiceContext};
+
+pub use metrics::Metrics;
+pub use settings::BiasMonitorSettings;
+
+use app::monitor::{Monitor, Spawn};
+use jobs::feed_reader::FeedReader;
+use jobs::publisher::Publisher;
+use store::MonitorStore;
+
+/// Schema on PostgreSQL, name of the file on SQLite.
+const SCHEMA: &str = "bias_monitor";
+
+/// The service.
+pub struct BiasMonitor;
+
+impl Service for BiasMonitor {
+    const NAME: &'static str = "bias-monitor";
+    const SECTION: &'static str = "bias_monitor";
+    const HTTP_PORT: u16 = 8020;
+    const ADMIN_PORT: u16 = 9020;
+    type Settings = BiasMonitorSettings;
+
+    async fn start(ctx: ServiceContext<BiasMonitorSettings>) -> anyhow::Result<Router> {
+        let database = open(&ctx).await?;
+        if ctx.settings.database.migrate_on_start {
+            store::migrate(&database).await?;
+        } else {
+            store::check_migrated(&database).await?;
+        }
+        database.watch(&ctx);
+        let store = store::of(&database);
+        let metrics = Metrics::default();
+        metrics.register(&ctx.metrics);
+        let settings = &ctx.settings.service;
+        let monitor = Monitor::new(
+            Arc::clone(&store),
+            settings.thresholds()?,
+            metrics.clone(),
+            spawn(&ctx),
+        );
+        follow_feed(&ctx, store, &metrics)?;
+        publish(&ctx, &monitor, &metrics);
+        let service = MonitoringServiceServer::new(grpc::Grpc {
+            monitor: monitor.clone(),
+        });
+        let grpc = tonic::service::Routes::new(service).into_axum_router();
+        Ok(http::routes(monitor).merge(grpc))
+    }
+
+    async fn migrate(ctx: ServiceContext<BiasMonitorSettings>) -> anyhow::Result<()> {
+        let database = open(&ctx).await?;
+        store::migrate(&database).await?;
+        database.close().await;
+        Ok(())
+    }
+}
+
+async fn open(ctx: &ServiceContext<BiasMonitorSettings>) -> anyhow::Result<Database> {
+    database::open(&ctx.settings.database, &ctx.settings.data_dir, SCHEMA).await
+}
+
+fn spawn(ctx: &ServiceContext<BiasMonitorSettings>) -> Spawn {
+    let ctx = ctx.clone();
+    Arc::new(move |work| {
+        ctx.spawn("store-request", async {
+            work.await;
+            Ok(())
+        });
+    })
+}
+
+fn follow_feed(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    store: Arc<dyn MonitorStore>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    // The gateway may be away; only a feed that cannot be trusted makes the monitor unready.
+    let integrity = ctx.health.dependency("feed_integrity");
+    integrity.good();
+    let reader = FeedReader {
+        store,
+        gateway: fcs_service::grpc::channel(&ctx.settings.service.gateway_url)?,
+        integrity,
+        metrics: metrics.clone(),
+        random: Arc::clone(&ctx.random),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("feed-reader", reader.run());
+    Ok(())
+}
+
+fn publish(ctx: &ServiceContext<BiasMonitorSettings>, monitor: &Monitor, metrics: &Metrics) {
+    let settings = &ctx.settings.service;
+    let publisher = Publisher {
+        monitor: monitor.clone(),
+        metrics: metrics.clone(),
+        minimum_group_size: settings.minimum_group_size,
+        interval: settings.report_interval(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("publisher", publisher.run());
+}

@@ -1,0 +1,135 @@
+//! The metric catalogue of the monitor. No label holds an applicant; groups appear only as whole groups.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+
+use fcs_service::MetricsHandle;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::app::alerts::{GroupId, RatioSeries};
+use crate::app::change::{Change, Receipt};
+
+/// What a part of a batch is counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabels {
+    /// `recorded` or `unchanged`.
+    pub result: &'static str,
+}
+
+const RECORDED: ResultLabels = ResultLabels { result: "recorded" };
+const UNCHANGED: ResultLabels = ResultLabels {
+    result: "unchanged",
+};
+
+/// A group of an attribute; bounded by [`crate::app::alerts::SERIES_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GroupLabels {
+    /// The attribute.
+    pub attribute: String,
+    /// The group.
+    pub group: String,
+}
+
+impl From<&GroupId> for GroupLabels {
+    fn from((attribute, group): &GroupId) -> Self {
+        Self {
+            attribute: attribute.clone(),
+            group: group.clone(),
+        }
+    }
+}
+
+/// Every metric of the monitor. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Highest log index that is counted.
+    pub last_index: Gauge<u64, AtomicU64>,
+    /// Highest index seen in the feed minus the highest that is counted.
+    pub lag: Gauge<u64, AtomicU64>,
+    /// 1 while the feed is followed.
+    pub feed_connected: Gauge,
+    /// Entries of the feed: counted, or skipped because they were counted before.
+    pub decisions: Family<ResultLabels, Counter>,
+    /// Attribute values taken in.
+    pub demographics: Family<ResultLabels, Counter>,
+    /// Outcome events taken in.
+    pub outcomes: Family<ResultLabels, Counter>,
+    /// Gaps met in the feed.
+    pub gaps: Counter,
+    /// Entries of the feed that make no sense.
+    pub invalid_entries: Counter,
+    /// Adverse impact ratio by group.
+    pub adverse_impact_ratio: Family<GroupLabels, Gauge<f64, AtomicU64>>,
+    /// Groups beyond the limit of the ratio's series.
+    pub ratios_left_out: Gauge,
+    /// Groups whose verdict turned to breach.
+    pub alerts: Counter,
+}
+
+impl Metrics {
+    /// Registers every metric. Counters start at zero.
+    pub fn register(&self, handle: &MetricsHandle) {
+        for family in [&self.decisions, &self.demographics, &self.outcomes] {
+            drop(family.get_or_create(&RECORDED));
+            drop(family.get_or_create(&UNCHANGED));
+        }
+        handle.register(|registry| {
+            let help = "Groups whose verdict on the adverse impact ratio turned to breach; a look at a fixed \
+                        sample, not a test that stays valid while watched";
+            registry.register("bias_detection_alerts", help, self.alerts.clone());
+            let registry = registry.sub_registry_with_prefix("fcs_monitor");
+            registry.register("last_index", "Highest log index that is counted", self.last_index.clone());
+            let help = "Highest index seen in the feed minus the highest that is counted";
+            registry.register("lag", help, self.lag.clone());
+            let help = "1 while the feed of the gateway is followed";
+            registry.register("feed_connected", help, self.feed_connected.clone());
+            let help = "Entries of the feed: counted, or skipped because they were counted before";
+            registry.register("decisions", help, self.decisions.clone());
+            let help = "Attribute values taken in: new or changed, or known already";
+            registry.register("demographics", help, self.demographics.clone());
+            let help = "Outcome events taken in: new, or known already";
+            registry.register("outcomes", help, self.outcomes.clone());
+            registry.register("gaps", "Gaps met in the feed", self.gaps.clone());
+            let help = "Entries of the feed that make no sense";
+            registry.register("invalid_entries", help, self.invalid_entries.clone());
+            let help = "Approval rate over the largest group's, of groups with enough decisions, at most 200 series";
+            registry.register("adverse_impact_ratio", help, self.adverse_impact_ratio.clone());
+            let help = "Groups beyond the 200 series of the adverse impact ratio";
+            registry.register("ratios_left_out", help, self.ratios_left_out.clone());
+        });
+    }
+
+    /// Counts what became of a batch.
+    pub fn recorded(&self, change: &Change, receipt: &Receipt) {
+        let family = match change {
+            Change::Decisions(_) => &self.decisions,
+            Change::Demographics(_) => &self.demographics,
+            Change::Outcomes(_) => &self.outcomes,
+        };
+        family.get_or_create(&RECORDED).inc_by(receipt.recorded);
+        family.get_or_create(&UNCHANGED).inc_by(receipt.unchanged);
+    }
+
+    /// Replaces the ratios by those of a new report; `published` holds the labels of the last one.
+    pub fn publish(&self, series: &RatioSeries, published: &mut BTreeSet<GroupId>) {
+        let now: BTreeSet<GroupId> = series
+            .ratios
+            .iter()
+            .map(|(group, _)| group.clone())
+            .collect();
+        for gone in published.difference(&now) {
+            self.adverse_impact_ratio.remove(&gone.into());
+        }
+        for (group, ratio) in &series.ratios {
+            self.adverse_impact_ratio
+                .get_or_create(&group.into())
+                .set(*ratio);
+        }
+        self.ratios_left_out
+            .set(i64::try_from(series.left_out).unwrap_or(i64::MAX));
+        *published = now;
+    }
+}

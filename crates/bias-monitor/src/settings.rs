@@ -1,0 +1,131 @@
+//! The section `[bias_monitor]` of the settings.
+
+use std::time::Duration;
+
+use fcs_fairness::{Confidence, InvalidConfidence, Thresholds};
+use fcs_service::SettingsCheck;
+use serde::{Deserialize, Serialize};
+
+/// What the monitor needs to know besides the settings that every service has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BiasMonitorSettings {
+    /// Address of the gateway whose decisions are counted.
+    pub gateway_url: String,
+    /// Lowest acceptable adverse impact ratio; 0.8 is the four-fifths rule of 29 CFR 1607.4(D).
+    pub air_floor: f64,
+    /// Groups with fewer decisions get no verdict and no published ratio.
+    pub minimum_group_size: u64,
+    /// Confidence of every interval.
+    pub confidence: f64,
+    /// How often the published ratios and the alerts are brought up to date.
+    pub report_interval_ms: u64,
+}
+
+impl Default for BiasMonitorSettings {
+    fn default() -> Self {
+        Self {
+            gateway_url: "http://127.0.0.1:8000".to_owned(),
+            air_floor: 0.8,
+            minimum_group_size: 30,
+            confidence: 0.95,
+            report_interval_ms: 10_000,
+        }
+    }
+}
+
+impl BiasMonitorSettings {
+    /// The thresholds of a report.
+    pub fn thresholds(&self) -> Result<Thresholds, InvalidConfidence> {
+        Ok(Thresholds {
+            air_floor: self.air_floor,
+            minimum_group_size: self.minimum_group_size,
+            confidence: Confidence::try_from(self.confidence)?,
+        })
+    }
+
+    /// The pause between two looks at the report.
+    pub fn report_interval(&self) -> Duration {
+        Duration::from_millis(self.report_interval_ms)
+    }
+}
+
+impl SettingsCheck for BiasMonitorSettings {
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !is_http_url(&self.gateway_url) {
+            problems.push(format!(
+                "bias_monitor.gateway_url is {:?}; write a URL such as http://127.0.0.1:8000",
+                self.gateway_url
+            ));
+        }
+        if !(self.air_floor > 0.0 && self.air_floor <= 1.0) {
+            problems.push(format!(
+                "bias_monitor.air_floor is {}; write a ratio above 0 and at most 1, such as 0.8",
+                self.air_floor
+            ));
+        }
+        if self.minimum_group_size == 0 {
+            problems.push(
+                "bias_monitor.minimum_group_size is 0; write 1 or more, such as 30".to_owned(),
+            );
+        }
+        if let Err(error) = Confidence::try_from(self.confidence) {
+            problems.push(format!(
+                "bias_monitor.confidence is {}; {error}",
+                self.confidence
+            ));
+        }
+        if !(100..=3_600_000).contains(&self.report_interval_ms) {
+            problems.push(format!(
+                "bias_monitor.report_interval_ms is {}; write 100 to 3600000, such as 10000",
+                self.report_interval_ms
+            ));
+        }
+        problems
+    }
+}
+
+fn is_http_url(text: &str) -> bool {
+    text.parse::<axum::http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_no_problem() {
+        assert_eq!(
+            BiasMonitorSettings::default().problems(),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn every_problem_is_listed_with_its_key() {
+        let settings = BiasMonitorSettings {
+            gateway_url: "127.0.0.1:8000".to_owned(),
+            air_floor: f64::NAN,
+            minimum_group_size: 0,
+            confidence: 95.0,
+            report_interval_ms: 0,
+        };
+        let problems = settings.problems().join("\n");
+        for key in [
+            "gateway_url",
+            "air_floor",
+            "minimum_group_size",
+            "confidence",
+            "report_interval_ms",
+        ] {
+            assert!(
+                problems.contains(&format!("bias_monitor.{key}")),
+                "{key}: {problems}"
+            );
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Integration tests of the bias monitor, on SQLite and on the PostgreSQL of `cargo xtask test`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod concurrency;
+mod feed;
+mod properties;
+mod store;
+mod support;
+mod transport;

@@ -1,0 +1,218 @@
+//! Databases, decisions and the recount that every test compares with.
+
+pub(crate) mod gateway;
+pub(crate) mod http;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bias_monitor::app::change::{Change, Receipt};
+use bias_monitor::app::facts::{
+    CreditOutcome, Decision, Demographics, KnownGroup, LoggedDecision, Outcome, OutcomeEvent,
+    Source,
+};
+use bias_monitor::store::{self, MonitorStore};
+use fcs_core::{DecisionId, Secret, UnixMicros};
+use fcs_service::database::{self, Database};
+use fcs_service::settings::DatabaseSettings;
+use fcs_testkit::postgres::TestDatabase;
+use sqlx::Row as _;
+use tempfile::TempDir;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// A place for one store; what is in it outlives every opened store.
+pub(crate) struct Place {
+    pub(crate) settings: DatabaseSettings,
+    folder: TempDir,
+    _server: Option<TestDatabase>,
+}
+
+impl Place {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        let server = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(fcs_testkit::postgres::database().await),
+        };
+        let mut settings = DatabaseSettings::default();
+        if let Some(server) = &server {
+            settings.url = Secret::new(server.url.clone());
+        }
+        settings.acquire_timeout_ms = 20_000;
+        Self {
+            settings,
+            folder: tempfile::tempdir().unwrap(),
+            _server: server,
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) async fn database(&self) -> Database {
+        database::open(&self.settings, self.folder(), "bias_monitor")
+            .await
+            .unwrap()
+    }
+
+    /// Opens a store as a process does at its start.
+    pub(crate) async fn open(&self) -> Opened {
+        let database = self.database().await;
+        store::migrate(&database).await.unwrap();
+        Opened {
+            store: store::of(&database),
+            database,
+        }
+    }
+}
+
+/// An open store and the pool below it.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn MonitorStore>,
+    pub(crate) database: Database,
+}
+
+impl Opened {
+    pub(crate) async fn decide(&self, decisions: &[LoggedDecision]) -> Receipt {
+        self.write(Change::Decisions(decisions.to_vec())).await
+    }
+
+    pub(crate) async fn write(&self, change: Change) -> Receipt {
+        self.store.write(&change).await.unwrap()
+    }
+
+    /// Fails unless the counters equal a count from nothing by one plain join.
+    pub(crate) async fn assert_equals_recount(&self) {
+        assert_eq!(
+            lines(&self.database, COUNTERS).await,
+            lines(&self.database, RECOUNT).await
+        );
+        assert_eq!(
+            lines(&self.database, BINS).await,
+            lines(&self.database, RECOUNT_BINS).await
+        );
+        assert_eq!(
+            lines(&self.database, STATE).await,
+            lines(&self.database, RECOUNT_STATE).await
+        );
+        assert_eq!(
+            lines(&self.database, IN_FORCE).await,
+            lines(&self.database, RECOUNT_IN_FORCE).await
+        );
+    }
+}
+
+/// The only column of a query, sorted.
+pub(crate) async fn lines(database: &Database, statement: &'static str) -> Vec<String> {
+    let mut lines: Vec<String> = match database {
+        Database::Postgres(pool) => {
+            let rows = sqlx::query(statement).fetch_all(pool).await.unwrap();
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+        Database::Sqlite(pool) => {
+            let rows = sqlx::query(statement).fetch_all(pool).await.unwrap();
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+    };
+    lines.sort();
+    lines
+}
+
+const COUNTERS: &str = "\
+    SELECT model || '|' || arm || '|' || attribute || '|' || group_name || '|' || minute || '|' || approved || '|' || \
+    referred || '|' || denied || '|' || score_sum || '|' || score_square_sum || '|' || approved_repaid || '|' || \
+    approved_defaulted FROM counters WHERE approved <> 0 OR referred <> 0 OR denied <> 0 OR score_sum <> 0 \
+    OR score_square_sum <> 0 OR approved_repaid <> 0 OR approved_defaulted <> 0";
+
+const RECOUNT: &str = "\
+    WITH ranked AS (SELECT application_id, outcome, ROW_NUMBER() OVER (PARTITION BY application_id \
+        ORDER BY occurred_at DESC, event_id DESC) AS place FROM outcome_events), \
+    latest AS (SELECT application_id, outcome FROM ranked WHERE place = 1), \
+    cells AS (SELECT application_id, attribute, group_name FROM demographics \
+        UNION ALL SELECT DISTINCT application_id, '', '' FROM decisions) \
+    SELECT d.model || '|' || d.arm || '|' || c.attribute || '|' || c.group_name || '|' || d.minute || '|' || \
+    SUM(CASE WHEN d.outcome = 'approve' THEN 1 ELSE 0 END) || '|' || \
+    SUM(CASE WHEN d.outcome = 'refer' THEN 1 ELSE 0 END) || '|' || \
+    SUM(CASE WHEN d.outcome = 'deny' THEN 1 ELSE 0 END) || '|' || \
+    SUM(d.score) || '|' || SUM(d.score * d.score) || '|' || \
+    SUM(CASE WHEN d.outcome = 'approve' AND l.outcome = 'repaid' THEN 1 ELSE 0 END) || '|' || \
+    SUM(CASE WHEN d.outcome = 'approve' AND l.outcome = 'defaulted' THEN 1 ELSE 0 END) \
+    FROM decisions d JOIN cells c ON c.application_id = d.application_id \
+    LEFT JOIN latest l ON l.application_id = d.application_id \
+    GROUP BY d.model, d.arm, c.attribute, c.group_name, d.minute";
+
+const BINS: &str = "SELECT model || '|' || bin || '|' || labelled || '|' || defaulted || '|' || predicted_sum_ppm \
+    FROM calibration WHERE labelled <> 0 OR defaulted <> 0 OR predicted_sum_ppm <> 0";
+
+const RECOUNT_BINS: &str = "\
+    WITH ranked AS (SELECT application_id, outcome, ROW_NUMBER() OVER (PARTITION BY application_id \
+        ORDER BY occurred_at DESC, event_id DESC) AS place FROM outcome_events), \
+    latest AS (SELECT application_id, outcome FROM ranked WHERE place = 1), \
+    labelled AS (SELECT d.model, d.probability_ppm, l.outcome, \
+        CASE WHEN d.probability_ppm = 1000000 THEN 99 ELSE d.probability_ppm / 10000 END AS bin \
+        FROM decisions d JOIN latest l ON l.application_id = d.application_id WHERE d.outcome = 'approve') \
+    SELECT model || '|' || bin || '|' || COUNT(*) || '|' || \
+    SUM(CASE WHEN outcome = 'defaulted' THEN 1 ELSE 0 END) || '|' || SUM(probability_ppm) \
+    FROM labelled GROUP BY model, bin";
+
+const STATE: &str =
+    "SELECT last_index || '|' || decisions || '|' || demographics || '|' || outcomes FROM state";
+
+const RECOUNT_STATE: &str = "\
+    SELECT (SELECT COALESCE(MAX(log_index), 0) FROM decisions) || '|' || (SELECT COUNT(*) FROM decisions) || '|' || \
+    (SELECT COUNT(*) FROM demographics) || '|' || (SELECT COUNT(*) FROM outcome_events)";
+
+const IN_FORCE: &str = "SELECT application_id || '|' || outcome || '|' || occurred_at || '|' || event_id FROM outcomes";
+
+const RECOUNT_IN_FORCE: &str = "\
+    SELECT application_id || '|' || outcome || '|' || occurred_at || '|' || event_id FROM (SELECT application_id, \
+    outcome, occurred_at, event_id, ROW_NUMBER() OVER (PARTITION BY application_id ORDER BY occurred_at DESC, \
+    event_id DESC) AS place FROM outcome_events) ranked WHERE place = 1";
+
+/// A decision whose other columns follow from its place in the log.
+pub(crate) fn decision(log_index: u64, application: &str, outcome: Outcome) -> LoggedDecision {
+    let number = i64::try_from(log_index).unwrap();
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&log_index.to_be_bytes());
+    LoggedDecision {
+        log_index,
+        decision_id: DecisionId::new(UnixMicros(number), &random),
+        decision: Decision {
+            application_id: application.parse().unwrap(),
+            minute: number / 100,
+            model: "demo/1".parse().unwrap(),
+            arm: "stable".to_owned(),
+            outcome,
+            score: 500 + number * 37 % 300,
+            probability_ppm: number * 7_919 % 1_000_001,
+        },
+    }
+}
+
+pub(crate) fn demographics(application: &str, attributes: &[(&str, &str)]) -> Demographics {
+    let known = |(name, group): &(&str, &str)| {
+        let group = KnownGroup {
+            group: group.parse().unwrap(),
+            source: Source::SelfReported,
+        };
+        (name.parse().unwrap(), group)
+    };
+    Demographics {
+        application_id: application.parse().unwrap(),
+        attributes: attributes.iter().map(known).collect(),
+    }
+}
+
+pub(crate) fn event(id: &str, application: &str, outcome: CreditOutcome, at: i64) -> OutcomeEvent {
+    OutcomeEvent {
+        event_id: id.parse().unwrap(),
+        application_id: application.parse().unwrap(),
+        outcome,
+        occurred_at: UnixMicros(at),
+    }
+}

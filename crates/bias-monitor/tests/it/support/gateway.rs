@@ -1,0 +1,190 @@
+//! A gateway of which there is only the feed, and which can misbehave.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bias_monitor::app::facts::{LoggedDecision, Outcome};
+use fcs_proto::scoring::v1::feed_service_server::{FeedService, FeedServiceServer};
+use fcs_proto::scoring::v1::{
+    FeedEntry, Outcome as WireOutcome, SubscribeRequest, SubscribeResponse,
+};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status};
+
+/// How the feed is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// Entries of one message.
+    pub(crate) run: usize,
+    /// How many entries before the asked one are sent again.
+    pub(crate) repeat: u64,
+    /// After how many messages the stream breaks off.
+    pub(crate) break_after: Option<usize>,
+    /// An index that is left out.
+    pub(crate) skip: Option<u64>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            run: 64,
+            repeat: 0,
+            break_after: None,
+            skip: None,
+        }
+    }
+}
+
+/// The running gateway; it ends when dropped.
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    log: watch::Sender<Vec<FeedEntry>>,
+    manner: Arc<Mutex<Manner>>,
+    subscriptions: Arc<Mutex<Vec<u64>>>,
+    _server: JoinSet<()>,
+}
+
+impl Gateway {
+    pub(crate) async fn start(manner: Manner) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap(), manner)
+    }
+
+    pub(crate) fn listen(listener: TcpListener, manner: Manner) -> Self {
+        let address = listener.local_addr().unwrap();
+        let log = watch::Sender::new(Vec::new());
+        let manner = Arc::new(Mutex::new(manner));
+        let subscriptions = Arc::new(Mutex::new(Vec::new()));
+        let feed = Feed {
+            log: log.subscribe(),
+            manner: Arc::clone(&manner),
+            subscriptions: Arc::clone(&subscriptions),
+        };
+        let mut server = JoinSet::new();
+        let incoming = TcpListenerStream::new(listener);
+        server.spawn(async move {
+            let router = Server::builder().add_service(FeedServiceServer::new(feed));
+            router.serve_with_incoming(incoming).await.unwrap();
+        });
+        Self {
+            address,
+            log,
+            manner,
+            subscriptions,
+            _server: server,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn decide(&self, decisions: &[LoggedDecision]) {
+        self.log
+            .send_modify(|log| log.extend(decisions.iter().map(entry)));
+    }
+
+    pub(crate) fn push(&self, entry: FeedEntry) {
+        self.log.send_modify(|log| log.push(entry));
+    }
+
+    pub(crate) fn forget_last(&self) {
+        self.log.send_modify(|log| drop(log.pop()));
+    }
+
+    pub(crate) fn behave(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+
+    /// The indices that were asked for, in order.
+    pub(crate) fn subscriptions(&self) -> Vec<u64> {
+        self.subscriptions.lock().unwrap().clone()
+    }
+}
+
+/// An entry of the feed as the real gateway sends it.
+pub(crate) fn entry(logged: &LoggedDecision) -> FeedEntry {
+    let decision = &logged.decision;
+    let outcome = match decision.outcome {
+        Outcome::Approve => WireOutcome::Approve,
+        Outcome::Refer => WireOutcome::Refer,
+        Outcome::Deny => WireOutcome::Deny,
+    };
+    let ppm = u32::try_from(decision.probability_ppm).unwrap();
+    FeedEntry {
+        log_index: logged.log_index,
+        decision_id: logged.decision_id.to_string(),
+        application_id: decision.application_id.to_string(),
+        decided_at_micros: decision.minute * 60_000_000,
+        outcome: outcome.into(),
+        score: i32::try_from(decision.score).unwrap(),
+        probability: f64::from(ppm) / 1_000_000.0,
+        model: decision.model.to_string(),
+        arm: decision.arm.clone(),
+        record_digest: vec![0; 32],
+    }
+}
+
+struct Feed {
+    log: watch::Receiver<Vec<FeedEntry>>,
+    manner: Arc<Mutex<Manner>>,
+    subscriptions: Arc<Mutex<Vec<u64>>>,
+}
+
+#[tonic::async_trait]
+impl FeedService for Feed {
+    type SubscribeStream = BoxStream<'static, Result<SubscribeResponse, Status>>;
+
+    async fn subscribe(
+        &self,
+        request: Request<SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        let after = request.into_inner().after_index;
+        self.subscriptions.lock().unwrap().push(after);
+        let manner = *self.manner.lock().unwrap();
+        let start = after.saturating_sub(manner.repeat);
+        let messages = stream::unfold(
+            (start, self.log.clone()),
+            move |(after, mut log)| async move {
+                let entries = next_run(after, &mut log, manner).await?;
+                let last = entries.last()?.log_index;
+                Some((Ok(SubscribeResponse { entries }), (last, log)))
+            },
+        );
+        Ok(Response::new(match manner.break_after {
+            None => messages.boxed(),
+            Some(count) => {
+                let broken = stream::once(async { Err(Status::unavailable("the wire was cut")) });
+                messages.take(count).chain(broken).boxed()
+            }
+        }))
+    }
+}
+
+/// Waits until there are entries after an index.
+async fn next_run(
+    after: u64,
+    log: &mut watch::Receiver<Vec<FeedEntry>>,
+    manner: Manner,
+) -> Option<Vec<FeedEntry>> {
+    loop {
+        let next =
+            |entry: &&FeedEntry| entry.log_index > after && manner.skip != Some(entry.log_index);
+        let entries: Vec<_> = log
+            .borrow_and_update()
+            .iter()
+            .filter(next)
+            .take(manner.run)
+            .cloned()
+            .collect();
+        if !entries.is_empty() {
+            return Some(entries);
+        }
+        log.changed().await.ok()?;
+    }
+}
