@@ -1,5 +1,6 @@
 //! Logs to standard error and traces over OTLP, once per process.
 
+use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -111,7 +112,10 @@ fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
             .with_current_span(false)
             .with_writer(std::io::stderr)
             .boxed(),
-        LogFormat::Pretty => fmt::layer().with_writer(std::io::stderr).boxed(),
+        LogFormat::Pretty => fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .boxed(),
     }
 }
 
