@@ -72,11 +72,7 @@ pub(crate) fn attribute_table(attribute: &Attribute) -> String {
             show(group.approval_rate.as_ref()),
             compared(group.adverse_impact_ratio.as_ref()),
             compared(group.standardised_mean_difference.as_ref()),
-            if reference {
-                String::new()
-            } else {
-                group.verdict.replace('_', " ")
-            },
+            group.verdict.unwrap_or_default().replace('_', " "),
             show(group.default_rate_among_approved.as_ref()),
         ]
     };

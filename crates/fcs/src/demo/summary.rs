@@ -173,8 +173,8 @@ pub(crate) struct Group {
     pub(crate) approval_rate_difference: Option<Interval>,
     /// Difference of mean scores in standard deviations.
     pub(crate) standardised_mean_difference: Option<Interval>,
-    /// "breach", "clear" or "insufficient_evidence".
-    pub(crate) verdict: &'static str,
+    /// "breach", "clear" or "insufficient_evidence"; none for the reference group.
+    pub(crate) verdict: Option<&'static str>,
     /// Approved with a known outcome.
     pub(crate) approved_with_outcome: u64,
     /// Of these, defaulted.
@@ -290,11 +290,12 @@ fn interval(estimate: Option<&Estimate>) -> Option<Interval> {
     })
 }
 
-fn verdict_name(verdict: Verdict) -> &'static str {
+fn verdict_name(verdict: Verdict) -> Option<&'static str> {
     match verdict {
-        Verdict::Breach => "breach",
-        Verdict::Clear => "clear",
-        Verdict::InsufficientEvidence | Verdict::Unspecified => "insufficient_evidence",
+        Verdict::Breach => Some("breach"),
+        Verdict::Clear => Some("clear"),
+        Verdict::InsufficientEvidence => Some("insufficient_evidence"),
+        Verdict::Unspecified => None,
     }
 }
 

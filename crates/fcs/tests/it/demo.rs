@@ -41,6 +41,60 @@ pub(crate) fn check(summary: &Value, applications: u64) {
     }
 }
 
+/// Every group number equals what fairlearn and statsmodels make of the same decisions.
+fn check_against_fairlearn(summary: &Value, golden: &str) {
+    let golden: Value = serde_json::from_str(golden).unwrap();
+    let attributes = summary["fairness"].as_array().unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert_eq!(attributes.len(), cases.len());
+    for attribute in attributes {
+        let case = cases
+            .iter()
+            .find(|case| case["name"] == attribute["attribute"])
+            .unwrap();
+        assert_eq!(attribute["reference_group"], case["reference"]);
+        for group in attribute["groups"].as_array().unwrap() {
+            check_group(group, case);
+        }
+    }
+}
+
+fn check_group(group: &Value, case: &Value) {
+    let name = group["group"].as_str().unwrap();
+    let counters = &case["counters"][name];
+    for (ours, theirs) in [
+        ("approved", "approved"),
+        ("referred", "referred"),
+        ("denied", "denied"),
+    ] {
+        assert_eq!(group[ours], counters[theirs], "{name}: {ours}");
+    }
+    assert_eq!(
+        group["approved_defaulted"], counters["approved_defaulted"],
+        "{name}"
+    );
+    let fairlearn = &case["fairlearn"];
+    assert_eq!(group["decisions"], fairlearn["count"][name]);
+    assert_close(
+        &group["approval_rate"]["value"],
+        &fairlearn["selection_rate"][name],
+    );
+    if case["reference"] != name {
+        let ratio = &group["adverse_impact_ratio"]["value"];
+        assert_close(ratio, &fairlearn["ratio_to_reference"][name]);
+    }
+    for (metric, expected) in case["intervals"][0]["groups"][name].as_object().unwrap() {
+        for (index, bound) in ["value", "lower", "upper"].iter().enumerate() {
+            assert_close(&group[metric][bound], &expected[index]);
+        }
+    }
+}
+
+fn assert_close(ours: &Value, theirs: &Value) {
+    let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+    assert!((ours - theirs).abs() <= 1e-9, "{ours} instead of {theirs}");
+}
+
 /// Group counts from the demographics file, to set beside the monitor's.
 pub(crate) fn group_sizes(model: &str, column: usize) -> BTreeMap<String, u64> {
     let mut sizes = BTreeMap::new();
@@ -55,6 +109,7 @@ fn ten_thousand_card_holders() {
     let folder = TempDir::new().unwrap();
     let summary = demo(&folder, "taiwan-default");
     check(&summary, 10_000);
+    check_against_fairlearn(&summary, include_str!("../golden/taiwan-default.json"));
     let sex = summary["fairness"]
         .as_array()
         .unwrap()
@@ -91,6 +146,7 @@ fn mortgage_applicants() {
     let folder = TempDir::new().unwrap();
     let summary = demo(&folder, "boston-hmda");
     check(&summary, 2_380);
+    check_against_fairlearn(&summary, include_str!("../golden/boston-hmda.json"));
     assert_eq!(
         summary["calibration"]["labelled"], 0,
         "the data holds no repayment outcome"
