@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     arg_required_else_help = true,
     propagate_version = true,
     after_help = "Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 4 denied, 5 conflict or precondition, \
-                  6 rollout failed, 7 verification failed, 8 timeout, 64 bad settings.\n\
+                  7 verification failed, 8 timeout, 64 bad settings.\n\
                   Data goes to standard output, everything else to standard error."
 )]
 pub(crate) struct Cli {

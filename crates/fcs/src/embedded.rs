@@ -1,13 +1,14 @@
 //! Every service in this process, on loopback ports and SQLite.
 
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bias_monitor::BiasMonitor;
 use deployment_audit::DeploymentAudit;
+use fcs_core::{ApiError, ErrorCode};
 use fcs_service::settings::{Sources, load};
 use fcs_service::{Running, Service, Settings, SettingsProblems, Shared, launch};
 use model_server::ModelServer;
@@ -16,6 +17,16 @@ use scoring_gateway::Gateway;
 use crate::cli::Ports;
 use crate::endpoints::{Endpoints, Published};
 use crate::exit::CliError;
+
+/// Variables that name servers of separate services.
+const SERVER_VARIABLES: [&str; 6] = [
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "REDIS_URL",
+    "REDIS_URL_FILE",
+    "FCS__DATABASE__URL",
+    "FCS__REDIS__URL",
+];
 
 /// Where the embedded system keeps its data and finds its models.
 pub(crate) struct Place {
@@ -37,6 +48,7 @@ pub(crate) struct System {
     pub(crate) admin: Vec<(&'static str, SocketAddr)>,
     services: Vec<Running>,
     _published: Published,
+    _lock: File,
 }
 
 impl System {
@@ -53,6 +65,7 @@ impl System {
         settings::<DeploymentAudit>(place, &[])?;
         fs::create_dir_all(&place.data_dir)
             .with_context(|| format!("create {}", place.data_dir.display()))?;
+        let lock = lock(&place.data_dir)?;
         let shared = Shared::init("fcs", &gateway.log, &gateway.telemetry)?;
 
         let models = launch::<ModelServer>(model_server, &shared).await?;
@@ -87,6 +100,7 @@ impl System {
             admin,
             services,
             _published: published,
+            _lock: lock,
         })
     }
 
@@ -142,6 +156,10 @@ fn settings<S: Service>(
             .entry("LOG_LEVEL".into())
             .or_insert_with(|| "WARN".into());
     }
+    // Embedded means no server, whatever the environment names for the separate services.
+    for variable in SERVER_VARIABLES {
+        sources.variables.remove(variable);
+    }
     sources.assignments = vec![
         format!("http.listen=127.0.0.1:{}", port(S::HTTP_PORT)),
         format!("admin.listen=127.0.0.1:{}", port(S::ADMIN_PORT)),
@@ -174,6 +192,20 @@ fn list(service: &str, problems: &[String]) -> String {
 
 fn base_url(address: SocketAddr) -> String {
     format!("http://{address}")
+}
+
+/// Holds the data folder for this process; the system lets go when the process ends, however it ends.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    file.try_lock().map_err(|_| {
+        let message = format!(
+            "another process uses the data in {}: stop it, or name another folder with FCS_DATA_DIR",
+            data_dir.display()
+        );
+        CliError::Api(ApiError::new(ErrorCode::FailedPrecondition, "DATA_FOLDER_IN_USE", message))
+    })?;
+    Ok(file)
 }
 
 /// Whether every default port is free now.

@@ -1,6 +1,7 @@
-//! Verifying the transparency log with nothing but the published formats; trusts no service.
+//! Verifying the transparency log with nothing but the published formats. Of the services it trusts at most
+//! the key that they name, and not even that when one is given.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use fcs_core::Digest;
 use fcs_decision::record::record_digest;
 use fcs_proto::deployment::v1::{
@@ -79,7 +80,7 @@ pub(crate) async fn verify_log(
     let verifier_key = key.unwrap_or(&response.verifier_key).to_owned();
     let checkpoint = open(&response.checkpoint, &verifier_key)?;
     let size = checkpoint.head.size;
-    let tree = fetch_tree(clients, size).await?;
+    let (tree, last_decision_index) = fetch_tree(clients, size).await?;
     if tree.root() != checkpoint.head.root {
         return Err(failed("the leaves do not give the root of the checkpoint"));
     }
@@ -87,7 +88,7 @@ pub(crate) async fn verify_log(
         origin: checkpoint.origin.to_string(),
         size,
         root: checkpoint.head.root,
-        last_decision_index: response.last_decision_index,
+        last_decision_index,
         checkpoint: response.checkpoint,
         verifier_key,
     })
@@ -168,32 +169,45 @@ fn bundle(
     })
 }
 
-async fn fetch_tree(clients: &mut Clients, size: u64) -> anyhow::Result<MerkleTree> {
+/// Every leaf up to a size, and the highest decision index that the batches among them cover without a gap.
+async fn fetch_tree(clients: &mut Clients, size: u64) -> anyhow::Result<(MerkleTree, u64)> {
     let mut tree = MerkleTree::new();
+    let mut last_decision_index = 0;
     while tree.len() < size {
         let request = ListLeavesRequest {
             after_count: tree.len(),
             page_size: PAGE,
         };
-        let leaves = clients
+        let response = clients
             .audit
             .list_leaves(request)
             .await
-            .map_err(CliError::from)?
+            .map_err(CliError::from)?;
+        let before = tree.len();
+        for leaf in response
             .into_inner()
-            .leaves;
-        ensure!(
-            !leaves.is_empty(),
-            failed("the service holds fewer leaves than its checkpoint says")
-        );
-        for leaf in leaves.into_iter().take_while(|leaf| leaf.index < size) {
+            .leaves
+            .into_iter()
+            .take_while(|leaf| leaf.index < size)
+        {
             if leaf.index != tree.len() {
                 return Err(failed("the service left out a leaf"));
             }
+            if let Ok(batch) = BatchLeaf::parse(&leaf.data) {
+                if batch.first_index() != last_decision_index + 1 {
+                    return Err(failed("the batches leave out a decision"));
+                }
+                last_decision_index = batch.last_index();
+            }
             tree.push(leaf_hash(&leaf.data));
         }
+        if tree.len() == before {
+            return Err(failed(
+                "the service holds fewer leaves than its checkpoint says",
+            ));
+        }
     }
-    Ok(tree)
+    Ok((tree, last_decision_index))
 }
 
 fn open(note: &str, key: &str) -> anyhow::Result<Checkpoint> {

@@ -103,12 +103,20 @@ impl ModelService for Grpc {
     ) -> Result<Response<ScoreResponse>, Status> {
         let command = parse_score(request.into_inner()).map_err(|error| status(&error))?;
         let model = score::prepare(&self.models, &command).map_err(|error| status(&error))?;
-        let _permit = self.permits.acquire().await.map_err(|_| shutting_down())?;
+        // The permit belongs to the computation, which goes on when the caller has gone.
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| shutting_down())?;
         let reference = model_ref(&model);
         let base_margin = model.attributor.base_margin();
         let explain = command.explain;
         let start = Instant::now();
-        let scores = blocking(move || score::score(&model, &command)).await?;
+        let scores = blocking(move || {
+            let _permit = permit;
+            score::score(&model, &command)
+        })
+        .await?;
         self.metrics
             .compute_seconds
             .observe(start.elapsed().as_secs_f64());
@@ -135,10 +143,11 @@ impl Grpc {
             (base_margin + score.contributions.iter().sum::<f64>() - score.margin).abs()
         };
         let worst = scores.iter().map(error).fold(0.0, f64::max);
+        let is_wrong = |score: &RowScore| !matches!(error(score), 0.0..=ADDITIVITY_TOLERANCE);
         if worst > self.metrics.additivity_error_max.get() {
             self.metrics.additivity_error_max.set(worst);
         }
-        if worst > ADDITIVITY_TOLERANCE {
+        if scores.iter().any(is_wrong) {
             tracing::error!(worst, "attributions do not add up to the margin");
             return Err(status(&ApiError::new(
                 ErrorCode::Internal,

@@ -1,5 +1,6 @@
 //! Finding the server programs, and installing them from Debian's packages when they are missing.
 
+use std::cmp::Ordering;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,15 @@ fn find_postgres() -> Option<PathBuf> {
             .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
             .collect();
         folders.retain(|folder| folder.join("initdb").exists());
-        folders.sort();
+        let major = |folder: &PathBuf| {
+            folder
+                .parent()
+                .and_then(Path::file_name)?
+                .to_str()?
+                .parse::<f64>()
+                .ok()
+        };
+        folders.sort_by(|a, b| major(a).partial_cmp(&major(b)).unwrap_or(Ordering::Equal));
         folders.pop()
     };
     let on_path =

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use tempfile::TempDir;
 
 use crate::{command, packages};
 
@@ -15,24 +16,29 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Running servers; dropping them stops the processes and removes their files.
 pub(crate) struct Servers {
-    postgres: Child,
-    redis: Child,
-    folder: PathBuf,
     /// Administrative URL of the PostgreSQL server.
     pub(crate) postgres_url: String,
     /// URL of the Redis server.
     pub(crate) redis_url: String,
+    _servers: [Server; 2],
+    _folder: TempDir,
 }
+
+/// A process that ends with the value.
+struct Server(Child);
 
 impl Servers {
     /// Starts both servers and waits until they accept connections.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let postgres_programs = packages::postgres_folder()?;
         let redis_program = packages::redis_program()?;
-        let folder = std::env::temp_dir().join(format!("fcs-test-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
+        let folder = tempfile::Builder::new().prefix("fcs-test-").tempdir()?;
         let (postgres_port, redis_port) = (free_port()?, free_port()?);
-        let postgres = start_postgres(&postgres_programs, &folder, postgres_port)?;
+        let mut postgres = Server(start_postgres(
+            &postgres_programs,
+            folder.path(),
+            postgres_port,
+        )?);
         let redis = Command::new(redis_program)
             .args([
                 "--port",
@@ -43,33 +49,29 @@ impl Servers {
                 "",
             ])
             .args(["--appendonly", "no"])
-            .current_dir(&folder)
+            .current_dir(folder.path())
             .stdout(Stdio::null())
             .spawn()
             .context("start redis-server")?;
-        let mut servers = Self {
-            postgres,
-            redis,
-            folder,
+        let mut redis = Server(redis);
+        wait_for_port("PostgreSQL", &mut postgres.0, postgres_port)?;
+        wait_for_port("Redis", &mut redis.0, redis_port)?;
+        Ok(Self {
             postgres_url: format!("postgresql://postgres@127.0.0.1:{postgres_port}/postgres"),
             redis_url: format!("redis://127.0.0.1:{redis_port}"),
-        };
-        wait_for_port("PostgreSQL", &mut servers.postgres, postgres_port)?;
-        wait_for_port("Redis", &mut servers.redis, redis_port)?;
-        Ok(servers)
+            _servers: [postgres, redis],
+            _folder: folder,
+        })
     }
 }
 
-impl Drop for Servers {
+impl Drop for Server {
     fn drop(&mut self) {
         // PostgreSQL's postmaster stops its children on SIGINT (fast shutdown); Redis keeps nothing.
-        for child in [&mut self.postgres, &mut self.redis] {
-            let _ = Command::new("kill")
-                .args(["-INT", &child.id().to_string()])
-                .status();
-            let _ = child.wait();
-        }
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = Command::new("kill")
+            .args(["-INT", &self.0.id().to_string()])
+            .status();
+        let _ = self.0.wait();
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fcs_proto::deployment::v1::{GetCheckpointRequest, Leaf, ListLeavesRequest};
+use fcs_proto::scoring::v1::Decision;
 use fcs_service::OsRandom;
 use serde::Serialize;
 
@@ -65,7 +66,12 @@ async fn verify(
     let log = verify_log(clients, key).await?;
     let decisions = match decision {
         Some(id) => vec![find(clients, id).await?],
-        None => sample_decisions(clients, SAMPLE_SIZE, &OsRandom).await?,
+        None => {
+            let decisions = sample_decisions(clients, SAMPLE_SIZE, &OsRandom).await?;
+            // The newest decisions enter the log with the next batch.
+            let covered = |decision: &Decision| decision.log_index <= log.last_decision_index;
+            decisions.into_iter().filter(covered).collect()
+        }
     };
     for decision in &decisions {
         verify_bundle(&fetch_bundle(clients, decision).await?, key)?;

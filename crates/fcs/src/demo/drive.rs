@@ -15,7 +15,7 @@ use fcs_proto::monitoring::v1::{
     GetGroupReportRequest, GetGroupReportResponse, GetStatusRequest, RecordDemographicsRequest,
     RecordOutcomesRequest,
 };
-use fcs_proto::scoring::v1::{Decision, ListDecisionsRequest, Outcome};
+use fcs_proto::scoring::v1::{DecidedBy, Decision, ListDecisionsRequest, Outcome, PrincipalReason};
 use fcs_service::OsRandom;
 use tokio::time::sleep;
 
@@ -23,7 +23,7 @@ use crate::client::Clients;
 use crate::commands::decision::{document, replay_all};
 use crate::commands::deployment::{activate, approve, register};
 use crate::demo::data;
-use crate::demo::load::{Measured, score_all};
+use crate::demo::load::{Answer, Measured, score_all};
 use crate::demo::summary::{Audit, Examples, Latency, Outcomes, Summary, calibration, fairness};
 use crate::exit::CliError;
 use crate::progress;
@@ -91,11 +91,13 @@ impl Drive {
         let [approved, denied] =
             [Outcome::Approve, Outcome::Deny].map(|it| example(&decisions, it));
         let (approved, denied) = (approved?, denied?);
-        let counts = Counts::of(&decisions);
+        let counts = Counts::of(&decisions, &self.manifest);
         let summary = Summary {
             model: self.manifest.model_version().to_string(),
             decisions: decisions.len() as u64,
             highest_index,
+            answers: measured.answers.len() as u64,
+            lost_answers: lost_answers(&measured.answers, &decisions),
             denials_with_reasons: counts.denials_with_reasons,
             approvals_without_reasons: counts.approvals_without_reasons,
             outcomes: counts.outcomes,
@@ -244,7 +246,16 @@ impl Drive {
                 ensure!(after_index == page.highest_index, "the log has a gap");
                 return Ok(decisions);
             }
-            decisions.extend(page.decisions);
+            for decision in page.decisions {
+                ensure!(
+                    decision.log_index == decisions.len() as u64 + 1,
+                    CliError::Verification(format!(
+                        "the log has a gap before {}",
+                        decision.log_index
+                    ))
+                );
+                decisions.push(decision);
+            }
         }
     }
 
@@ -353,7 +364,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(decisions: &[Decision]) -> Self {
+    fn of(decisions: &[Decision], manifest: &Manifest) -> Self {
         let mut counts = Self::default();
         for decision in decisions {
             let reasons = &decision.principal_reasons;
@@ -364,7 +375,7 @@ impl Counts {
                 }
                 Outcome::Deny => {
                     counts.outcomes.deny += 1;
-                    counts.denials_with_reasons += u64::from((1..=4).contains(&reasons.len()));
+                    counts.denials_with_reasons += u64::from(has_reasons(decision, manifest));
                     for reason in reasons {
                         *counts.reasons.entry(reason.code.clone()).or_default() += 1;
                     }
@@ -375,4 +386,40 @@ impl Counts {
         }
         counts
     }
+}
+
+/// One to four reasons, each from the package's map, about scored features, and adverse: a knock-out rule,
+/// or a contribution towards the adverse outcome.
+fn has_reasons(decision: &Decision, manifest: &Manifest) -> bool {
+    let knocked_out = decision.decided_by() == DecidedBy::KnockOut;
+    let is_scored = |name: &String| {
+        manifest
+            .features
+            .iter()
+            .any(|feature| feature.name == *name)
+    };
+    let is_good = |reason: &PrincipalReason| {
+        manifest
+            .reason(&reason.code)
+            .is_some_and(|entry| entry.text == reason.text)
+            && !reason.features.is_empty()
+            && reason.features.iter().all(is_scored)
+            && (knocked_out || reason.contribution > 0.0)
+    };
+    let reasons = &decision.principal_reasons;
+    (1..=4).contains(&reasons.len()) && reasons.iter().all(is_good)
+}
+
+/// Answers that the log does not hold as they were given.
+fn lost_answers(answers: &[Answer], decisions: &[Decision]) -> u64 {
+    let held = |answer: &&Answer| {
+        let position = usize::try_from(answer.log_index).unwrap_or(usize::MAX);
+        let entry = position
+            .checked_sub(1)
+            .and_then(|position| decisions.get(position));
+        entry.is_some_and(|decision| decision.record_digest == answer.record_digest)
+    };
+    let different: HashSet<u64> = answers.iter().map(|answer| answer.log_index).collect();
+    let doubled = answers.len() - different.len();
+    (answers.iter().filter(|answer| !held(answer)).count() + doubled) as u64
 }

@@ -19,8 +19,19 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 const RETRIES_MAX: u32 = 50;
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// What the client was told.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Answer {
+    /// Position in the decision log.
+    pub(crate) log_index: u64,
+    /// Digest of the record.
+    pub(crate) record_digest: Vec<u8>,
+}
+
 /// What was measured.
 pub(crate) struct Measured {
+    /// One answer per application.
+    pub(crate) answers: Vec<Answer>,
     /// One latency per application.
     pub(crate) latencies_ms: Vec<f64>,
     /// Wall time of the whole.
@@ -49,29 +60,31 @@ pub(crate) async fn score_all(
     let send = |application: Application| {
         let (client, bar) = (client.clone(), bar.clone());
         async move {
-            let latency = score(client, application, model).await?;
+            let sent = Instant::now();
+            let answer = score(client, application, model).await?;
             bar.inc(1);
-            anyhow::Ok((latency, command_start.elapsed()))
+            anyhow::Ok((answer, sent.elapsed(), command_start.elapsed()))
         }
     };
-    let answers: Vec<(Duration, Duration)> = stream::iter(applications)
+    let scored: Vec<(Answer, Duration, Duration)> = stream::iter(applications)
         .map(send)
         .buffer_unordered(concurrency.into())
         .try_collect()
         .await?;
     bar.finish_and_clear();
-    let first = answers
+    let first = scored
         .iter()
-        .map(|(_, at)| *at)
+        .map(|(_, _, at)| *at)
         .min()
         .context("there are applications")?;
     Ok(Measured {
-        latencies_ms: answers
+        latencies_ms: scored
             .iter()
-            .map(|(latency, _)| latency.as_secs_f64() * 1e3)
+            .map(|(_, latency, _)| latency.as_secs_f64() * 1e3)
             .collect(),
         elapsed: start.elapsed(),
         first_decision_s: first.as_secs_f64(),
+        answers: scored.into_iter().map(|(answer, _, _)| answer).collect(),
     })
 }
 
@@ -79,22 +92,31 @@ async fn score(
     mut client: ScoringServiceClient<Channel>,
     application: Application,
     model: &str,
-) -> Result<Duration, CliError> {
+) -> anyhow::Result<Answer> {
     let message = ScoreRequest {
         idempotency_key: format!("demo-{model}-{}", application.id),
         application_id: application.id,
         features: application.features,
     };
-    let start = Instant::now();
     let mut retries = 0;
     loop {
         let call = request(message.clone(), Deadline::after(CALL_LIMIT));
         match client.score(call).await {
-            Ok(_) => return Ok(start.elapsed()),
+            Ok(response) => {
+                let decision = response
+                    .into_inner()
+                    .decision
+                    .context("an answer has a decision")?;
+                let (log_index, record_digest) = (decision.log_index, decision.record_digest);
+                return Ok(Answer {
+                    log_index,
+                    record_digest,
+                });
+            }
             Err(status) => {
                 let error = api_error(&status);
                 if !is_passing(error.code) || retries == RETRIES_MAX {
-                    return Err(CliError::Api(error));
+                    return Err(CliError::Api(error).into());
                 }
                 retries += 1;
                 sleep(RETRY_PAUSE).await;
@@ -103,13 +125,17 @@ async fn score(
     }
 }
 
-/// Whether the same key may succeed a moment later; the key keeps a retry from deciding twice.
+/// Whether the same key may succeed a moment later. A connection that breaks in the middle of a call says
+/// nothing about the call; the key keeps a retry from deciding twice.
 fn is_passing(code: ErrorCode) -> bool {
-    matches!(
+    !matches!(
         code,
-        ErrorCode::Unavailable
-            | ErrorCode::Aborted
-            | ErrorCode::DeadlineExceeded
-            | ErrorCode::ResourceExhausted
+        ErrorCode::InvalidArgument
+            | ErrorCode::Unauthenticated
+            | ErrorCode::PermissionDenied
+            | ErrorCode::NotFound
+            | ErrorCode::AlreadyExists
+            | ErrorCode::FailedPrecondition
+            | ErrorCode::IdempotencyMismatch
     )
 }

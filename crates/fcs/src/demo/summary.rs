@@ -18,7 +18,11 @@ pub(crate) struct Summary {
     pub(crate) highest_index: u64,
     /// Decisions by outcome.
     pub(crate) outcomes: Outcomes,
-    /// Denials with one to four reasons, all adverse; equal to the denials.
+    /// Answers that the client got in this run.
+    pub(crate) answers: u64,
+    /// Of these, how many the log does not hold as they were given.
+    pub(crate) lost_answers: u64,
+    /// Denials with one to four reasons, all adverse, scored and from the map; equal to the denials.
     pub(crate) denials_with_reasons: u64,
     /// Approvals without a reason; equal to the approvals.
     pub(crate) approvals_without_reasons: u64,
@@ -58,6 +62,10 @@ impl Summary {
             (
                 self.approvals_without_reasons == self.outcomes.approve,
                 "an approval has a reason",
+            ),
+            (
+                self.lost_answers == 0,
+                "an answer is not in the log as it was given",
             ),
             (self.replay_mismatches == 0, "a replay gave other bytes"),
             (

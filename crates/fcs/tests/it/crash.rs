@@ -1,6 +1,7 @@
 //! The gateway dies in the middle of the replay; the client retries with the same keys.
 
 use std::collections::{BTreeMap, HashMap};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use fcs_testkit::{postgres, redis_url};
@@ -27,9 +28,9 @@ fn a_killed_gateway_loses_and_doubles_nothing_on_sqlite() {
 
 fn kill_in_the_middle(store: Store) {
     let mut system = System::start(store);
-    let demo = system.demo("boston-hmda");
+    let mut demo = system.demo("boston-hmda");
     for threshold in [APPLICATIONS / 4, APPLICATIONS / 2] {
-        wait_for_index(&system, threshold);
+        demo = wait_for_index(&system, demo, threshold);
         system.kill("scoring-gateway");
         system.start_one("scoring-gateway");
     }
@@ -50,9 +51,22 @@ fn kill_in_the_middle(store: Store) {
     );
 }
 
-fn wait_for_index(system: &System, threshold: u64) {
+/// Waits until the replay has come so far; it must still be going on then.
+fn wait_for_index(system: &System, mut demo: Child, threshold: u64) -> Child {
     let start = Instant::now();
-    while system.highest_index() < threshold {
+    loop {
+        let index = system.highest_index();
+        if demo.try_wait().unwrap().is_some() {
+            let output = demo.wait_with_output().unwrap();
+            panic!(
+                "the replay ended early: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        if index >= threshold {
+            assert!(index < APPLICATIONS, "the replay was over before the kill");
+            return demo;
+        }
         assert!(
             start.elapsed() < Duration::from_mins(1),
             "the replay does not get on"

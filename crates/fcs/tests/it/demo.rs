@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::system::{fcs, json, rows};
+use crate::system::{alone, fcs, json, rows};
 
 fn demo(folder: &TempDir, model: &str) -> Value {
     let arguments = [
@@ -26,6 +26,10 @@ pub(crate) fn check(summary: &Value, applications: u64) {
     assert_eq!(
         count("/approvals_without_reasons"),
         count("/outcomes/approve")
+    );
+    assert_eq!(
+        (count("/answers"), count("/lost_answers")),
+        (applications, 0)
     );
     assert_eq!((count("/replayed"), count("/replay_mismatches")), (50, 0));
     assert_eq!(count("/audit/last_decision_index"), applications);
@@ -106,6 +110,7 @@ pub(crate) fn group_sizes(model: &str, column: usize) -> BTreeMap<String, u64> {
 
 #[test]
 fn ten_thousand_card_holders() {
+    let _alone = alone();
     let folder = TempDir::new().unwrap();
     let summary = demo(&folder, "taiwan-default");
     check(&summary, 10_000);
@@ -143,6 +148,7 @@ fn ten_thousand_card_holders() {
 
 #[test]
 fn mortgage_applicants() {
+    let _alone = alone();
     let folder = TempDir::new().unwrap();
     let summary = demo(&folder, "boston-hmda");
     check(&summary, 2_380);

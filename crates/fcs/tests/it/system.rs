@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fcs_testkit::process::{Process, free_port, program};
@@ -30,6 +31,13 @@ pub(crate) fn root() -> PathBuf {
         .unwrap()
 }
 
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Whole systems run one after the other: together they would starve each other on two cores.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Where the services keep their data.
 #[derive(Clone)]
 pub(crate) enum Store {
@@ -50,6 +58,7 @@ pub(crate) struct System {
     folder: TempDir,
     ports: BTreeMap<&'static str, (u16, u16)>,
     processes: BTreeMap<&'static str, Process>,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl System {
@@ -64,6 +73,7 @@ impl System {
             folder,
             ports,
             processes: BTreeMap::new(),
+            _alone: alone(),
         };
         for name in SERVICES {
             system.start_one(name);

@@ -12,8 +12,8 @@ use fcs_forest::{AttributionError, Attributor, Forest, ReadError};
 
 use super::rows::{GoldenRow, RowsError, read_golden, read_reference};
 
-/// Largest relative difference between a golden margin and ours.
-const MARGIN_TOLERANCE: f64 = 1e-12;
+/// Largest relative difference between a golden margin or probability and ours.
+const GOLDEN_TOLERANCE: f64 = 1e-12;
 /// Largest difference between base + contributions and the margin.
 const ADDITIVITY_TOLERANCE: f64 = 1e-9;
 
@@ -96,11 +96,11 @@ pub enum PackageError {
     #[error("prepare the attributions")]
     Attribution(#[source] AttributionError),
     /// A golden row does not come out as the training library scored it.
-    #[error("golden row {row}: margin {found} instead of {expected}")]
+    #[error("golden row {row}: {found} instead of {expected}")]
     Golden {
         /// One-based row of the golden file.
         row: usize,
-        /// The training library's margin.
+        /// The training library's margin or probability.
         expected: f64,
         /// Ours.
         found: f64,
@@ -229,27 +229,23 @@ fn rows<T>(
 }
 
 fn reproduce_golden_rows(model: &LoadedModel, golden: &[GoldenRow]) -> Result<(), PackageError> {
-    for (
-        position,
-        GoldenRow {
-            values,
-            margin: expected,
-        },
-    ) in golden.iter().enumerate()
-    {
+    for (position, golden) in golden.iter().enumerate() {
         let row = position + 1;
-        let found = model.forest.margin(values);
-        let scale = expected.abs().max(f64::MIN_POSITIVE);
-        if (found - expected).abs() > MARGIN_TOLERANCE * scale {
-            return Err(PackageError::Golden {
-                row,
-                expected: *expected,
-                found,
-            });
+        let margin = model.forest.margin(&golden.values);
+        let probability = model.forest.probability(margin);
+        for (found, expected) in [(margin, golden.margin), (probability, golden.probability)] {
+            let distance = (found - expected).abs();
+            if distance.is_nan() || distance > GOLDEN_TOLERANCE * expected.abs() {
+                return Err(PackageError::Golden {
+                    row,
+                    expected,
+                    found,
+                });
+            }
         }
-        let sum: f64 = model.attributor.contributions(values).iter().sum();
-        let difference = (model.attributor.base_margin() + sum - found).abs();
-        if difference > ADDITIVITY_TOLERANCE {
+        let sum: f64 = model.attributor.contributions(&golden.values).iter().sum();
+        let difference = (model.attributor.base_margin() + sum - margin).abs();
+        if difference.is_nan() || difference > ADDITIVITY_TOLERANCE {
             return Err(PackageError::Additivity { row, difference });
         }
     }

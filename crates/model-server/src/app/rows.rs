@@ -9,6 +9,8 @@ pub(crate) struct GoldenRow {
     pub(crate) values: Vec<f64>,
     /// The training library's own margin.
     pub(crate) margin: f64,
+    /// The probability that belongs to it.
+    pub(crate) probability: f64,
 }
 
 /// What is wrong with a file of rows.
@@ -72,15 +74,22 @@ pub(crate) fn read_golden(bytes: &[u8], manifest: &Manifest) -> Result<Vec<Golde
             found: rows.len(),
         });
     }
-    let golden = |mut row: Vec<f64>| {
-        let margin = row[width];
+    let golden = |(position, mut row): (usize, Vec<f64>)| {
+        let (margin, probability) = (row[width], row[width + 1]);
+        if margin.is_nan() || probability.is_nan() {
+            return Err(RowsError::Number {
+                row: position + 1,
+                text: String::new(),
+            });
+        }
         row.truncate(width);
-        GoldenRow {
+        Ok(GoldenRow {
             values: row,
             margin,
-        }
+            probability,
+        })
     };
-    Ok(rows.into_iter().map(golden).collect())
+    rows.into_iter().enumerate().map(golden).collect()
 }
 
 fn feature_names(manifest: &Manifest) -> Vec<&str> {

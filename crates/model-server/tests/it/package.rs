@@ -128,6 +128,27 @@ fn golden_rows_must_come_out() {
 }
 
 #[test]
+fn golden_probabilities_and_blank_margins_count_too() {
+    let edit = |column_from_end: usize, text: &'static str| {
+        move |file: String| {
+            let mut lines: Vec<String> = file.lines().map(str::to_owned).collect();
+            let mut fields: Vec<String> = lines[1].split(',').map(str::to_owned).collect();
+            let column = fields.len() - column_from_end;
+            text.clone_into(&mut fields[column]);
+            lines[1] = fields.join(",");
+            lines.join("\n") + "\n"
+        }
+    };
+    let wrong = load_changed("golden.csv", edit(1, "0.5000001"));
+    assert!(
+        matches!(wrong, Err(PackageError::Golden { row: 1, .. })),
+        "{wrong:?}"
+    );
+    let blank = load_changed("golden.csv", edit(2, ""));
+    assert!(matches!(blank, Err(PackageError::Rows { .. })), "{blank:?}");
+}
+
+#[test]
 fn too_few_golden_rows_prove_nothing() {
     let few = |text: String| text.lines().take(10).collect::<Vec<_>>().join("\n") + "\n";
     assert!(matches!(
