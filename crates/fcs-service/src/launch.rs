@@ -81,7 +81,8 @@ pub async fn launch<S: Service>(
     let heart = spawn_heart(&ctx.health);
     // If the start fails or is given up, the tasks that it spawned end.
     let unwind = [ctx.soft.clone().drop_guard(), ctx.hard.clone().drop_guard()];
-    let routes = start::<S>(ctx.clone()).await?;
+    // A service builds everything in this future; on the heap it does not grow every caller.
+    let routes = Box::pin(start::<S>(ctx.clone())).await?;
     let app = edge::wrap(
         routes.merge(probes(ctx.health.clone())),
         &settings.http,

@@ -64,14 +64,13 @@ async fn verify(
     key: Option<&str>,
 ) -> anyhow::Result<()> {
     let log = verify_log(clients, key).await?;
-    let decisions = match decision {
-        Some(id) => vec![find(clients, id).await?],
-        None => {
-            let decisions = sample_decisions(clients, SAMPLE_SIZE, &OsRandom).await?;
-            // The newest decisions enter the log with the next batch.
-            let covered = |decision: &Decision| decision.log_index <= log.last_decision_index;
-            decisions.into_iter().filter(covered).collect()
-        }
+    let decisions = if let Some(id) = decision {
+        vec![find(clients, id).await?]
+    } else {
+        let decisions = sample_decisions(clients, SAMPLE_SIZE, &OsRandom).await?;
+        // The newest decisions enter the log with the next batch.
+        let covered = |decision: &Decision| decision.log_index <= log.last_decision_index;
+        decisions.into_iter().filter(covered).collect()
     };
     for decision in &decisions {
         verify_bundle(&fetch_bundle(clients, decision).await?, key)?;
