@@ -43,12 +43,12 @@ fn real_settings() -> ModelServerSettings {
     }
 }
 
-fn boston() -> Option<ModelRef> {
-    Some(ModelRef {
+fn boston() -> ModelRef {
+    ModelRef {
         name: "boston-hmda".into(),
         version: "1".into(),
         manifest_digest: String::new(),
-    })
+    }
 }
 
 /// Rows of the golden file with their margins.
@@ -75,7 +75,9 @@ async fn loads_scores_and_explains() {
     let mut server = serve(real_settings()).await;
     let loaded = server
         .client
-        .load_model(LoadModelRequest { model: boston() })
+        .load_model(LoadModelRequest {
+            model: Some(boston()),
+        })
         .await
         .unwrap();
     let model = loaded.into_inner().model.unwrap();
@@ -116,7 +118,9 @@ async fn hands_out_the_signed_manifest() {
     .await;
     let model = server
         .client
-        .get_model(GetModelRequest { model: boston() })
+        .get_model(GetModelRequest {
+            model: Some(boston()),
+        })
         .await
         .unwrap();
     let model = model.into_inner();
@@ -156,7 +160,9 @@ async fn refuses_an_altered_package_and_says_why() {
     let mut server = serve(settings).await;
     let refused = server
         .client
-        .load_model(LoadModelRequest { model: boston() })
+        .load_model(LoadModelRequest {
+            model: Some(boston()),
+        })
         .await
         .unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
@@ -216,18 +222,18 @@ async fn bad_requests_have_documented_codes() {
             vec![good.clone()],
             Code::FailedPrecondition,
         ),
-        (boston(), vec![], Code::InvalidArgument),
+        (Some(boston()), vec![], Code::InvalidArgument),
         (
-            boston(),
+            Some(boston()),
             vec![row(vec![0.0; width + 1])],
             Code::InvalidArgument,
         ),
         (
-            boston(),
+            Some(boston()),
             vec![row(vec![f64::INFINITY; width])],
             Code::InvalidArgument,
         ),
-        (boston(), vec![good; 1_025], Code::InvalidArgument),
+        (Some(boston()), vec![good; 1_025], Code::InvalidArgument),
     ];
     for (number, (model, rows, code)) in cases.into_iter().enumerate() {
         let request = ScoreRequest {
