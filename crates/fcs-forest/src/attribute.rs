@@ -14,10 +14,8 @@
 //! All that a leaf needs to know of a reference is which path features it meets. So the population is condensed
 //! once to the distinct patterns per leaf with their shares, and a request works on patterns, not on references.
 
-use std::sync::Arc;
-
-use crate::forest::Forest;
 use crate::limits::{ATTRIBUTION_ENTRIES_MAX, PATH_FEATURES_MAX};
+use crate::model::{Body, Model};
 use crate::tree::{Child, Tree};
 
 /// Why attributions could not be prepared.
@@ -61,7 +59,7 @@ pub enum AttributionError {
 /// Attributes margins of one model to its features, against one reference population.
 #[derive(Debug)]
 pub struct Attributor {
-    trees: Arc<[Tree]>,
+    model: Model,
     /// Of each tree, the leaves that have conditions.
     leaves: Vec<Vec<Leaf>>,
     feature_count: usize,
@@ -102,8 +100,8 @@ impl Attributor {
     ///
     /// # Errors
     /// [`AttributionError`] for an empty population, a row of a wrong length, or a model past a limit.
-    pub fn new(forest: &Forest, references: &[Vec<f64>]) -> Result<Self, AttributionError> {
-        let feature_count = forest.feature_names().len();
+    pub fn new(model: &Model, references: &[Vec<f64>]) -> Result<Self, AttributionError> {
+        let feature_count = model.feature_names().len();
         if references.is_empty() {
             return Err(AttributionError::NoReferences);
         }
@@ -116,14 +114,20 @@ impl Attributor {
             });
         }
         let mut entries = Entries::default();
-        let mut leaves = Vec::with_capacity(forest.tree_count());
-        for (index, tree) in forest.trees().iter().enumerate() {
+        let mut leaves = Vec::with_capacity(model.tree_count());
+        let Body::Trees(ensemble) = &model.parts().body;
+        let mut buffer = Vec::new();
+        let columns: Vec<Vec<f64>> = references
+            .iter()
+            .map(|row| model.columns(row, &mut buffer).to_vec())
+            .collect();
+        for (index, tree) in ensemble.trees.iter().enumerate() {
             // This also bounds what one tree's patterns can add before the next check.
             if references.len().saturating_mul(tree.nodes.len()) > ATTRIBUTION_ENTRIES_MAX {
                 return Err(AttributionError::TooLarge { tree: index });
             }
-            let mut tree_leaves = paths(tree, index, &mut entries)?;
-            add_patterns(tree, &mut tree_leaves, references);
+            let mut tree_leaves = paths(model, tree, index, &mut entries)?;
+            add_patterns(tree, &mut tree_leaves, &columns);
             entries.patterns += tree_leaves
                 .iter()
                 .map(|leaf| leaf.patterns.len())
@@ -131,10 +135,10 @@ impl Attributor {
             entries.check(index)?;
             leaves.push(tree_leaves);
         }
-        let margins = references.iter().map(|row| forest.margin(row)).sum::<f64>();
+        let margins = references.iter().map(|row| model.margin(row)).sum::<f64>();
         let base_margin = margins / references.len() as f64;
         Ok(Self {
-            trees: Arc::clone(forest.trees()),
+            model: model.clone(),
             leaves,
             feature_count,
             base_margin,
@@ -160,8 +164,11 @@ impl Attributor {
         );
         let mut totals = vec![0.0; self.feature_count];
         let mut branches = Vec::new();
-        for (tree, leaves) in self.trees.iter().zip(&self.leaves) {
-            decide_all(tree, row, &mut branches);
+        let mut buffer = Vec::new();
+        let columns = self.model.columns(row, &mut buffer);
+        let Body::Trees(ensemble) = &self.model.parts().body;
+        for (tree, leaves) in ensemble.trees.iter().zip(&self.leaves) {
+            decide_all(tree, columns, &mut branches);
             for leaf in leaves {
                 leaf.add_contributions(&branches, &mut totals);
             }
@@ -227,7 +234,12 @@ impl Entries {
 
 /// The leaves of a tree with their paths, still without patterns. None for a tree that is a single leaf: it adds
 /// the same to every margin and so belongs to the base alone.
-fn paths(tree: &Tree, index: usize, entries: &mut Entries) -> Result<Vec<Leaf>, AttributionError> {
+fn paths(
+    model: &Model,
+    tree: &Tree,
+    index: usize,
+    entries: &mut Entries,
+) -> Result<Vec<Leaf>, AttributionError> {
     let mut leaves = Vec::new();
     let mut pending = vec![(tree.root(), Vec::<(u32, bool)>::new())];
     while let Some((child, path)) = pending.pop() {
@@ -243,7 +255,7 @@ fn paths(tree: &Tree, index: usize, entries: &mut Entries) -> Result<Vec<Leaf>, 
             Child::Leaf(leaf) if !path.is_empty() => {
                 entries.conditions += path.len();
                 entries.check(index)?;
-                leaves.push(leaf_of_path(tree, index, leaf, &path)?);
+                leaves.push(leaf_of_path(model, tree, index, leaf, &path)?);
             }
             Child::Leaf(_) => {}
         }
@@ -252,12 +264,18 @@ fn paths(tree: &Tree, index: usize, entries: &mut Entries) -> Result<Vec<Leaf>, 
 }
 
 fn leaf_of_path(
+    model: &Model,
     tree: &Tree,
     index: usize,
     leaf: u32,
     path: &[(u32, bool)],
 ) -> Result<Leaf, AttributionError> {
-    let feature = |node: u32| tree.nodes[node as usize].feature;
+    let feature = |node: u32| {
+        model
+            .parts()
+            .front
+            .feature_of(tree.nodes[node as usize].column)
+    };
     let mut features: Vec<u32> = path.iter().map(|&(node, _)| feature(node)).collect();
     features.sort_unstable();
     features.dedup();
@@ -307,7 +325,11 @@ fn add_patterns(tree: &Tree, leaves: &mut [Leaf], references: &[Vec<f64>]) {
 /// For every node of the tree, whether the row would go left there.
 fn decide_all(tree: &Tree, row: &[f64], branches: &mut Vec<bool>) {
     branches.clear();
-    branches.extend(tree.nodes.iter().map(|node| tree.goes_left(node, row)));
+    branches.extend(
+        tree.nodes
+            .iter()
+            .map(|node| tree.goes_left(&node.test, row[node.column as usize])),
+    );
 }
 
 /// `(p-1)! q! / (p+q)!` for p features on one side, this one among them, and q on the other.

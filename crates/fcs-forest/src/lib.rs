@@ -4,29 +4,34 @@
 //! Shapley values of that margin against a reference population.
 //! Not for: training, other model formats, reading files (the caller brings the text), or choosing a population.
 //!
-//! Invariants: a [`Forest`] that exists is well formed: every node and leaf of a tree is reached exactly once from
+//! Invariants: a [`Model`] that exists is well formed: every node and leaf of a tree is reached exactly once from
 //! its root, every feature index is within the model's features, every leaf value is finite. Reading is bounded by
 //! the constants of [`limits`] and never panics, whatever the text. A row has one number per feature in the order
-//! of [`Forest::feature_names`]; NaN means missing. Everything here is a pure function of its arguments, so a
+//! of [`Model::feature_names`]; NaN means missing. Everything here is a pure function of its arguments, so a
 //! replay gives the same bits.
 //!
 //! ```
-//! # let text = include_str!("../tests/golden/numeric_nan.txt");
-//! let forest = fcs_forest::Forest::from_lightgbm_text(text)?;
+//! # let bytes = include_bytes!("../tests/golden/numeric_nan.txt");
+//! let model = fcs_forest::Model::read(bytes, fcs_forest::Format::LightGbmText)?;
 //! let references = vec![vec![0.5, 1.0, -1.0], vec![f64::NAN, 0.0, 2.0]];
-//! let attributor = fcs_forest::Attributor::new(&forest, &references)?;
+//! let attributor = fcs_forest::Attributor::new(&model, &references)?;
 //! let row = [1.5, f64::NAN, 0.0];
 //! let explained = attributor.base_margin() + attributor.contributions(&row).iter().sum::<f64>();
-//! assert!((explained - forest.margin(&row)).abs() < 1e-9);
+//! assert!((explained - model.margin(&row)).abs() < 1e-9);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod attribute;
-mod forest;
+mod ensemble;
+mod format;
+mod front;
 pub mod limits;
+mod model;
 mod read;
 mod tree;
 
 pub use attribute::{AttributionError, Attributor};
-pub use forest::{Forest, Link};
-pub use read::{Problem, ReadError};
+pub use format::Format;
+pub use model::{Link, Model};
+pub use read::{FieldError, FieldProblem, LightGbmError, Problem, ReadError};
+pub use tree::ShapeError;

@@ -1,7 +1,7 @@
 //! The largest model and population that this crate accepts. Beyond a limit there is an error, never a slow answer.
 
-/// Bytes of a model text: 64 MiB. A model of 300 trees with 31 leaves has about 1 MB.
-pub const TEXT_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a model file: 64 MiB. A model of 300 trees with 31 leaves has about 1 MB.
+pub const FILE_BYTES_MAX: usize = 64 << 20;
 
 /// Trees of a model.
 pub const TREES_MAX: usize = 10_000;

@@ -1,4 +1,6 @@
-//! One decision tree: flat nodes, and the decisions that LightGBM takes at them.
+//! One decision tree: flat nodes, the questions they ask, and the check that they form a tree.
+
+use crate::limits;
 
 /// LightGBM's `kZeroThreshold`: the float `1e-35f`, widened. Numbers this near to zero are zero.
 const ZERO_BAND: f64 = 1.000_000_018_002_509_5e-35;
@@ -15,7 +17,7 @@ pub(crate) enum Child {
     Leaf(u32),
 }
 
-/// What a numeric split treats as missing.
+/// What a numeric split of LightGBM treats as missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// Nothing: NaN is read as zero.
@@ -26,54 +28,107 @@ pub(crate) enum Missing {
     Nan,
 }
 
-/// The question that a node asks about its feature.
+/// How a plain split compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    /// The value is below the threshold (XGBoost; ONNX `BRANCH_LT`).
+    Below,
+    /// The value is at most the threshold (ONNX `BRANCH_LEQ`).
+    AtMost,
+    /// The value is the threshold (ONNX `BRANCH_EQ`).
+    Equal,
+}
+
+/// The question that a node asks about its column. "Greater" and "not equal" are these with the branches exchanged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Test {
-    /// Left when the value is at most the threshold; missing values take the default branch.
-    Number {
+    /// LightGBM's numeric split: left when the value is at most the threshold; missing values take the default
+    /// branch.
+    LightGbm {
         threshold: f64,
         missing: Missing,
         default_left: bool,
     },
+    /// A plain comparison; NaN goes left when `missing_left`.
+    Compare {
+        comparison: Comparison,
+        threshold: f64,
+        missing_left: bool,
+    },
     /// Left when the category is in the set: `word_count` words of [`Tree::category_words`] from `first_word`,
-    /// one bit per category. Missing, negative, too large and unknown categories go right.
-    Category { first_word: u32, word_count: u32 },
+    /// one bit per category. NaN goes left when `missing_left`; negative, too large and unknown categories go right,
+    /// and a fraction counts as the category that it truncates to.
+    Category {
+        first_word: u32,
+        word_count: u32,
+        missing_left: bool,
+        /// Whether values in (-1, 0) are category 0 (LightGBM) or none (XGBoost).
+        truncates_to_zero: bool,
+    },
 }
 
 /// A split.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
-    pub(crate) feature: u32,
+    pub(crate) column: u32,
     pub(crate) test: Test,
     pub(crate) left: Child,
     pub(crate) right: Child,
 }
 
+/// How much of the training data passed each node and each leaf: rows (LightGBM) or the sum of hessians (XGBoost).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Cover {
+    pub(crate) nodes: Vec<f64>,
+    pub(crate) leaves: Vec<f64>,
+}
+
 /// A tree whose shape has been checked: from the root, each node and each leaf is reached exactly once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tree {
     /// The root is the first; empty when the tree is a single leaf.
     pub(crate) nodes: Vec<Node>,
     /// At least one; all finite.
     pub(crate) leaf_values: Vec<f64>,
+    /// What the training library calls each leaf.
+    pub(crate) leaf_ids: Vec<u32>,
     /// The bit sets of all categorical splits.
     pub(crate) category_words: Vec<u32>,
+    /// Absent when the format does not tell.
+    pub(crate) cover: Option<Cover>,
+}
+
+/// Why nodes and leaves are not a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// A child is reached twice: the nodes share it or form a cycle.
+    #[error("node {node} leads to a node or leaf that is reached twice")]
+    ReachedTwice {
+        /// The second parent.
+        node: usize,
+    },
+    /// A node or leaf has no parent.
+    #[error("{count} nodes and leaves cannot be reached from the root")]
+    Unreachable {
+        /// How many.
+        count: usize,
+    },
+    /// A leaf lies deeper than [`limits::DEPTH_MAX`].
+    #[error("a leaf lies deeper than {} splits", limits::DEPTH_MAX)]
+    TooDeep,
 }
 
 impl Tree {
-    /// The value of the leaf that the row falls into.
-    pub(crate) fn value(&self, row: &[f64]) -> f64 {
+    /// The index of the leaf that a row of columns falls into.
+    pub(crate) fn leaf(&self, columns: &[f64]) -> usize {
         let mut child = self.root();
         loop {
             match child {
-                Child::Leaf(leaf) => return self.leaf_values[leaf as usize],
+                Child::Leaf(leaf) => return leaf as usize,
                 Child::Node(index) => {
                     let node = &self.nodes[index as usize];
-                    child = if self.goes_left(node, row) {
-                        node.left
-                    } else {
-                        node.right
-                    };
+                    let goes_left = self.goes_left(&node.test, columns[node.column as usize]);
+                    child = if goes_left { node.left } else { node.right };
                 }
             }
         }
@@ -88,57 +143,123 @@ impl Tree {
         }
     }
 
-    /// The branch that a row takes at a node, whether or not the row reaches it.
-    /// These are `Tree::NumericalDecision` and `Tree::CategoricalDecision` of LightGBM 4.6, on a row as its
-    /// predictor sees it: values in the zero band are left out of the row, and so are zero to every split.
-    pub(crate) fn goes_left(&self, node: &Node, row: &[f64]) -> bool {
-        let value = row[node.feature as usize];
-        match node.test {
-            Test::Number {
+    /// Whether a value goes left at a test of this tree.
+    pub(crate) fn goes_left(&self, test: &Test, value: f64) -> bool {
+        match *test {
+            Test::LightGbm {
                 threshold,
                 missing,
                 default_left,
-            } => {
-                let is_zero =
-                    value.abs() <= ZERO_BAND || (value.is_nan() && missing != Missing::Nan);
-                let value = if is_zero { 0.0 } else { value };
-                let is_missing = match missing {
-                    Missing::None => false,
-                    Missing::Zero => is_zero,
-                    Missing::Nan => value.is_nan(),
-                };
-                if is_missing {
-                    default_left
-                } else {
-                    value <= threshold
-                }
-            }
+            } => number_goes_left(value, threshold, missing, default_left),
+            Test::Compare {
+                missing_left: true, ..
+            } if value.is_nan() => true,
+            // Comparisons with NaN are false.
+            Test::Compare {
+                comparison,
+                threshold,
+                ..
+            } => match comparison {
+                Comparison::Below => value < threshold,
+                Comparison::AtMost => value <= threshold,
+                Comparison::Equal => is_equal(value, threshold),
+            },
+            Test::Category { missing_left, .. } if value.is_nan() => missing_left,
             Test::Category {
                 first_word,
                 word_count,
+                truncates_to_zero,
+                ..
             } => {
+                let is_negative = if truncates_to_zero {
+                    value <= -1.0
+                } else {
+                    value < 0.0
+                };
                 let words = &self.category_words[first_word as usize..][..word_count as usize];
-                contains_category(words, value)
+                !is_negative && contains_category(words, value)
             }
         }
     }
 }
 
-/// Whether the bit set holds the category that a value stands for.
+/// `Tree::NumericalDecision` of LightGBM 4.6, on a value as its predictor sees it: values in the zero band are left
+/// out of the row, and so are zero to every split.
+fn number_goes_left(value: f64, threshold: f64, missing: Missing, default_left: bool) -> bool {
+    let is_zero = value.abs() <= ZERO_BAND || (value.is_nan() && missing != Missing::Nan);
+    let value = if is_zero { 0.0 } else { value };
+    let is_missing = match missing {
+        Missing::None => false,
+        Missing::Zero => is_zero,
+        Missing::Nan => value.is_nan(),
+    };
+    if is_missing {
+        default_left
+    } else {
+        value <= threshold
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "the split asks for exactly this number")]
+fn is_equal(value: f64, threshold: f64) -> bool {
+    value == threshold
+}
+
+/// Whether the bit set holds the category that a value above -1 truncates to.
 fn contains_category(words: &[u32], value: f64) -> bool {
-    // The comparison is false for NaN. Values in (-1, 0) truncate to category 0, as in C.
-    if !(value > -1.0 && value < CATEGORY_END) {
+    if value >= CATEGORY_END {
         return false;
     }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "in range by the check above; truncation toward zero is what is meant"
+        reason = "above -1 and below the end by the checks above; truncation toward zero is what is meant"
     )]
     let category = value as u32;
     words
         .get(category as usize / 32)
         .is_some_and(|word| (word >> (category % 32)) & 1 == 1)
+}
+
+/// Walks from the root: every node and every leaf must be met exactly once, and not too deep. Children are within
+/// the nodes and leaves.
+pub(crate) fn check_shape(nodes: &[Node], leaf_count: usize) -> Result<(), ShapeError> {
+    if nodes.is_empty() {
+        return match leaf_count {
+            1 => Ok(()),
+            _ => Err(ShapeError::Unreachable {
+                count: leaf_count.saturating_sub(1),
+            }),
+        };
+    }
+    let mut node_met = vec![false; nodes.len()];
+    let mut leaf_met = vec![false; leaf_count];
+    let mut pending = vec![(0_usize, 1_usize)];
+    node_met[0] = true;
+    let mut met_count = 1;
+    while let Some((node, depth)) = pending.pop() {
+        if depth > limits::DEPTH_MAX {
+            return Err(ShapeError::TooDeep);
+        }
+        for child in [nodes[node].left, nodes[node].right] {
+            let met = match child {
+                Child::Node(index) => {
+                    pending.push((index as usize, depth + 1));
+                    &mut node_met[index as usize]
+                }
+                Child::Leaf(index) => &mut leaf_met[index as usize],
+            };
+            // Stopping at the first repetition also bounds this walk.
+            if std::mem::replace(met, true) {
+                return Err(ShapeError::ReachedTwice { node });
+            }
+            met_count += 1;
+        }
+    }
+    match nodes.len() + leaf_count - met_count {
+        0 => Ok(()),
+        count => Err(ShapeError::Unreachable { count }),
+    }
 }
 
 #[cfg(test)]
@@ -147,7 +268,7 @@ mod tests {
 
     fn goes_left(test: Test, value: f64) -> bool {
         let node = Node {
-            feature: 0,
+            column: 0,
             test,
             left: Child::Leaf(0),
             right: Child::Leaf(1),
@@ -155,16 +276,18 @@ mod tests {
         let tree = Tree {
             nodes: vec![node],
             leaf_values: vec![1.0, 2.0],
+            leaf_ids: vec![0, 1],
             category_words: vec![0b101, 2],
+            cover: None,
         };
-        let is_first_leaf = tree.value(&[value]) < 1.5;
-        assert_eq!(is_first_leaf, tree.goes_left(&node, &[value]));
+        let is_first_leaf = tree.leaf(&[value]) == 0;
+        assert_eq!(is_first_leaf, tree.goes_left(&test, value));
         is_first_leaf
     }
 
     #[test]
     fn a_threshold_is_inclusive_and_missing_takes_the_default() {
-        let number = |threshold, missing, default_left| Test::Number {
+        let number = |threshold, missing, default_left| Test::LightGbm {
             threshold,
             missing,
             default_left,
@@ -204,6 +327,8 @@ mod tests {
         let set = Test::Category {
             first_word: 0,
             word_count: 2,
+            missing_left: false,
+            truncates_to_zero: true,
         };
         for inside in [0.0, -0.0, -0.999, 0.5, 2.0, 2.9, 33.0] {
             assert!(goes_left(set, inside), "{inside}");
@@ -228,6 +353,8 @@ mod tests {
         let second = Test::Category {
             first_word: 1,
             word_count: 1,
+            missing_left: false,
+            truncates_to_zero: true,
         };
         assert!(goes_left(second, 1.0) && !goes_left(second, 33.0));
     }

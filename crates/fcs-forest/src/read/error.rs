@@ -1,153 +1,88 @@
-//! Why a model text was refused.
+//! Why a model file was refused.
 
+use super::lightgbm::LightGbmError;
+use crate::format::Format;
 use crate::limits;
+use crate::tree::ShapeError;
 
-/// The text is not a model that this crate reads. Where there is a line, it counts from 1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The bytes are not a model that this crate reads.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ReadError {
-    /// More bytes than [`limits::TEXT_BYTES_MAX`].
+    /// More bytes than [`limits::FILE_BYTES_MAX`].
     #[error(
-        "model text has {bytes} bytes, at most {} are read",
-        limits::TEXT_BYTES_MAX
+        "model file has {bytes} bytes, at most {} are read",
+        limits::FILE_BYTES_MAX
     )]
-    TextTooLong {
-        /// Length of the text.
+    TooLarge {
+        /// Length of the file.
         bytes: usize,
     },
-    /// The first line is not `tree`.
-    #[error("not a LightGBM text model: its first line is not `tree`")]
-    NotLightGbm,
-    /// The text ends too early.
-    #[error("model text is cut off before `{missing}`")]
-    Truncated {
-        /// What should have followed.
-        missing: &'static str,
-    },
-    /// A line that belongs neither to a tree nor to the ends of the text.
-    #[error("line {line}: neither the next tree nor the end of the model")]
-    UnexpectedLine {
-        /// Line number.
-        line: usize,
-    },
-    /// The header's `tree_sizes` and the trees disagree.
-    #[error("the header announces {announced} trees, the text has {found}")]
-    TreeCount {
-        /// Entries of `tree_sizes`.
-        announced: usize,
-        /// Trees in the text.
-        found: usize,
-    },
-    /// The header is wrong.
-    #[error("model header: {problem}")]
-    Header {
-        /// What is wrong.
-        problem: Problem,
-    },
-    /// A tree is wrong.
-    #[error("tree {tree}: {problem}")]
-    Tree {
-        /// Number of the tree, from 0 as in the text.
-        tree: usize,
-        /// What is wrong.
-        problem: Problem,
-    },
+    /// A LightGBM text is refused.
+    #[error("{0}")]
+    LightGbm(#[from] LightGbmError),
+    /// A field of a structured format is refused.
+    #[error("{0}")]
+    Field(#[from] FieldError),
 }
 
-/// What is wrong with a header or a tree.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The text ends before the empty line that closes the header or the tree.
-    #[error("the text is cut off here")]
-    Truncated,
-    /// A field that must be there is not.
-    #[error("field `{field}` is missing")]
-    Missing {
-        /// Name of the field.
-        field: &'static str,
+/// A field of a structured document (JSON, UBJSON, protobuf, TOML) that is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{format}: `{field}` {problem}")]
+pub struct FieldError {
+    /// Format of the document.
+    pub format: Format,
+    /// Path of the field, for example `learner.gradient_booster.model.trees[3].left_children[7]`.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: FieldProblem,
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FieldProblem {
+    /// The document breaks its own syntax, or is cut off, at a byte.
+    #[error("cannot be read at byte {offset}: {what}")]
+    Syntax {
+        /// Position from 0.
+        offset: usize,
+        /// What is wrong there.
+        what: &'static str,
     },
-    /// A field is there twice.
-    #[error("line {line}: field `{field}` is repeated")]
-    Repeated {
-        /// Line of the second one.
-        line: usize,
-        /// Name of the field.
-        field: String,
+    /// It must be there and is not.
+    #[error("is missing")]
+    Missing,
+    /// It is there twice.
+    #[error("is repeated")]
+    Repeated,
+    /// It has another type.
+    #[error("must be {expected}")]
+    WrongType {
+        /// The type that it should have.
+        expected: &'static str,
     },
-    /// A field that this crate does not know, and so might mean anything.
-    #[error("line {line}: field `{field}` is unknown")]
-    Unknown {
-        /// Line number.
-        line: usize,
-        /// Name of the field, shortened.
-        field: String,
-    },
-    /// More lines than [`limits::FIELDS_PER_BLOCK_MAX`].
-    #[error("line {line}: more than {} fields", limits::FIELDS_PER_BLOCK_MAX)]
-    TooManyFields {
-        /// Line of the first one too many.
-        line: usize,
-    },
-    /// A field asks for something that this crate does not do.
-    #[error("line {line}: `{field}={value}` is not supported; supported: {supported}")]
-    Unsupported {
-        /// Line number.
-        line: usize,
-        /// Name of the field.
-        field: String,
-        /// Its value, shortened.
-        value: String,
+    /// It has the right type, but a value that cannot stand there.
+    #[error("must be {expected}")]
+    OutOfRange {
         /// What could stand there.
-        supported: &'static str,
-    },
-    /// A value is not a number, or does not fit its type.
-    #[error("line {line}: value {position} of `{field}` is not a valid number: `{value}`")]
-    NotANumber {
-        /// Line number.
-        line: usize,
-        /// Name of the field.
-        field: String,
-        /// Position in the list, from 0.
-        position: usize,
-        /// The value, shortened.
-        value: String,
+        expected: &'static str,
     },
     /// A list is too long or too short.
-    #[error("line {line}: `{field}` has {found} values, expected {expected}")]
+    #[error("has {found} values, expected {expected}")]
     WrongLength {
-        /// Line number.
-        line: usize,
-        /// Name of the field.
-        field: String,
         /// Values that there should be.
         expected: usize,
         /// Values that there are.
         found: usize,
     },
-    /// A value is a number, but not one that can stand there.
-    #[error("line {line}: value {position} of `{field}` must be {expected}")]
-    OutOfRange {
-        /// Line number.
-        line: usize,
-        /// Name of the field.
-        field: String,
-        /// Position in the list, from 0.
-        position: usize,
+    /// It asks for something that this crate does not do.
+    #[error("asks for `{value}`, which is not supported; supported: {supported}")]
+    Unsupported {
+        /// Its value, shortened.
+        value: String,
         /// What could stand there.
-        expected: &'static str,
+        supported: &'static str,
     },
-    /// A child is reached twice: the nodes share it or form a cycle.
-    #[error("node {node} leads to a node or leaf that is reached twice")]
-    ReachedTwice {
-        /// The second parent.
-        node: usize,
-    },
-    /// A node or leaf has no parent.
-    #[error("{count} nodes and leaves cannot be reached from the root")]
-    Unreachable {
-        /// How many.
-        count: usize,
-    },
-    /// A leaf lies deeper than [`limits::DEPTH_MAX`].
-    #[error("a leaf lies deeper than {} splits", limits::DEPTH_MAX)]
-    TooDeep,
+    /// Nodes and leaves do not form a tree.
+    #[error("is not a tree: {0}")]
+    Shape(ShapeError),
 }

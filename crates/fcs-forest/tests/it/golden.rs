@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fcs_forest::{Attributor, Forest, Link};
+use fcs_forest::{Attributor, Link};
 
 use crate::naive::NaiveModel;
 use crate::{close, number};
@@ -58,7 +58,7 @@ fn golden(name: &str) -> Golden {
 fn margins_are_bit_equal_to_lightgbm_s() {
     for name in NAMES {
         let golden = golden(name);
-        let forest = Forest::from_lightgbm_text(&golden.text).unwrap();
+        let forest = crate::read(&golden.text).unwrap();
         for (row, &margin) in golden.rows.iter().zip(&golden.margins) {
             assert_eq!(
                 forest.margin(row).to_bits(),
@@ -73,7 +73,7 @@ fn margins_are_bit_equal_to_lightgbm_s() {
 fn outputs_follow_the_link_of_the_objective() {
     for name in NAMES {
         let golden = golden(name);
-        let forest = Forest::from_lightgbm_text(&golden.text).unwrap();
+        let forest = crate::read(&golden.text).unwrap();
         let link = match name {
             "regression" => Link::Identity,
             "sigmoid" => Link::Logistic { sigmoid: 0.7 },
@@ -93,7 +93,7 @@ fn outputs_follow_the_link_of_the_objective() {
 fn attributions_equal_plain_enumeration() {
     for name in NAMES {
         let golden = golden(name);
-        let forest = Forest::from_lightgbm_text(&golden.text).unwrap();
+        let forest = crate::read(&golden.text).unwrap();
         let naive = NaiveModel::new(&golden.text);
         let references = &golden.rows[..30];
         let attributor = Attributor::new(&forest, references).unwrap();
@@ -116,9 +116,9 @@ fn attributions_equal_plain_enumeration() {
 
 #[test]
 fn the_model_says_what_it_holds() {
-    let forest = Forest::from_lightgbm_text(&text("many_leaves")).unwrap();
+    let forest = crate::read(&text("many_leaves")).unwrap();
     assert_eq!(forest.feature_names(), ["first", "second", "third"]);
     assert_eq!((forest.tree_count(), forest.leaf_count()), (2, 126));
-    let constant = Forest::from_lightgbm_text(&text("constant")).unwrap();
+    let constant = crate::read(&text("constant")).unwrap();
     assert_eq!(constant.leaf_count(), constant.tree_count());
 }

@@ -14,6 +14,13 @@ mod packages;
 mod properties;
 mod refusals;
 
+use fcs_forest::{Format, Model, ReadError};
+
+/// A model from LightGBM's text.
+fn read(text: &str) -> Result<Model, ReadError> {
+    Model::read(text.as_bytes(), Format::LightGbmText)
+}
+
 /// Whether two numbers agree within a relative tolerance.
 fn close(one: f64, other: f64, relative: f64) -> bool {
     (one - other).abs() <= relative * one.abs().max(other.abs())

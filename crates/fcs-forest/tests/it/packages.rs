@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use fcs_forest::{Attributor, Forest};
+use fcs_forest::{Attributor, Model};
 use flate2::read::GzDecoder;
 
 use crate::naive::NaiveModel;
@@ -87,11 +87,11 @@ impl Package {
         text
     }
 
-    fn forest(&self) -> Forest {
-        Forest::from_lightgbm_text(&self.text()).unwrap()
+    fn forest(&self) -> Model {
+        crate::read(&self.text()).unwrap()
     }
 
-    fn references(&self, forest: &Forest) -> Vec<Vec<f64>> {
+    fn references(&self, forest: &Model) -> Vec<Vec<f64>> {
         Table::new(self.open("1/reference.csv")).select(forest.feature_names())
     }
 

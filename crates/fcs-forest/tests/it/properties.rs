@@ -1,17 +1,14 @@
 //! What must hold for every model, row and population.
 
-use fcs_forest::{Attributor, Forest};
+use fcs_forest::{Attributor, Model};
 use proptest::prelude::*;
 
 use crate::generated::{self, FEATURES, TreeSpec};
 use crate::naive::NaiveModel;
 
-fn read(forest: &[TreeSpec]) -> (Forest, NaiveModel) {
+fn read(forest: &[TreeSpec]) -> (Model, NaiveModel) {
     let text = generated::text(forest);
-    (
-        Forest::from_lightgbm_text(&text).unwrap(),
-        NaiveModel::new(&text),
-    )
+    (crate::read(&text).unwrap(), NaiveModel::new(&text))
 }
 
 fn references() -> impl Strategy<Value = Vec<Vec<f64>>> {

@@ -1,6 +1,6 @@
 //! Texts and populations that are refused, and by what name.
 
-use fcs_forest::{AttributionError, Attributor, Forest, limits};
+use fcs_forest::{AttributionError, Attributor, limits};
 use proptest::prelude::*;
 
 use crate::golden;
@@ -74,25 +74,18 @@ const DEFECTS: &[(&str, &str, &str)] = &[
 ];
 
 fn refusal(text: &str) -> String {
-    Forest::from_lightgbm_text(text)
-        .expect_err(text)
-        .to_string()
+    crate::read(text).expect_err(text).to_string()
 }
 
 #[test]
 fn the_small_model_is_read() {
-    let forest = Forest::from_lightgbm_text(SMALL).unwrap();
+    let forest = crate::read(SMALL).unwrap();
     assert_eq!(forest.margin(&[0.5, 2.0]), 1.0);
     assert_eq!(forest.margin(&[0.5, 1.0]), 3.0);
     assert_eq!(forest.margin(&[0.6, 2.0]), 2.0);
     assert_eq!(forest.margin(&[f64::NAN, 32.0]), 1.0);
     let infinite = SMALL.replace("threshold=0.5 0", "threshold=inf 0");
-    assert_eq!(
-        Forest::from_lightgbm_text(&infinite)
-            .unwrap()
-            .margin(&[1e308, 2.0]),
-        1.0
-    );
+    assert_eq!(crate::read(&infinite).unwrap().margin(&[1e308, 2.0]), 1.0);
 }
 
 #[test]
@@ -106,8 +99,8 @@ fn each_defect_is_refused_by_name() {
 
 #[test]
 fn limits_are_checked_before_the_work() {
-    let long = " ".repeat(limits::TEXT_BYTES_MAX + 1);
-    assert!(refusal(&long).starts_with("model text has 67108865 bytes"));
+    let long = " ".repeat(limits::FILE_BYTES_MAX + 1);
+    assert!(refusal(&long).starts_with("model file has 67108865 bytes"));
     let fields: Vec<String> = (0..100).map(|number| format!("x{number}=1\n")).collect();
     let many = SMALL.replacen("num_leaves=3\n", &fields.concat(), 1);
     assert_eq!(refusal(&many), "tree 0: line 77: more than 64 fields");
@@ -117,7 +110,7 @@ fn limits_are_checked_before_the_work() {
         refusal(&chain(limits::DEPTH_MAX + 1, 1)),
         "tree 0: a leaf lies deeper than 512 splits"
     );
-    assert!(Forest::from_lightgbm_text(&chain(limits::DEPTH_MAX, 1)).is_ok());
+    assert!(crate::read(&chain(limits::DEPTH_MAX, 1)).is_ok());
 }
 
 /// A tree that is one long path: each node's left child is a leaf, its right child the next node.
@@ -156,7 +149,7 @@ fn a_text_cut_off_anywhere_in_the_model_is_refused() {
         let text = golden::text(name);
         let end = text.find("end of parameters\n").unwrap() + "end of parameters\n".len();
         for cut in 0..text.len() {
-            let read = Forest::from_lightgbm_text(&text[..cut]);
+            let read = crate::read(&text[..cut]);
             // Without the line that the Python package adds, and the empty line before it, the text is what
             // LightGBM itself writes: complete.
             let complete = cut == end || cut == end + 1;
@@ -168,7 +161,7 @@ fn a_text_cut_off_anywhere_in_the_model_is_refused() {
 
 #[test]
 fn populations_are_refused_by_name() {
-    let forest = Forest::from_lightgbm_text(SMALL).unwrap();
+    let forest = crate::read(SMALL).unwrap();
     assert_eq!(
         Attributor::new(&forest, &[]).unwrap_err(),
         AttributionError::NoReferences
@@ -186,7 +179,7 @@ fn populations_are_refused_by_name() {
 
 #[test]
 fn a_population_too_large_for_the_model_is_refused() {
-    let deep = Forest::from_lightgbm_text(&chain(512, 1)).unwrap();
+    let deep = crate::read(&chain(512, 1)).unwrap();
     let references = vec![vec![0.0]; limits::ATTRIBUTION_ENTRIES_MAX / 512 + 1];
     let error = Attributor::new(&deep, &references).unwrap_err();
     assert_eq!(error, AttributionError::TooLarge { tree: 0 });
@@ -194,14 +187,14 @@ fn a_population_too_large_for_the_model_is_refused() {
 
 #[test]
 fn paths_of_up_to_64_features_are_attributed() {
-    let widest = Forest::from_lightgbm_text(&chain(64, 64)).unwrap();
+    let widest = crate::read(&chain(64, 64)).unwrap();
     let attributor = Attributor::new(&widest, &[vec![1.0; 64], vec![-1.0; 64]]).unwrap();
     let mut row = vec![1.0; 64];
     row[40] = -1.0;
     let total = attributor.base_margin() + attributor.contributions(&row).iter().sum::<f64>();
     assert!((total - widest.margin(&row)).abs() < 1e-9);
 
-    let wider = Forest::from_lightgbm_text(&chain(65, 65)).unwrap();
+    let wider = crate::read(&chain(65, 65)).unwrap();
     let error = Attributor::new(&wider, &[vec![1.0; 65]]).unwrap_err();
     assert!(matches!(
         error,
@@ -233,7 +226,7 @@ proptest! {
         let cut = [&bytes[..one.min(other)], &bytes[one.max(other)..]].concat();
         for damaged in [bytes, cut] {
             let text = String::from_utf8(damaged).unwrap() + tail;
-            if let Ok(forest) = Forest::from_lightgbm_text(&text) {
+            if let Ok(forest) = crate::read(&text) {
                 let row = vec![0.5; forest.feature_names().len()];
                 // Finite leaves can still add up to infinity, never to NaN from a single sign.
                 let _ = forest.margin(&row);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use fcs_core::ModelVersion;
 use fcs_decision::manifest::{FileRole, Manifest, ManifestError, sha256};
 use fcs_decision::trust::{DetachedSignature, TrustError, TrustPolicy};
-use fcs_forest::{AttributionError, Attributor, Forest, ReadError};
+use fcs_forest::{AttributionError, Attributor, Format, Model, ReadError};
 
 use super::rows::{GoldenRow, RowsError, read_golden, read_reference};
 
@@ -29,7 +29,7 @@ pub struct LoadedModel {
     /// The signature over them.
     pub signature: DetachedSignature,
     /// The trees.
-    pub forest: Forest,
+    pub forest: Model,
     /// Prepared attributions against the reference population.
     pub attributor: Attributor,
 }
@@ -131,12 +131,11 @@ pub fn load(
         });
     }
     let (manifest, manifest_bytes, signature) = read_manifest(&folder, model, trust)?;
-    let text =
-        String::from_utf8_lossy(&signed_file(&folder, &manifest, FileRole::Model)?).into_owned();
+    let model_file = signed_file(&folder, &manifest, FileRole::Model)?;
     for role in [FileRole::DataSheet, FileRole::ModelCard] {
         signed_file(&folder, &manifest, role)?;
     }
-    let forest = Forest::from_lightgbm_text(&text).map_err(PackageError::Model)?;
+    let forest = Model::read(&model_file, Format::LightGbmText).map_err(PackageError::Model)?;
     let declared = manifest.features.iter().map(|feature| &feature.name);
     if !forest.feature_names().iter().eq(declared) {
         return Err(PackageError::Features);

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::fields::{Field, Fields};
 use crate::limits;
-use crate::tree::{Child, Missing, Node, Test, Tree};
+use crate::tree::{Child, Cover, Missing, Node, Test, Tree, check_shape};
 
 /// Names of a tree's lines. Those that no prediction needs are only known, not read.
 const TREE_FIELDS: [&str; 18] = [
@@ -56,18 +56,36 @@ pub(super) fn tree(fields: &Fields<'_>, feature_count: usize) -> Result<Tree, Pr
         return Ok(Tree {
             nodes: Vec::new(),
             leaf_values,
+            leaf_ids: vec![0],
             category_words: Vec::new(),
+            cover: cover(fields, leaf_count)?,
         });
     }
 
     let category_sets = CategorySets::read(fields)?;
     let nodes = nodes(fields, leaf_count, feature_count, &category_sets)?;
-    check_shape(&nodes, leaf_count)?;
+    check_shape(&nodes, leaf_count).map_err(Problem::Shape)?;
     Ok(Tree {
         nodes,
         leaf_values,
+        leaf_ids: (0..).take(leaf_count).collect(),
         category_words: category_sets.words,
+        cover: cover(fields, leaf_count)?,
     })
+}
+
+/// Training rows per node and leaf, when the text tells both.
+fn cover(fields: &Fields<'_>, leaf_count: usize) -> Result<Option<Cover>, Problem> {
+    let (Some(nodes), Some(leaves)) = (
+        fields.optional("internal_count"),
+        fields.optional("leaf_count"),
+    ) else {
+        return Ok(None);
+    };
+    Ok(Some(Cover {
+        nodes: nodes.list(leaf_count - 1)?,
+        leaves: leaves.list(leaf_count)?,
+    }))
 }
 
 /// The bit sets of a tree's categorical splits.
@@ -122,6 +140,8 @@ impl CategorySets {
         Some(Test::Category {
             first_word,
             word_count: self.boundaries[set + 1] - first_word,
+            missing_left: false,
+            truncates_to_zero: true,
         })
     }
 }
@@ -156,7 +176,7 @@ fn nodes(
                 return Err(threshold_field.out_of_range(index, "a number"));
             }
             let default_left = decision_type & DEFAULT_LEFT_BIT != 0;
-            Test::Number {
+            Test::LightGbm {
                 threshold,
                 missing,
                 default_left,
@@ -169,7 +189,7 @@ fn nodes(
         };
         let (left, right) = (left_children[index], right_children[index]);
         nodes.push(Node {
-            feature: features[index],
+            column: features[index],
             test,
             left,
             right,
@@ -203,36 +223,4 @@ fn children(field: Field<'_>, leaf_count: usize) -> Result<Vec<Child>, Problem> 
         children.push(child);
     }
     Ok(children)
-}
-
-/// Walks from the root: every node and every leaf must be met exactly once, and not too deep.
-fn check_shape(nodes: &[Node], leaf_count: usize) -> Result<(), Problem> {
-    let mut node_met = vec![false; nodes.len()];
-    let mut leaf_met = vec![false; leaf_count];
-    let mut pending = vec![(0_usize, 1_usize)];
-    node_met[0] = true;
-    let mut met_count = 1;
-    while let Some((node, depth)) = pending.pop() {
-        if depth > limits::DEPTH_MAX {
-            return Err(Problem::TooDeep);
-        }
-        for child in [nodes[node].left, nodes[node].right] {
-            let met = match child {
-                Child::Node(index) => {
-                    pending.push((index as usize, depth + 1));
-                    &mut node_met[index as usize]
-                }
-                Child::Leaf(index) => &mut leaf_met[index as usize],
-            };
-            // Stopping at the first repetition also bounds this walk.
-            if std::mem::replace(met, true) {
-                return Err(Problem::ReachedTwice { node });
-            }
-            met_count += 1;
-        }
-    }
-    match nodes.len() + leaf_count - met_count {
-        0 => Ok(()),
-        count => Err(Problem::Unreachable { count }),
-    }
 }

@@ -1,0 +1,157 @@
+//! The model: its features, its body, and how a margin becomes an output.
+
+use std::sync::Arc;
+
+use crate::ensemble::Ensemble;
+use crate::format::Format;
+use crate::front::Front;
+use crate::limits;
+use crate::read::{self, ReadError};
+
+/// How a margin becomes the model's output.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Link {
+    /// The margin itself: not a probability.
+    Identity,
+    /// `1 / (1 + exp(-sigmoid * margin))`.
+    Logistic {
+        /// LightGBM's `sigmoid` parameter: finite and positive; 1 in every other format.
+        sigmoid: f64,
+    },
+    /// `exp(margin)`: an expected count or amount, not a probability.
+    Exponential,
+    /// `margin * |margin|` (LightGBM's `reg_sqrt`): not a probability.
+    SignedSquare,
+    /// `ln(1 + exp(margin))` (LightGBM's `cross_entropy_lambda`): an intensity, not a probability.
+    Softplus,
+}
+
+impl Link {
+    /// The output for a margin; NaN for NaN.
+    pub fn output(self, margin: f64) -> f64 {
+        match self {
+            Self::Identity => margin,
+            Self::Logistic { sigmoid } => 1.0 / (1.0 + (-sigmoid * margin).exp()),
+            Self::Exponential => margin.exp(),
+            Self::SignedSquare => margin * margin.abs(),
+            Self::Softplus => margin.exp().ln_1p(),
+        }
+    }
+}
+
+/// What computes the margin from the columns.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    /// A sum of trees.
+    Trees(Ensemble),
+}
+
+/// A model read from a file. Cloning shares its contents.
+#[derive(Debug, Clone)]
+pub struct Model {
+    parts: Arc<Parts>,
+}
+
+/// What a reader finds in a file.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) format: Format,
+    pub(crate) feature_names: Vec<String>,
+    pub(crate) front: Front,
+    pub(crate) body: Body,
+    pub(crate) link: Link,
+}
+
+impl Model {
+    /// Reads a model file of a format.
+    ///
+    /// # Errors
+    /// [`ReadError`] names the first thing that is malformed, unsupported, past one of the
+    /// [`limits`](crate::limits), or cut off.
+    pub fn read(bytes: &[u8], format: Format) -> Result<Self, ReadError> {
+        if bytes.len() > limits::FILE_BYTES_MAX {
+            return Err(ReadError::TooLarge { bytes: bytes.len() });
+        }
+        let parts = match format {
+            Format::LightGbmText => read::lightgbm::read(bytes)?,
+        };
+        Ok(Self {
+            parts: Arc::new(parts),
+        })
+    }
+
+    /// The format it was read from.
+    pub fn format(&self) -> Format {
+        self.parts.format
+    }
+
+    /// Names of the features, in the order of a row's numbers.
+    pub fn feature_names(&self) -> &[String] {
+        &self.parts.feature_names
+    }
+
+    /// Number of trees; 0 when the model has none.
+    pub fn tree_count(&self) -> usize {
+        let Body::Trees(ensemble) = &self.parts.body;
+        ensemble.trees.len()
+    }
+
+    /// Number of leaves over all trees.
+    pub fn leaf_count(&self) -> usize {
+        let Body::Trees(ensemble) = &self.parts.body;
+        ensemble
+            .trees
+            .iter()
+            .map(|tree| tree.leaf_values.len())
+            .sum()
+    }
+
+    /// How a margin becomes the model's output.
+    pub fn link(&self) -> Link {
+        self.parts.link
+    }
+
+    /// The margin of a row (raw score, before the link), by walking the trees one node at a time. This is the plain
+    /// reference; [`Engine`](crate::Engine) gives the same bits faster.
+    ///
+    /// # Panics
+    /// When the row does not have one number per feature: rows are checked against the schema before they get here.
+    pub fn margin(&self, row: &[f64]) -> f64 {
+        let mut buffer = Vec::new();
+        let columns = self.columns(row, &mut buffer);
+        let Body::Trees(ensemble) = &self.parts.body;
+        ensemble.margin(columns)
+    }
+
+    /// The leaf that a row reaches in each tree, as the training library numbers it (LightGBM's `pred_leaf`: the
+    /// leaf's index; XGBoost's: the number of its node). Empty without trees.
+    ///
+    /// # Panics
+    /// When the row does not have one number per feature.
+    pub fn leaf_ids(&self, row: &[f64]) -> Vec<u32> {
+        let mut buffer = Vec::new();
+        let columns = self.columns(row, &mut buffer);
+        let Body::Trees(ensemble) = &self.parts.body;
+        let id = |tree: &crate::tree::Tree| tree.leaf_ids[tree.leaf(columns)];
+        ensemble.trees.iter().map(id).collect()
+    }
+
+    /// The model's output for a margin, by its [`Link`]. In `[0, 1]` for a logistic link and a margin that is not NaN.
+    pub fn probability(&self, margin: f64) -> f64 {
+        self.parts.link.output(margin)
+    }
+
+    /// The columns of a row, which is checked for its length.
+    pub(crate) fn columns<'a>(&self, row: &'a [f64], buffer: &'a mut Vec<f64>) -> &'a [f64] {
+        assert_eq!(
+            row.len(),
+            self.parts.feature_names.len(),
+            "a row has one number per feature"
+        );
+        self.parts.front.columns(row, buffer)
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+}
