@@ -22,15 +22,19 @@
 //! ```
 
 mod attribute;
+mod classes;
+mod engine;
 mod ensemble;
 mod format;
 mod front;
 pub mod limits;
 mod model;
 mod read;
+mod simd;
 mod tree;
 
 pub use attribute::{AttributionError, Attributor};
+pub use engine::{Engine, Kernel};
 pub use format::Format;
 pub use model::{Link, Model};
 pub use read::{FieldError, FieldProblem, LightGbmError, Problem, ReadError};

@@ -25,3 +25,11 @@ pub const PATH_FEATURES_MAX: usize = 64;
 /// its leaves; and nodes of one tree times references, while it is prepared. At 16 bytes each at most, each of these
 /// stays near 512 MiB.
 pub const ATTRIBUTION_ENTRIES_MAX: usize = 1 << 25;
+
+/// Kinds of values that the trees of a compiled model tell apart in one column. A model with more is walked node by
+/// node.
+pub const CLASSES_PER_COLUMN_MAX: usize = 1 << 16;
+
+/// Nodes times classes that are worked through when a model is compiled: below a second. A model with more is walked
+/// node by node.
+pub const COMPILE_STEPS_MAX: usize = 1 << 28;

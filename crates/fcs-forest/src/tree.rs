@@ -3,7 +3,7 @@
 use crate::limits;
 
 /// LightGBM's `kZeroThreshold`: the float `1e-35f`, widened. Numbers this near to zero are zero.
-const ZERO_BAND: f64 = 1.000_000_018_002_509_5e-35;
+pub(crate) const ZERO_BAND: f64 = 1.000_000_018_002_509_5e-35;
 
 /// First value past the categories: they are numbered by a C `int`.
 const CATEGORY_END: f64 = 2_147_483_648.0;
@@ -141,6 +141,37 @@ impl Tree {
         } else {
             Child::Node(0)
         }
+    }
+
+    /// The nodes in an order in which every node comes after the nodes below it.
+    pub(crate) fn children_first(&self) -> Vec<u32> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut pending: Vec<u32> = self.nodes.first().map(|_| 0).into_iter().collect();
+        while let Some(node) = pending.pop() {
+            order.push(node);
+            let branches = &self.nodes[node as usize];
+            for child in [branches.left, branches.right] {
+                if let Child::Node(child) = child {
+                    pending.push(child);
+                }
+            }
+        }
+        order.reverse();
+        order
+    }
+
+    /// Splits between the root and the deepest leaf.
+    pub(crate) fn depth(&self) -> usize {
+        let mut depths = vec![0; self.nodes.len()];
+        for node in self.children_first() {
+            let below = |child| match child {
+                Child::Leaf(_) => 0,
+                Child::Node(node) => depths[node as usize],
+            };
+            let branches = &self.nodes[node as usize];
+            depths[node as usize] = 1 + below(branches.left).max(below(branches.right));
+        }
+        depths.first().copied().unwrap_or(0)
     }
 
     /// Whether a value goes left at a test of this tree.

@@ -1,6 +1,6 @@
 //! What must hold for every model, row and population.
 
-use fcs_forest::{Attributor, Model};
+use fcs_forest::{Attributor, Engine, Kernel, Model};
 use proptest::prelude::*;
 
 use crate::generated::{self, FEATURES, TreeSpec};
@@ -29,6 +29,25 @@ proptest! {
     fn margins_equal_the_naive_walk(forest in generated::forests(), row in generated::row()) {
         let (forest, naive) = read(&forest);
         prop_assert_eq!(forest.margin(&row), naive.margin(&row));
+    }
+
+    #[test]
+    fn every_kernel_gives_the_bits_of_the_walk(
+        forest in generated::forests(),
+        rows in prop::collection::vec(generated::row(), 1..20),
+    ) {
+        let model = read(&forest).0;
+        let flat: Vec<f64> = rows.iter().flatten().copied().collect();
+        let expected: Vec<u64> = rows.iter().map(|row| model.margin(row).to_bits()).collect();
+        for kernel in Kernel::ALL {
+            let Some(engine) = Engine::with_kernel(&model, kernel) else { continue };
+            let mut margins = vec![0.0; rows.len()];
+            engine.margins(&flat, &mut margins);
+            let margins: Vec<u64> = margins.into_iter().map(f64::to_bits).collect();
+            prop_assert_eq!(&margins, &expected, "{}", kernel);
+            prop_assert_eq!(engine.margin(&rows[0]).to_bits(), expected[0], "{}", kernel);
+        }
+        prop_assert!(Engine::new(&model).kernel() != Kernel::Plain);
     }
 
     #[test]

@@ -1,0 +1,250 @@
+//! A model compiled for speed: the same bits as [`Model::margin`], many times faster.
+//!
+//! Rows become vectors of value classes, and a kernel finds each tree's leaf from those. Which kernel is a fixed
+//! function of the model's shape alone, so that a replay anywhere runs the same one; and every kernel adds the same
+//! leaf values in the same order, so that the bits would not change if it did not.
+
+mod answers;
+mod arena;
+mod heaps;
+mod masks;
+mod sum;
+
+use std::fmt;
+
+use crate::classes::Classes;
+use crate::ensemble::{Ensemble, Precision};
+use crate::model::{Body, Model};
+use crate::simd::{self, Job};
+use answers::Answers;
+use arena::Arena;
+use heaps::Heaps;
+use masks::Masks;
+use sum::{DoubleSum, SingleSum, Sum};
+
+/// How a compiled model finds the leaves of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Trees of at most 64 leaves: per column and value class, the leaves of each tree that are still possible.
+    ClassMasks,
+    /// Shallow trees without sets: complete heaps, eight trees in step.
+    Heaps,
+    /// Any other trees: flat nodes, eight trees in step.
+    Arena,
+    /// Node by node; for models past the limits of the compiler, and for models without trees.
+    Plain,
+}
+
+impl Kernel {
+    /// Every kernel.
+    pub const ALL: [Self; 4] = [Self::ClassMasks, Self::Heaps, Self::Arena, Self::Plain];
+
+    /// Its name in records and listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClassMasks => "class-masks",
+            Self::Heaps => "heaps",
+            Self::Arena => "arena",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A compiled model. Cloning a [`Model`] is cheap, so that the engine keeps one.
+#[derive(Debug)]
+pub struct Engine {
+    model: Model,
+    compiled: Option<(Classes, Compiled)>,
+}
+
+#[derive(Debug)]
+enum Compiled {
+    NarrowMasks(Masks<u32>),
+    WideMasks(Masks<u64>),
+    Heaps(Heaps),
+    Arena(Arena),
+}
+
+impl Engine {
+    /// Compiles a model with the kernel that suits its shape. Takes time and memory in proportion to nodes times
+    /// value classes, and falls back to [`Kernel::Plain`] beyond
+    /// [`COMPILE_STEPS_MAX`](crate::limits::COMPILE_STEPS_MAX).
+    pub fn new(model: &Model) -> Self {
+        Self::compiled(model, &PREFERENCE)
+    }
+
+    /// Compiles a model with a certain kernel, as a record may ask for; `None` when the model's shape does not suit
+    /// it.
+    pub fn with_kernel(model: &Model, kernel: Kernel) -> Option<Self> {
+        let engine = Self::compiled(model, &[kernel]);
+        (engine.kernel() == kernel).then_some(engine)
+    }
+
+    fn compiled(model: &Model, kernels: &[Kernel]) -> Self {
+        let compiled = match &model.parts().body {
+            Body::Trees(ensemble) => compile(ensemble, model.feature_names().len(), kernels),
+        };
+        Self {
+            model: model.clone(),
+            compiled,
+        }
+    }
+
+    /// How it finds the leaves.
+    pub fn kernel(&self) -> Kernel {
+        match &self.compiled {
+            None => Kernel::Plain,
+            Some((_, Compiled::NarrowMasks(_) | Compiled::WideMasks(_))) => Kernel::ClassMasks,
+            Some((_, Compiled::Heaps(_))) => Kernel::Heaps,
+            Some((_, Compiled::Arena(_))) => Kernel::Arena,
+        }
+    }
+
+    /// The model that was compiled.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The margin of a row: the bits of [`Model::margin`].
+    ///
+    /// # Panics
+    /// When the row does not have one number per feature: rows are checked against the schema before they get here.
+    pub fn margin(&self, row: &[f64]) -> f64 {
+        let mut margin = [0.0];
+        self.margins(row, &mut margin);
+        margin[0]
+    }
+
+    /// The margins of several rows, one after the other in `rows`; row r has the bits that [`Self::margin`] gives it.
+    ///
+    /// # Panics
+    /// When `rows` does not hold one number per feature for each of `margins`.
+    pub fn margins(&self, rows: &[f64], margins: &mut [f64]) {
+        let width = self.model.feature_names().len();
+        assert_eq!(
+            rows.len(),
+            margins.len() * width,
+            "a row has one number per feature"
+        );
+        let Some((classes, compiled)) = &self.compiled else {
+            for (row, margin) in rows.chunks_exact(width).zip(margins) {
+                *margin = self.model.margin(row);
+            }
+            return;
+        };
+        let job = Batch {
+            model: &self.model,
+            classes,
+            rows,
+            margins,
+        };
+        match compiled {
+            Compiled::NarrowMasks(masks) => simd::run(With(job, masks)),
+            Compiled::WideMasks(masks) => simd::run(With(job, masks)),
+            Compiled::Heaps(heaps) => simd::run(With(job, heaps)),
+            Compiled::Arena(arena) => simd::run(With(job, arena)),
+        }
+    }
+}
+
+/// The kernels in the order in which they are tried: a shallow tree costs few steps in a heap, a bushy or a
+/// categorical one little as masks.
+const PREFERENCE: [Kernel; 3] = [Kernel::Heaps, Kernel::ClassMasks, Kernel::Arena];
+
+/// Compiles with the first kernel that takes the ensemble; `None` when none of them does.
+fn compile(
+    ensemble: &Ensemble,
+    column_count: usize,
+    kernels: &[Kernel],
+) -> Option<(Classes, Compiled)> {
+    let classes = Classes::new(ensemble, column_count)?;
+    let answers = Answers::new(ensemble, &classes)?;
+    let compiled = kernels
+        .iter()
+        .find_map(|kernel| compile_for(*kernel, ensemble, &classes, &answers))?;
+    Some((classes, compiled))
+}
+
+fn compile_for(
+    kernel: Kernel,
+    ensemble: &Ensemble,
+    classes: &Classes,
+    answers: &Answers,
+) -> Option<Compiled> {
+    let leaf_counts = ensemble.trees.iter().map(|tree| tree.leaf_values.len());
+    match (kernel, leaf_counts.max()?) {
+        (Kernel::Heaps, _) => Heaps::new(ensemble, classes, answers).map(Compiled::Heaps),
+        (Kernel::ClassMasks, ..=32) => {
+            Masks::new(ensemble, classes, answers).map(Compiled::NarrowMasks)
+        }
+        (Kernel::ClassMasks, 33..=64) => {
+            Masks::new(ensemble, classes, answers).map(Compiled::WideMasks)
+        }
+        (Kernel::Arena, _) => Arena::new(ensemble, classes, answers).map(Compiled::Arena),
+        (Kernel::ClassMasks | Kernel::Plain, _) => None,
+    }
+}
+
+/// Finds the leaves of one row and adds up their values in the order of the trees.
+trait FindLeaves {
+    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S);
+}
+
+/// Rows to score.
+struct Batch<'a> {
+    model: &'a Model,
+    classes: &'a Classes,
+    rows: &'a [f64],
+    margins: &'a mut [f64],
+}
+
+/// Rows to score with a kernel.
+struct With<'a, K>(Batch<'a>, &'a K);
+
+/// Columns whose classes fit on the stack.
+const STACK_COLUMNS: usize = 256;
+
+impl<K: FindLeaves> Job for With<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self(batch, kernel) = self;
+        let Body::Trees(ensemble) = &batch.model.parts().body;
+        let width = batch.model.feature_names().len();
+        let slots = batch.classes.columns().len();
+        let mut on_stack = [0_u16; STACK_COLUMNS];
+        let mut on_heap = Vec::new();
+        let found = if slots <= STACK_COLUMNS {
+            &mut on_stack[..slots]
+        } else {
+            on_heap.resize(slots, 0);
+            &mut on_heap[..]
+        };
+        let mut buffer = Vec::new();
+        let summation = &ensemble.summation;
+        for (row, margin) in batch.rows.chunks_exact(width).zip(batch.margins) {
+            let columns = batch.model.parts().front.columns(row, &mut buffer);
+            batch.classes.find(columns, found);
+            let total = match summation.precision {
+                Precision::Double => {
+                    let mut sum = DoubleSum(summation.start);
+                    kernel.add(found, &mut sum);
+                    sum.0
+                }
+                Precision::Single => {
+                    let mut sum = SingleSum::from(summation.start);
+                    kernel.add(found, &mut sum);
+                    f64::from(sum.0)
+                }
+            };
+            *margin = total / summation.divisor;
+        }
+    }
+}
