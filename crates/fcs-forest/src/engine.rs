@@ -4,7 +4,6 @@
 //! function of the model's shape alone, so that a replay anywhere runs the same one; and every kernel adds the same
 //! leaf values in the same order, so that the bits would not change if it did not.
 
-mod answers;
 mod arena;
 mod heaps;
 mod masks;
@@ -12,11 +11,11 @@ mod sum;
 
 use std::fmt;
 
+use crate::answers::Answers;
 use crate::classes::Classes;
 use crate::ensemble::{Ensemble, Precision};
 use crate::model::{Body, Model};
 use crate::simd::{self, Job};
-use answers::Answers;
 use arena::Arena;
 use heaps::Heaps;
 use masks::Masks;

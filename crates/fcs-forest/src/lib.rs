@@ -21,7 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answers;
 mod attribute;
+mod class_table;
 mod classes;
 mod engine;
 mod ensemble;
@@ -33,7 +35,7 @@ mod read;
 mod simd;
 mod tree;
 
-pub use attribute::{AttributionError, Attributor};
+pub use attribute::{AttributionError, Attributor, PathAttributor};
 pub use engine::{Engine, Kernel};
 pub use format::Format;
 pub use model::{Link, Model};

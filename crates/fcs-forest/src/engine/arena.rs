@@ -3,8 +3,8 @@
 //! A leaf leads to itself, so that the trees of a block can take steps until the deepest has arrived.
 
 use super::FindLeaves;
-use super::answers::{Answers, Split};
 use super::sum::Sum;
+use crate::answers::{Answers, Split};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
@@ -46,7 +46,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// Compiles trees; `None` when they have too many nodes to number.
-    pub(super) fn new(ensemble: &Ensemble, classes: &Classes, tests: &Answers) -> Option<Self> {
+    pub(super) fn new(ensemble: &Ensemble, classes: &Classes, answers: &Answers) -> Option<Self> {
         let mut arena = Self {
             nodes: Vec::new(),
             values: Vec::new(),
@@ -56,7 +56,7 @@ impl Arena {
         for (block, trees) in ensemble.trees.chunks(TREES).enumerate() {
             let mut roots = Vec::with_capacity(TREES);
             for (position, tree) in trees.iter().enumerate() {
-                roots.push(arena.add_tree(block * TREES + position, tree, classes, tests)?);
+                roots.push(arena.add_tree(block * TREES + position, tree, classes, answers)?);
             }
             let depth = trees.iter().map(Tree::depth).max().unwrap_or(0);
             arena.blocks.push((roots, depth));
@@ -70,7 +70,7 @@ impl Arena {
         index: usize,
         tree: &Tree,
         classes: &Classes,
-        tests: &Answers,
+        answers: &Answers,
     ) -> Option<u32> {
         let first_node = u32::try_from(self.nodes.len()).ok()?;
         let first_leaf = first_node.checked_add(u32::try_from(tree.nodes.len()).ok()?)?;
@@ -82,8 +82,8 @@ impl Arena {
         for (position, node) in tree.nodes.iter().enumerate() {
             let slot = classes.slot(node.column);
             let column = &classes.columns()[slot];
-            let answers = tests.answers(index, position, column.count());
-            let question = self.question(answers, column.missing())?;
+            let answers_of_node = answers.of(index, position, column.count());
+            let question = self.question(answers_of_node, column.missing())?;
             self.nodes.push(Node {
                 slot: u32::try_from(slot).ok()?,
                 question,

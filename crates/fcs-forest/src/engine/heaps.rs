@@ -5,8 +5,8 @@
 //! that a missing value goes to either side by the same comparison.
 
 use super::FindLeaves;
-use super::answers::{Answers, Split};
 use super::sum::Sum;
+use crate::answers::{Answers, Split};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
@@ -42,7 +42,7 @@ pub(super) struct Heaps {
 
 impl Heaps {
     /// Compiles trees; `None` when one of them is too deep, has a set, or would grow too much.
-    pub(super) fn new(ensemble: &Ensemble, classes: &Classes, tests: &Answers) -> Option<Self> {
+    pub(super) fn new(ensemble: &Ensemble, classes: &Classes, answers: &Answers) -> Option<Self> {
         let trees = &ensemble.trees;
         let depth = trees.iter().map(Tree::depth).max()?.max(1);
         let leaf_count: usize = trees.iter().map(|tree| tree.leaf_values.len()).sum();
@@ -64,7 +64,7 @@ impl Heaps {
                 .collect(),
         };
         for (index, tree) in trees.iter().enumerate() {
-            heaps.add_tree(index, tree, classes, tests)?;
+            heaps.add_tree(index, tree, classes, answers)?;
         }
         Some(heaps)
     }
@@ -74,7 +74,7 @@ impl Heaps {
         index: usize,
         tree: &Tree,
         classes: &Classes,
-        tests: &Answers,
+        answers: &Answers,
     ) -> Option<()> {
         let start = index << self.depth;
         let mut pending = vec![(tree.root(), 1_usize, 0_usize)];
@@ -91,7 +91,7 @@ impl Heaps {
                     let node = &tree.nodes[number as usize];
                     let slot = classes.slot(node.column);
                     let count = classes.columns()[slot].count();
-                    let split = Split::of(tests.answers(index, number as usize, count))?;
+                    let split = Split::of(answers.of(index, number as usize, count))?;
                     self.nodes[start + position] = Node {
                         place: u8::try_from(2 * slot + usize::from(!split.missing_left)).ok()?,
                         // Place 0 of a column counts its classes from 1, because NaN is 0 there.

@@ -5,7 +5,7 @@ use crate::ensemble::Ensemble;
 use crate::limits::COMPILE_STEPS_MAX;
 
 /// The answers, by tree and node.
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// First answer of each node of each tree.
     starts: Vec<Vec<u32>>,
     /// Whether a class goes left: one entry per class of the node's column.
@@ -14,7 +14,7 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Asks every test about every class; `None` when that is too much.
-    pub(super) fn new(ensemble: &Ensemble, classes: &Classes) -> Option<Self> {
+    pub(crate) fn new(ensemble: &Ensemble, classes: &Classes) -> Option<Self> {
         let nodes = ensemble.trees.iter().flat_map(|tree| &tree.nodes);
         let count = |column| classes.columns()[classes.slot(column)].count();
         let steps = nodes.map(|node| count(node.column)).sum::<usize>();
@@ -38,20 +38,20 @@ impl Answers {
     }
 
     /// Whether each class goes left at a node, in the order of the classes; the last is that of NaN.
-    pub(super) fn answers(&self, tree: usize, node: usize, class_count: usize) -> &[bool] {
+    pub(crate) fn of(&self, tree: usize, node: usize, class_count: usize) -> &[bool] {
         &self.goes_left[self.starts[tree][node] as usize..][..class_count]
     }
 }
 
 /// A test on ordered classes: the classes below `split` go left, the others right, and NaN to the side it says.
-pub(super) struct Split {
-    pub(super) split: u16,
-    pub(super) missing_left: bool,
+pub(crate) struct Split {
+    pub(crate) split: u16,
+    pub(crate) missing_left: bool,
 }
 
 impl Split {
     /// The split that gives these answers, if there is one.
-    pub(super) fn of(answers: &[bool]) -> Option<Self> {
+    pub(crate) fn of(answers: &[bool]) -> Option<Self> {
         let (missing_left, ordered) = answers.split_last()?;
         let split = ordered.partition_point(|left| *left);
         if ordered[split..].contains(&true) || ordered[..split].contains(&false) {

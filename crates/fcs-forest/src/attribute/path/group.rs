@@ -1,0 +1,390 @@
+//! Some trees whose nodes are worked through level by level, so that the same instructions serve many nodes in a row.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::super::quadrature::{GaussLegendre, Rule};
+use super::share;
+use crate::model::Model;
+use crate::tree::{Child, Tree};
+
+/// Nodes of a group, unless a single tree has more: their state then stays in the nearest cache.
+pub(super) const NODES_PER_BLOCK: usize = 256;
+
+/// The variant of a node whose feature was not met above it.
+const UNMET: u8 = 2;
+
+/// The trees of a group. Their nodes are numbered by level, and within a level first those whose feature is new on
+/// their path; leaves follow after all nodes.
+#[derive(Debug)]
+pub(super) struct Group<const N: usize> {
+    roots: Vec<u32>,
+    nodes: Vec<Node>,
+    /// Nodes whose feature is new on their path, and nodes where it came up before, level by level.
+    runs: Vec<(Range<usize>, Kind)>,
+    /// Of the nodes whose feature came up before, in their order.
+    repeats: Vec<Repeat<N>>,
+    /// Values of the leaves times the part of the training data that they hold.
+    leaves: Vec<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    New,
+    /// With the first of them in `repeats`.
+    Repeated(usize),
+}
+
+#[derive(Debug)]
+struct Node {
+    feature: u32,
+    children: [u32; 2],
+    /// The e of the factor towards the left and the right child, when the row goes left and when it goes right.
+    factors: [[f64; 2]; 2],
+}
+
+/// A node whose feature came up before on its path.
+#[derive(Debug)]
+struct Repeat<const N: usize> {
+    /// The nearest node above with the same feature.
+    above: u32,
+    /// 0 when this node is in its left branch, 1 in its right.
+    side: u8,
+    /// What the feature's value changes by towards each child, by variant.
+    changes: [[f64; 2]; 3],
+    /// One divided by the feature's factor so far, when it is met.
+    inverse: [f64; N],
+}
+
+/// State of the groups of one plan, used again for each row.
+pub(super) struct Scratch<const N: usize> {
+    /// A bit per node.
+    pub(super) goes_left: Vec<[u32; 8]>,
+    /// By feature.
+    pub(super) values: Vec<[f64; N]>,
+    /// By node: the product of the factors above it, and one place for all leaves.
+    above: Vec<[f64; N]>,
+    /// By node and leaf: the sum of the leaves below with the factors below.
+    below: Vec<[f64; N]>,
+    /// By node: 0 when the row goes left, 1 when it goes right, [`UNMET`] when the feature is not met above it.
+    variants: Vec<u8>,
+}
+
+impl<const N: usize> Scratch<N> {
+    pub(super) fn new(groups: &[Group<N>], feature_count: usize) -> Self {
+        let nodes = groups
+            .iter()
+            .map(|group| group.nodes.len())
+            .max()
+            .unwrap_or(0);
+        let places = groups
+            .iter()
+            .map(|group| group.nodes.len() + group.leaves.len());
+        let places = places.max().unwrap_or(0);
+        let has_groups = usize::from(!groups.is_empty());
+        Self {
+            goes_left: Vec::new(),
+            values: vec![[0.0; N]; feature_count * has_groups],
+            above: vec![[0.0; N]; nodes + 1],
+            below: vec![[0.0; N]; places],
+            variants: vec![0; nodes],
+        }
+    }
+}
+
+/// A node on its way into a group.
+struct Draft {
+    tree: usize,
+    node: u32,
+    depth: usize,
+    /// The nearest node above with the same feature, and the side of it.
+    above: Option<(u32, u8)>,
+    /// One divided by the shares of the conditions on the feature so far.
+    inverse_share: f64,
+    /// Of all training data, the part at this node.
+    share_of_all: f64,
+}
+
+/// The number in its group of each tree's nodes.
+type Positions = HashMap<(usize, u32), u32>;
+
+impl<const N: usize> Group<N>
+where
+    GaussLegendre: Rule<N>,
+{
+    /// Puts some trees together; also the tree and node of each of the group's nodes.
+    pub(super) fn new(
+        model: &Model,
+        trees: &[Tree],
+        members: &[usize],
+    ) -> (Self, Vec<(usize, u32)>) {
+        let mut drafts: Vec<Draft> = Vec::new();
+        for &index in members {
+            drafts.extend(drafts_of(model, &trees[index], index));
+        }
+        drafts.sort_by_key(|draft| (draft.depth, draft.above.is_some()));
+        let order: Vec<(usize, u32)> = drafts
+            .iter()
+            .map(|draft| (draft.tree, draft.node))
+            .collect();
+        let positions: std::collections::HashMap<(usize, u32), u32> = (0..)
+            .zip(&order)
+            .map(|(position, node)| (*node, position))
+            .collect();
+        let mut group = Self {
+            roots: members.iter().map(|tree| positions[&(*tree, 0)]).collect(),
+            nodes: Vec::with_capacity(drafts.len()),
+            runs: Vec::new(),
+            repeats: Vec::new(),
+            leaves: Vec::new(),
+        };
+        for chunk in drafts.chunk_by(|one, other| {
+            (one.depth, one.above.is_some()) == (other.depth, other.above.is_some())
+        }) {
+            let kind = match chunk[0].above {
+                None => Kind::New,
+                Some(_) => Kind::Repeated(group.repeats.len()),
+            };
+            let first = group.nodes.len();
+            group.runs.push((first..first + chunk.len(), kind));
+            for draft in chunk {
+                group.add_node(model, &trees[draft.tree], draft, &positions);
+            }
+        }
+        (group, order)
+    }
+
+    fn add_node(&mut self, model: &Model, tree: &Tree, draft: &Draft, positions: &Positions) {
+        let node = &tree.nodes[draft.node as usize];
+        let shares = [node.left, node.right].map(|child| share(tree, draft.node, child));
+        let mut children = [0; 2];
+        for ((place, child), share) in children.iter_mut().zip([node.left, node.right]).zip(shares)
+        {
+            *place = match child {
+                Child::Node(child) => positions[&(draft.tree, child)],
+                Child::Leaf(leaf) => {
+                    let value = tree.leaf_values[leaf as usize];
+                    self.leaves.push(value * draft.share_of_all * share);
+                    number(positions.len() + self.leaves.len() - 1)
+                }
+            };
+        }
+        let [left, right] = shares.map(|share| draft.inverse_share / share - 1.0);
+        self.nodes.push(Node {
+            feature: model.parts().front.feature_of(node.column),
+            children,
+            factors: [[left, -1.0], [-1.0, right]],
+        });
+        if let Some((above, side)) = draft.above {
+            let before = draft.inverse_share - 1.0;
+            let unmet = -draft.inverse_share;
+            self.repeats.push(Repeat {
+                above: positions[&(draft.tree, above)],
+                side,
+                changes: [[left - before, unmet], [unmet, right - before], [0.0; 2]],
+                inverse: GaussLegendre::POINTS.map(|point| 1.0 / (1.0 + before * point)),
+            });
+        }
+    }
+
+    /// Blocks of the table that hold the group's nodes.
+    pub(super) fn block_count(&self) -> usize {
+        self.nodes.len().div_ceil(NODES_PER_BLOCK)
+    }
+
+    /// Adds the group's part to the values of the features, for the row whose branches are in `goes_left`.
+    #[inline(always)]
+    pub(super) fn add(&self, scratch: &mut Scratch<N>) {
+        for root in &self.roots {
+            scratch.above[*root as usize] = GaussLegendre::WEIGHTS;
+        }
+        for (run, kind) in &self.runs {
+            match kind {
+                Kind::New => self.down_new(run.clone(), scratch),
+                Kind::Repeated(first) => self.down_repeated(run.clone(), *first, scratch),
+            }
+        }
+        for (below, value) in scratch.below[self.nodes.len()..]
+            .iter_mut()
+            .zip(&self.leaves)
+        {
+            *below = [*value; N];
+        }
+        for (run, kind) in self.runs.iter().rev() {
+            match kind {
+                Kind::New => self.up_new(run.clone(), scratch),
+                Kind::Repeated(first) => self.up_repeated(run.clone(), *first, scratch),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn down_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+        let leaf = scratch.above.len() - 1;
+        for (at, node) in run.clone().zip(&self.nodes[run]) {
+            let variant = goes_right(&scratch.goes_left, at);
+            scratch.variants[at] = variant;
+            let above = scratch.above[at];
+            let factors = node.factors[usize::from(variant & 1)];
+            for (child, factor) in node.children.iter().zip(factors) {
+                let place = &mut scratch.above[(*child as usize).min(leaf)];
+                for k in 0..N {
+                    place[k] = above[k] + factor * (above[k] * GaussLegendre::POINTS[k]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn down_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+        let leaf = scratch.above.len() - 1;
+        let nodes = run
+            .clone()
+            .zip(&self.nodes[run])
+            .zip(&self.repeats[first..]);
+        for ((at, node), repeat) in nodes {
+            let met = scratch.variants[repeat.above as usize] == repeat.side;
+            let right = goes_right(&scratch.goes_left, at);
+            scratch.variants[at] = if met { right } else { UNMET };
+            let factors = if met {
+                node.factors[usize::from(right & 1)]
+            } else {
+                [0.0; 2]
+            };
+            let inverse = if met { &repeat.inverse } else { &[1.0; N] };
+            let mut above = scratch.above[at];
+            for k in 0..N {
+                above[k] *= inverse[k];
+            }
+            for (child, factor) in node.children.iter().zip(factors) {
+                let place = &mut scratch.above[(*child as usize).min(leaf)];
+                for k in 0..N {
+                    place[k] = above[k] + factor * (above[k] * GaussLegendre::POINTS[k]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn up_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+        for (at, node) in run.clone().zip(&self.nodes[run]) {
+            let [left_factor, right_factor] = node.factors[usize::from(scratch.variants[at] & 1)];
+            let left = scratch.below[node.children[0] as usize];
+            let right = scratch.below[node.children[1] as usize];
+            let above = &scratch.above[at];
+            let value = &mut scratch.values[node.feature as usize];
+            let below = &mut scratch.below[at];
+            for k in 0..N {
+                let term = left_factor * left[k] + right_factor * right[k];
+                value[k] += above[k] * term;
+                below[k] = (left[k] + right[k]) + GaussLegendre::POINTS[k] * term;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn up_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+        let nodes = run
+            .clone()
+            .zip(&self.nodes[run])
+            .zip(&self.repeats[first..]);
+        for ((at, node), repeat) in nodes {
+            let variant = scratch.variants[at];
+            let met = variant != UNMET;
+            let [left_factor, right_factor] = if met {
+                node.factors[usize::from(variant & 1)]
+            } else {
+                [0.0; 2]
+            };
+            let [left_change, right_change] = repeat.changes[usize::from(variant.min(UNMET))];
+            let inverse = if met { &repeat.inverse } else { &[1.0; N] };
+            let left = scratch.below[node.children[0] as usize];
+            let right = scratch.below[node.children[1] as usize];
+            let above = &scratch.above[at];
+            let value = &mut scratch.values[node.feature as usize];
+            let below = &mut scratch.below[at];
+            for k in 0..N {
+                let term = left_factor * left[k] + right_factor * right[k];
+                let change = left_change * left[k] + right_change * right[k];
+                value[k] += above[k] * inverse[k] * inverse[k] * change;
+                below[k] = inverse[k] * ((left[k] + right[k]) + GaussLegendre::POINTS[k] * term);
+            }
+        }
+    }
+}
+
+/// 1 when the row goes right at a node, else 0.
+#[inline(always)]
+fn goes_right(goes_left: &[[u32; 8]], node: usize) -> u8 {
+    let word = goes_left.as_flattened()[node / 32];
+    u8::from((word >> (node % 32)) & 1 == 0)
+}
+
+/// The nodes of a tree, each after the nodes above it.
+fn drafts_of(model: &Model, tree: &Tree, index: usize) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    // A node to visit, its draft's parent in `drafts`, and the side of it.
+    let mut pending: Vec<(u32, Option<(usize, u8)>)> = vec![(0, None)];
+    let feature = |node: u32| {
+        model
+            .parts()
+            .front
+            .feature_of(tree.nodes[node as usize].column)
+    };
+    // Of each draft, the draft above it and the side of it.
+    let mut parents: Vec<Option<(usize, u8)>> = Vec::new();
+    while let Some((node, parent)) = pending.pop() {
+        let mut draft = Draft {
+            tree: index,
+            node,
+            depth: 0,
+            above: None,
+            inverse_share: 1.0,
+            share_of_all: 1.0,
+        };
+        if let Some((parent, side)) = parent {
+            draft.depth = drafts[parent].depth + 1;
+            draft.share_of_all =
+                drafts[parent].share_of_all * share_of_side(tree, &drafts[parent], side);
+        }
+        let mut step = parent;
+        while let Some((ancestor, side)) = step {
+            if feature(drafts[ancestor].node) == feature(node) {
+                draft.above = Some((drafts[ancestor].node, side));
+                draft.inverse_share =
+                    drafts[ancestor].inverse_share / share_of_side(tree, &drafts[ancestor], side);
+                break;
+            }
+            step = parents[ancestor];
+        }
+        let place = drafts.len();
+        for (side, child) in [
+            tree.nodes[node as usize].left,
+            tree.nodes[node as usize].right,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            if let Child::Node(child) = child {
+                pending.push((child, Some((place, u8::from(side == 1)))));
+            }
+        }
+        drafts.push(draft);
+        parents.push(parent);
+    }
+    drafts
+}
+
+/// The part of a node's training data in its left (0) or right (1) branch.
+fn share_of_side(tree: &Tree, draft: &Draft, side: u8) -> f64 {
+    let node = &tree.nodes[draft.node as usize];
+    share(
+        tree,
+        draft.node,
+        if side == 0 { node.left } else { node.right },
+    )
+}
+
+fn number(position: usize) -> u32 {
+    u32::try_from(position).expect("a group has fewer nodes and leaves than 2^32")
+}

@@ -1,0 +1,153 @@
+//! A table of bit words by column and value class, intersected for a row.
+//!
+//! Each *lane* is one word whose bits mean something to the caller: the leaves of a tree, or the branches taken at
+//! some nodes. A column says for each of its classes which bits may stay; the intersection over the columns is the
+//! answer for a row. Nothing branches on the data, so that the time does not depend on the row.
+//! (QuickScorer, Lucchese et al., SIGIR 2015, with all nodes of a column merged per class.)
+//!
+//! Eight lanes form a block. A column has few distinct rows of words per block, at most one more than it has nodes
+//! there, and its classes refer to them by number: the table stays small enough for the near caches.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::ops::{BitAndAssign, BitOr, Not};
+
+use crate::classes::Classes;
+
+/// Lanes per block.
+pub(crate) const LANES: usize = 8;
+
+/// A word of a lane.
+pub(crate) trait Word:
+    Copy + Eq + Hash + BitAndAssign + BitOr<Output = Self> + Not<Output = Self>
+{
+    /// Every bit.
+    const ALL: Self;
+    /// No bit.
+    const NONE: Self;
+    /// Bits that fit.
+    const BITS: usize;
+
+    /// The word of one bit.
+    fn of(bit: usize) -> Self;
+
+    /// The least bit; `BITS` when there is none.
+    fn first(self) -> usize;
+}
+
+macro_rules! word {
+    ($word:ty) => {
+        impl Word for $word {
+            const ALL: Self = <$word>::MAX;
+            const NONE: Self = 0;
+            const BITS: usize = <$word>::BITS as usize;
+
+            fn of(bit: usize) -> Self {
+                1 << bit
+            }
+
+            #[inline(always)]
+            fn first(self) -> usize {
+                self.trailing_zeros() as usize
+            }
+        }
+    };
+}
+
+word!(u32);
+word!(u64);
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct ClassTable<W> {
+    block_count: usize,
+    /// By column and class, the number of the row for each block.
+    row_numbers: Vec<u8>,
+    /// Of each column, where its first class starts in `row_numbers`.
+    class_starts: Vec<usize>,
+    /// By column and block, the first of its rows.
+    first_rows: Vec<u32>,
+    rows: Vec<[W; LANES]>,
+}
+
+impl<W: Word> ClassTable<W> {
+    /// Makes a table. `restrict` is called for each column (by its place in `classes`) and each lane with one word
+    /// per class, all bits set, and clears those that must go. `None` when a column has more than 256 distinct rows
+    /// in a block.
+    pub(crate) fn new(
+        classes: &Classes,
+        lane_count: usize,
+        restrict: impl Fn(usize, usize, &mut [W]),
+    ) -> Option<Self> {
+        let block_count = lane_count.div_ceil(LANES);
+        let mut class_starts = Vec::with_capacity(classes.columns().len());
+        let mut class_count = 0;
+        for column in classes.columns() {
+            class_starts.push(class_count * block_count);
+            class_count += column.count();
+        }
+        let mut table = Self {
+            block_count,
+            row_numbers: vec![0; class_count * block_count],
+            class_starts,
+            first_rows: vec![0; classes.columns().len() * block_count],
+            rows: Vec::new(),
+        };
+        for block in 0..block_count {
+            let lanes = block * LANES..lane_count.min((block + 1) * LANES);
+            for (slot, column) in classes.columns().iter().enumerate() {
+                let mut words = vec![[W::ALL; LANES]; column.count()];
+                let mut lane_words = vec![W::ALL; column.count()];
+                for (position, lane) in lanes.clone().enumerate() {
+                    lane_words.fill(W::ALL);
+                    restrict(slot, lane, &mut lane_words);
+                    for (words, word) in words.iter_mut().zip(&lane_words) {
+                        words[position] = *word;
+                    }
+                }
+                table.add_rows(block, slot, &words)?;
+            }
+        }
+        Some(table)
+    }
+
+    /// Blocks of lanes.
+    pub(crate) fn block_count(&self) -> usize {
+        self.block_count
+    }
+
+    /// Stores the distinct rows of a column in a block, and which class has which.
+    fn add_rows(&mut self, block: usize, slot: usize, words: &[[W; LANES]]) -> Option<()> {
+        let first = self.rows.len();
+        self.first_rows[slot * self.block_count + block] = u32::try_from(first).ok()?;
+        let mut numbers = HashMap::new();
+        for (class, words) in words.iter().enumerate() {
+            let next = self.rows.len() - first;
+            let number = *numbers.entry(*words).or_insert(next);
+            if number == next {
+                self.rows.push(*words);
+            }
+            let at = self.class_starts[slot] + class * self.block_count + block;
+            self.row_numbers[at] = u8::try_from(number).ok()?;
+        }
+        Some(())
+    }
+
+    /// Clears the bits of some blocks, from `block` on, that a row of classes does not allow. The words come with
+    /// the bits set that may be answered.
+    #[inline(always)]
+    pub(crate) fn intersect(&self, classes: &[u16], block: usize, words: &mut [[W; LANES]]) {
+        let count = words.len();
+        for (slot, class) in classes.iter().enumerate() {
+            let numbers = self.class_starts[slot] + usize::from(*class) * self.block_count + block;
+            let numbers = &self.row_numbers[numbers..][..count];
+            let firsts = &self.first_rows[slot * self.block_count + block..][..count];
+            for ((words, number), first) in words.iter_mut().zip(numbers).zip(firsts) {
+                let row = &self.rows[*first as usize + usize::from(*number)];
+                for (word, allowed) in words.iter_mut().zip(row) {
+                    *word &= *allowed;
+                }
+            }
+        }
+    }
+}
