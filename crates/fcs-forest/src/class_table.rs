@@ -54,6 +54,7 @@ macro_rules! word {
     };
 }
 
+word!(u16);
 word!(u32);
 word!(u64);
 

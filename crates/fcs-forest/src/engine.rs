@@ -56,7 +56,6 @@ impl fmt::Display for Kernel {
 }
 
 /// A compiled model. Cloning a [`Model`] is cheap, so that the engine keeps one.
-#[derive(Debug)]
 pub struct Engine {
     model: Model,
     compiled: Option<(Classes, Compiled)>,
@@ -245,5 +244,14 @@ impl<K: FindLeaves> Job for With<'_, K> {
             };
             *margin = total / summation.divisor;
         }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("kernel", &self.kernel())
+            .finish_non_exhaustive()
     }
 }

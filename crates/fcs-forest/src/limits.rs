@@ -21,10 +21,13 @@ pub const FIELDS_PER_BLOCK_MAX: usize = 64;
 /// Distinct features on the way to one leaf, for attributions: one bit each in a 64-bit pattern.
 pub const PATH_FEATURES_MAX: usize = 64;
 
-/// Conditions, and separately reference patterns, that a prepared [`Attributor`](crate::Attributor) holds over all
-/// its leaves; and nodes of one tree times references, while it is prepared. At 16 bytes each at most, each of these
-/// stays near 512 MiB.
+/// Conditions and reference patterns that a prepared [`Attributor`](crate::Attributor) keeps for leaves without a
+/// table: at 16 bytes each at most, 512 MiB.
 pub const ATTRIBUTION_ENTRIES_MAX: usize = 1 << 25;
+
+/// Bytes of the tables of a prepared [`Attributor`](crate::Attributor). Leaves with many features on their paths go
+/// without a table when there is not enough room for all.
+pub const ATTRIBUTION_TABLE_BYTES_MAX: usize = 512 << 20;
 
 /// Kinds of values that the trees of a compiled model tell apart in one column. A model with more is walked node by
 /// node.

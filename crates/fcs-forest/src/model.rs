@@ -1,5 +1,6 @@
 //! The model: its features, its body, and how a margin becomes an output.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::ensemble::Ensemble;
@@ -47,7 +48,7 @@ pub(crate) enum Body {
 }
 
 /// A model read from a file. Cloning shares its contents.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Model {
     parts: Arc<Parts>,
 }
@@ -153,5 +154,16 @@ impl Model {
 
     pub(crate) fn parts(&self) -> &Parts {
         &self.parts
+    }
+}
+
+impl fmt::Debug for Model {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Model")
+            .field("format", &self.parts.format)
+            .field("features", &self.parts.feature_names.len())
+            .field("trees", &self.tree_count())
+            .finish_non_exhaustive()
     }
 }

@@ -18,6 +18,8 @@
 
 mod group;
 
+use std::fmt;
+
 use super::error::AttributionError;
 use super::quadrature::{GaussLegendre, Rule};
 use crate::answers::Answers;
@@ -30,7 +32,6 @@ use crate::tree::{Child, Tree};
 use group::{Group, NODES_PER_BLOCK, Scratch};
 
 /// Attributes margins of one model to its features by the paths of its trees, without a reference population.
-#[derive(Debug)]
 pub struct PathAttributor {
     model: Model,
     classes: Classes,
@@ -322,4 +323,13 @@ fn path_features_max(model: &Model, tree: &Tree, index: usize) -> Result<usize, 
         }
     }
     Ok(most)
+}
+
+impl fmt::Debug for PathAttributor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PathAttributor")
+            .field("base_margin", &self.base_margin)
+            .finish_non_exhaustive()
+    }
 }

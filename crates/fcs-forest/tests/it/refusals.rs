@@ -178,11 +178,17 @@ fn populations_are_refused_by_name() {
 }
 
 #[test]
-fn a_population_too_large_for_the_model_is_refused() {
-    let deep = crate::read(&chain(512, 1)).unwrap();
-    let references = vec![vec![0.0]; limits::ATTRIBUTION_ENTRIES_MAX / 512 + 1];
-    let error = Attributor::new(&deep, &references).unwrap_err();
-    assert_eq!(error, AttributionError::TooLarge { tree: 0 });
+fn leaves_too_deep_for_a_table_are_attributed_by_pattern() {
+    let deep = crate::read(&chain(40, 40)).unwrap();
+    let reference = |number: usize| {
+        let value = |bit: usize| if number >> bit & 1 == 1 { 1.0 } else { -1.0 };
+        (0..40).map(value).collect::<Vec<f64>>()
+    };
+    let references: Vec<Vec<f64>> = (0..5_000).map(reference).collect();
+    let attributor = Attributor::new(&deep, &references).unwrap();
+    let total =
+        attributor.base_margin() + attributor.contributions(&references[7]).iter().sum::<f64>();
+    assert!((total - deep.margin(&references[7])).abs() < 1e-9);
 }
 
 #[test]

@@ -1,0 +1,254 @@
+//! Leaves with too many features on their paths for a table: they keep the patterns of the references.
+//!
+//! Let a feature be *own* when the applicant meets all the path's conditions on it and the reference does not, and
+//! *foreign* when it is the other way round. If some feature is met by neither, no hybrid row reaches the leaf, and
+//! all values are zero. Otherwise a hybrid reaches it exactly when it has every own and no foreign feature of the
+//! applicant, and then (with p own and q foreign features) each own feature gets `v (p-1)! q! / (p+q)!` and each
+//! foreign one `-v p! (q-1)! / (p+q)!`. (Laberge and Pequignot, arXiv 2209.15123, 2022.)
+
+use super::super::error::AttributionError;
+use crate::limits::{ATTRIBUTION_ENTRIES_MAX, PATH_FEATURES_MAX};
+use crate::model::{Body, Model};
+use crate::tree::{Child, Tree};
+
+/// The deep leaves of a model.
+#[derive(Debug)]
+pub(super) struct DeepLeaves {
+    leaves: Vec<Leaf>,
+}
+
+/// A leaf, its path, and what the references look like from there. Features of the path are numbered from 0 in
+/// `features`; that number is their bit in a pattern.
+#[derive(Debug)]
+struct Leaf {
+    tree: usize,
+    value: f64,
+    features: Vec<u32>,
+    conditions: Vec<Condition>,
+    patterns: Vec<Pattern>,
+}
+
+/// A node on the path, and the branch that leads on to the leaf.
+#[derive(Debug, Clone, Copy)]
+struct Condition {
+    node: u32,
+    left: bool,
+    bit: u8,
+}
+
+/// The references that meet exactly these features' conditions.
+#[derive(Debug, Clone, Copy)]
+struct Pattern {
+    met: u64,
+    /// Part of the population, in (0, 1].
+    share: f64,
+}
+
+impl DeepLeaves {
+    /// Condenses references, given as rows of columns, to the patterns that the deep leaves of each tree see.
+    pub(super) fn new(
+        model: &Model,
+        deep: &[Vec<u32>],
+        references: &[Vec<f64>],
+    ) -> Result<Self, AttributionError> {
+        let Body::Trees(ensemble) = &model.parts().body;
+        let mut leaves = Vec::new();
+        let mut entries = 0;
+        for (index, (tree, wanted)) in ensemble.trees.iter().zip(deep).enumerate() {
+            if wanted.is_empty() {
+                continue;
+            }
+            for mut leaf in leaves_of(model, tree, index, wanted)? {
+                leaf.value /= ensemble.summation.divisor;
+                leaf.add_patterns(tree, references);
+                entries += leaf.conditions.len() + leaf.patterns.len();
+                if entries > ATTRIBUTION_ENTRIES_MAX {
+                    return Err(AttributionError::TooLarge { tree: index });
+                }
+                leaves.push(leaf);
+            }
+        }
+        Ok(Self { leaves })
+    }
+
+    /// Adds the values of a row of columns to the features' totals.
+    pub(super) fn add(&self, model: &Model, columns: &[f64], totals: &mut [f64]) {
+        let Body::Trees(ensemble) = &model.parts().body;
+        for leaf in &self.leaves {
+            leaf.add_contributions(leaf.met(&ensemble.trees[leaf.tree], columns), totals);
+        }
+    }
+}
+
+impl Leaf {
+    /// The pattern of a row: bit f is set when it meets all of the path's conditions on feature f.
+    fn met(&self, tree: &Tree, columns: &[f64]) -> u64 {
+        let mut met = self.all();
+        for condition in &self.conditions {
+            let node = &tree.nodes[condition.node as usize];
+            let left = tree.goes_left(&node.test, columns[node.column as usize]);
+            met &= !(u64::from(left != condition.left) << condition.bit);
+        }
+        met
+    }
+
+    fn add_patterns(&mut self, tree: &Tree, references: &[Vec<f64>]) {
+        let mut met: Vec<u64> = references.iter().map(|row| self.met(tree, row)).collect();
+        met.sort_unstable();
+        for same in met.chunk_by(|one, other| one == other) {
+            let share = same.len() as f64 / references.len() as f64;
+            self.patterns.push(Pattern {
+                met: same[0],
+                share,
+            });
+        }
+    }
+
+    /// The pattern of a row that reaches the leaf.
+    fn all(&self) -> u64 {
+        u64::MAX >> (PATH_FEATURES_MAX - self.features.len())
+    }
+
+    fn add_contributions(&self, met: u64, totals: &mut [f64]) {
+        let all = self.all();
+        for pattern in &self.patterns {
+            if met | pattern.met != all {
+                continue;
+            }
+            let (own, foreign) = (met & !pattern.met, pattern.met & !met);
+            let (own_count, foreign_count) = (own.count_ones(), foreign.count_ones());
+            let value = self.value * pattern.share;
+            self.add(own, value * weight(own_count, foreign_count), totals);
+            self.add(foreign, -value * weight(foreign_count, own_count), totals);
+        }
+    }
+
+    /// Adds the same value to each feature of a pattern.
+    fn add(&self, mut pattern: u64, value: f64, totals: &mut [f64]) {
+        while pattern != 0 {
+            totals[self.features[pattern.trailing_zeros() as usize] as usize] += value;
+            pattern &= pattern - 1;
+        }
+    }
+}
+
+/// The wanted leaves of a tree with their paths, still without patterns.
+fn leaves_of(
+    model: &Model,
+    tree: &Tree,
+    index: usize,
+    wanted: &[u32],
+) -> Result<Vec<Leaf>, AttributionError> {
+    let mut leaves = Vec::new();
+    let mut pending = vec![(tree.root(), Vec::<(u32, bool)>::new())];
+    while let Some((child, path)) = pending.pop() {
+        match child {
+            Child::Node(node) => {
+                let branches = &tree.nodes[node as usize];
+                for (next, left) in [(branches.right, false), (branches.left, true)] {
+                    let mut longer = path.clone();
+                    longer.push((node, left));
+                    pending.push((next, longer));
+                }
+            }
+            Child::Leaf(leaf) if wanted.contains(&leaf) => {
+                leaves.push(leaf_of_path(model, tree, index, leaf, &path)?);
+            }
+            Child::Leaf(_) => {}
+        }
+    }
+    Ok(leaves)
+}
+
+fn leaf_of_path(
+    model: &Model,
+    tree: &Tree,
+    index: usize,
+    leaf: u32,
+    path: &[(u32, bool)],
+) -> Result<Leaf, AttributionError> {
+    let feature = |node: u32| {
+        model
+            .parts()
+            .front
+            .feature_of(tree.nodes[node as usize].column)
+    };
+    let mut features: Vec<u32> = path.iter().map(|&(node, _)| feature(node)).collect();
+    features.sort_unstable();
+    features.dedup();
+    if features.len() > PATH_FEATURES_MAX {
+        let features = features.len();
+        return Err(AttributionError::PathFeatures {
+            tree: index,
+            leaf,
+            features,
+        });
+    }
+    let mut conditions = Vec::with_capacity(path.len());
+    for &(node, left) in path {
+        let position = features.partition_point(|&other| other < feature(node));
+        let bit = u8::try_from(position).expect("a path has at most 64 features");
+        conditions.push(Condition { node, left, bit });
+    }
+    let value = tree.leaf_values[leaf as usize];
+    Ok(Leaf {
+        tree: index,
+        value,
+        features,
+        conditions,
+        patterns: Vec::new(),
+    })
+}
+
+/// `(p-1)! q! / (p+q)!` for p features on one side, this one among them, and q on the other.
+fn weight(side: u32, other_side: u32) -> f64 {
+    WEIGHTS[side as usize][other_side as usize]
+}
+
+static WEIGHTS: [[f64; PATH_FEATURES_MAX + 1]; PATH_FEATURES_MAX + 1] = weights();
+
+/// `(p-1)! q! / (p+q)!` is `1 / (p * binomial(p+q, p))`. The binomials up to 64 fit 64 bits, so that each weight is
+/// rounded only by its last operations. Entries without a meaning (p = 0, p + q > 64) are 0.
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "evaluated by the compiler, never on a stack"
+)]
+const fn weights() -> [[f64; PATH_FEATURES_MAX + 1]; PATH_FEATURES_MAX + 1] {
+    let mut table = [[0.0; PATH_FEATURES_MAX + 1]; PATH_FEATURES_MAX + 1];
+    // Row n of Pascal's triangle, made from row n - 1 in place.
+    let mut binomials = [0_u64; PATH_FEATURES_MAX + 1];
+    binomials[0] = 1;
+    let mut total = 1;
+    while total <= PATH_FEATURES_MAX {
+        let mut side = total;
+        while side > 0 {
+            binomials[side] += binomials[side - 1];
+            table[side][total - side] = 1.0 / (side as f64 * binomials[side] as f64);
+            side -= 1;
+        }
+        total += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_the_factorial_ratios() {
+        let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
+        for own in 1..=20 {
+            for foreign in 0..=20 {
+                let expected = factorial(own - 1) * factorial(foreign) / factorial(own + foreign);
+                assert!(
+                    (weight(own, foreign) / expected - 1.0).abs() < 1e-14,
+                    "{own} {foreign}"
+                );
+            }
+        }
+        assert_eq!(weight(0, 3).to_bits(), 0);
+        assert_eq!(weight(64, 0).to_bits(), (1.0_f64 / 64.0).to_bits());
+        assert_eq!(weight(1, 63).to_bits(), (1.0_f64 / 64.0).to_bits());
+    }
+}
