@@ -1,9 +1,12 @@
 //! How a margin is shared out among the features of its row.
 
 mod error;
+mod game;
+mod grouping;
 mod interventional;
 mod path;
 mod quadrature;
+mod tables;
 
 pub use error::AttributionError;
 pub use interventional::Attributor;

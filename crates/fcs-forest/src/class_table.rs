@@ -8,9 +8,10 @@
 //! Eight lanes form a block. A column has few distinct rows of words per block, at most one more than it has nodes
 //! there, and its classes refer to them by number: the table stays small enough for the near caches.
 
+use std::array;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::ops::{BitAndAssign, BitOr, Not};
+use std::ops::{BitAnd, BitAndAssign, BitOr, Not};
 
 use crate::classes::Classes;
 
@@ -19,7 +20,7 @@ pub(crate) const LANES: usize = 8;
 
 /// A word of a lane.
 pub(crate) trait Word:
-    Copy + Eq + Hash + BitAndAssign + BitOr<Output = Self> + Not<Output = Self>
+    Copy + Eq + Hash + BitAnd<Output = Self> + BitAndAssign + BitOr<Output = Self> + Not<Output = Self>
 {
     /// Every bit.
     const ALL: Self;
@@ -145,9 +146,7 @@ impl<W: Word> ClassTable<W> {
             let firsts = &self.first_rows[slot * self.block_count + block..][..count];
             for ((words, number), first) in words.iter_mut().zip(numbers).zip(firsts) {
                 let row = &self.rows[*first as usize + usize::from(*number)];
-                for (word, allowed) in words.iter_mut().zip(row) {
-                    *word &= *allowed;
-                }
+                *words = array::from_fn(|lane| words[lane] & row[lane]);
             }
         }
     }

@@ -160,6 +160,21 @@ impl Tree {
         order
     }
 
+    /// The nodes on the way to a leaf from the root, each with its child on that way.
+    pub(crate) fn path_to(&self, leaf: u32) -> Vec<(u32, Child)> {
+        let mut path = Vec::new();
+        let mut wanted = Child::Leaf(leaf);
+        for node in self.children_first() {
+            let branches = &self.nodes[node as usize];
+            if branches.left == wanted || branches.right == wanted {
+                path.push((node, wanted));
+                wanted = Child::Node(node);
+            }
+        }
+        path.reverse();
+        path
+    }
+
     /// Splits between the root and the deepest leaf.
     pub(crate) fn depth(&self) -> usize {
         let mut depths = vec![0; self.nodes.len()];

@@ -5,25 +5,29 @@
 //! from z's; averaged over the references they add up to margin(x) minus the mean margin of the population.
 //!
 //! A forest's game is the sum of its leaves' games, and all that a leaf's game needs to know of an applicant is which
-//! conditions of its path he meets. So the games are solved once per population for every such pattern ([`game`]),
-//! and the solutions of neighbouring leaves are added up in one table ([`grouping`]). A request finds its place in
+//! conditions of its path he meets. So the games are solved once per population for every such pattern ([`game`](super::game)),
+//! and the solutions of neighbouring leaves are added up in one table ([`grouping`](super::grouping)). A request finds its place in
 //! each table and adds a few numbers: its cost does not depend on the size of the population.
 
 mod deep;
-mod game;
-mod grouping;
-mod tables;
 
 use std::fmt;
 
 use super::error::AttributionError;
+use super::game::add_supersets;
+use super::grouping::Grouping;
+use super::tables::{Indices, LeafOfGroup, Member, Tables};
 use crate::answers::Answers;
 use crate::classes::Classes;
 use crate::engine::Engine;
+use crate::limits::ATTRIBUTION_TABLE_BYTES_MAX;
 use crate::model::{Body, Model};
 use crate::simd::{self, Job};
 use deep::DeepLeaves;
-use tables::Tables;
+
+/// Features of a path whose games are solved for every pattern, at most and when room is short.
+const FEATURES_MAX: usize = 12;
+const FEATURES_MIN: usize = 4;
 
 /// Attributes margins of one model to its features, against one reference population.
 pub struct Attributor {
@@ -54,8 +58,12 @@ impl Attributor {
             .iter()
             .map(|row| model.columns(row, &mut buffer).to_vec())
             .collect();
-        let (groups, deep_leaves) = tables::choose_groups(model, &classes, &answers);
-        let tables = Tables::new(model, &classes, groups, &columns).ok_or_else(too_large)?;
+        let (members, deep_leaves) = choose_groups(model, &classes, &answers);
+        let indices = Indices::new(&classes, &members).ok_or_else(too_large)?;
+        let counts = indices.count(&classes, &members, &columns);
+        let tables = Tables::new(model, indices, &members, |group, leaf| {
+            shares_that_meet(leaf, &counts[group], references.len())
+        });
         let deep = DeepLeaves::new(model, &deep_leaves, &columns)?;
         Ok(Self {
             base_margin: mean_margin(model, references),
@@ -137,6 +145,60 @@ impl Job for Contributions<'_> {
             deep.add(model, columns, totals);
         }
     }
+}
+
+/// The groups of all trees, and by tree the leaves without a table. Paths with many features go without when the
+/// tables would not fit otherwise.
+fn choose_groups(
+    model: &Model,
+    classes: &Classes,
+    answers: &Answers,
+) -> (Vec<Member>, Vec<Vec<u32>>) {
+    let Body::Trees(ensemble) = &model.parts().body;
+    let mut features_max = FEATURES_MAX;
+    loop {
+        let mut members = Vec::new();
+        let mut deep = Vec::with_capacity(ensemble.trees.len());
+        for (index, tree) in ensemble.trees.iter().enumerate() {
+            let grouping = Grouping {
+                front: &model.parts().front,
+                classes,
+                answers,
+                tree,
+                index,
+                features_max,
+            };
+            let groups = grouping.groups();
+            members.extend(
+                groups
+                    .tabled
+                    .into_iter()
+                    .map(|plan| Member { tree: index, plan }),
+            );
+            deep.push(groups.deep);
+        }
+        let numbers: usize = members.iter().map(|member| member.plan.table_len()).sum();
+        if numbers * size_of::<f64>() <= ATTRIBUTION_TABLE_BYTES_MAX || features_max == FEATURES_MIN
+        {
+            return (members, deep);
+        }
+        features_max -= 1;
+    }
+}
+
+/// The share of references that meet a leaf's conditions on each set of its features, from how many have each index.
+fn shares_that_meet(leaf: &LeafOfGroup<'_>, counts: &[u32], reference_count: usize) -> Vec<f64> {
+    let mut shares = vec![0.0; 1 << leaf.features.len()];
+    for (index, count) in counts.iter().enumerate() {
+        if let Some(pattern) = leaf.pattern(index) {
+            shares[pattern] += f64::from(*count);
+        }
+    }
+    add_supersets(&mut shares);
+    for share in &mut shares {
+        *share /= reference_count as f64;
+    }
+    shares
 }
 
 fn check(model: &Model, references: &[Vec<f64>]) -> Result<(), AttributionError> {

@@ -9,7 +9,8 @@
 //! conditions on that feature and c the share of the training data that does. A Shapley value is the integral over x
 //! of the derivative in one factor (Owen, "Multilinear extensions of games", Management Science 18(5), 1972): a
 //! polynomial of a degree below the number of the path's features, which Gauss-Legendre integrates exactly with half
-//! as many points (Wettenstein, Mitchell and Yu, arXiv 2605.04497, 2026). So no subset is ever enumerated.
+//! as many points (Wettenstein, Mitchell and Yu, arXiv 2605.04497, 2026). So no subset is ever enumerated. Small trees
+//! are solved beforehand for every pattern of a row instead ([`game`](super::game)).
 //!
 //! Factors are divided by c and leaf values multiplied by it, which leaves `1 + e x`, where e = 1/c - 1 for a met
 //! factor and -1 for one that is not. One pass down multiplies the factors above each node, one pass up collects the
@@ -18,10 +19,13 @@
 
 mod group;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::error::AttributionError;
+use super::grouping::{GroupPlan, Grouping};
 use super::quadrature::{GaussLegendre, Rule};
+use super::tables::{Indices, LeafOfGroup, Member, Tables};
 use crate::answers::Answers;
 use crate::class_table::ClassTable;
 use crate::classes::Classes;
@@ -31,10 +35,18 @@ use crate::simd::{self, Job};
 use crate::tree::{Child, Tree};
 use group::{Group, NODES_PER_BLOCK, Scratch};
 
+/// Features of a path in a tree that is solved beforehand.
+const TABLE_FEATURES_MAX: usize = 10;
+/// Bytes of all tables together: about the size of a core's part of the last cache.
+const TABLE_BYTES_MAX: usize = 8 << 20;
+
 /// Attributes margins of one model to its features by the paths of its trees, without a reference population.
 pub struct PathAttributor {
     model: Model,
     classes: Classes,
+    /// Trees whose games are solved beforehand.
+    tables: Tables,
+    /// The others.
     plans: Plans,
     base_margin: f64,
 }
@@ -68,6 +80,9 @@ impl PathAttributor {
         let classes =
             Classes::new(ensemble, model.feature_names().len()).ok_or(too_large.clone())?;
         let answers = Answers::new(ensemble, &classes).ok_or(too_large.clone())?;
+        let members = choose_trees(model, &classes, &answers);
+        let tabled: BTreeSet<usize> = members.iter().map(|member| member.tree).collect();
+        let indices = Indices::new(&classes, &members).ok_or(too_large.clone())?;
         let mut by_points: [Vec<usize>; 4] = Default::default();
         let mut base_margin = ensemble.summation.start;
         for (index, tree) in ensemble.trees.iter().enumerate() {
@@ -75,6 +90,7 @@ impl PathAttributor {
             let features = path_features_max(model, tree, index)?;
             match features {
                 0 => {}
+                _ if tabled.contains(&index) => {}
                 1..=8 => by_points[0].push(index),
                 9..=16 => by_points[1].push(index),
                 17..=32 => by_points[2].push(index),
@@ -95,6 +111,9 @@ impl PathAttributor {
             thirty_two: build.plan(&thirty_two).ok_or(too_large)?,
         };
         Ok(Self {
+            tables: Tables::new(model, indices, &members, |_, leaf| {
+                shares_that_meet(model, leaf)
+            }),
             model: model.clone(),
             classes,
             plans,
@@ -164,6 +183,7 @@ impl Job for Contributions<'_> {
             let columns = model.columns(row, &mut buffer);
             self.attributor.classes.find(columns, &mut found);
             totals.fill(0.0);
+            self.attributor.tables.add(&found, totals);
             plans.four.add(&found, &mut scratch.0, totals);
             plans.eight.add(&found, &mut scratch.1, totals);
             plans.sixteen.add(&found, &mut scratch.2, totals);
@@ -257,6 +277,69 @@ impl Build<'_> {
         )?;
         Some(Plan { groups, table })
     }
+}
+
+/// The trees whose tables are smallest, as far as they stay in a near cache together: there a look is cheaper than
+/// an integral.
+fn choose_trees(model: &Model, classes: &Classes, answers: &Answers) -> Vec<Member> {
+    let Body::Trees(ensemble) = &model.parts().body;
+    let mut by_tree: Vec<(usize, Vec<Member>)> = Vec::new();
+    for (index, tree) in ensemble.trees.iter().enumerate() {
+        let grouping = Grouping {
+            front: &model.parts().front,
+            classes,
+            answers,
+            tree,
+            index,
+            features_max: TABLE_FEATURES_MAX,
+        };
+        let groups = grouping.groups();
+        if groups.deep.is_empty() {
+            let numbers = groups.tabled.iter().map(GroupPlan::table_len).sum();
+            let members = groups
+                .tabled
+                .into_iter()
+                .map(|plan| Member { tree: index, plan });
+            by_tree.push((numbers, members.collect()));
+        }
+    }
+    by_tree.sort_by_key(|(numbers, _)| *numbers);
+    let mut room = TABLE_BYTES_MAX / size_of::<f64>();
+    let fits = |(numbers, _): &(usize, Vec<Member>)| {
+        let fits = *numbers <= room;
+        room = room.saturating_sub(*numbers);
+        fits
+    };
+    by_tree
+        .into_iter()
+        .take_while(fits)
+        .flat_map(|(_, members)| members)
+        .collect()
+}
+
+/// The share of the training data that meets a leaf's conditions on each set of its features, taken as independent.
+fn shares_that_meet(model: &Model, leaf: &LeafOfGroup<'_>) -> Vec<f64> {
+    let Body::Trees(ensemble) = &model.parts().body;
+    let plan = &leaf.member.plan;
+    let tree = &ensemble.trees[leaf.member.tree];
+    let mut shares = vec![1.0; leaf.features.len()];
+    for (node, child) in tree.path_to(plan.leaves[leaf.place]) {
+        let feature = model
+            .parts()
+            .front
+            .feature_of(tree.nodes[node as usize].column);
+        let is_feature = |place: &usize| plan.players[*place] == feature;
+        if let Some(position) = leaf.features.iter().position(is_feature) {
+            shares[position] *= share(tree, node, child);
+        }
+    }
+    let mut meets = vec![1.0];
+    for share in shares {
+        // The sets with this feature follow on those without.
+        let with: Vec<f64> = meets.iter().map(|meets| meets * share).collect();
+        meets.extend(with);
+    }
+    meets
 }
 
 /// The mean of a tree's leaves by their cover, which is checked on the way.

@@ -1,5 +1,6 @@
 //! Some trees whose nodes are worked through level by level, so that the same instructions serve many nodes in a row.
 
+use std::array;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -220,24 +221,16 @@ where
 
     #[inline(always)]
     fn down_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
-        let leaf = scratch.above.len() - 1;
         for (at, node) in run.clone().zip(&self.nodes[run]) {
             let variant = goes_right(&scratch.goes_left, at);
             scratch.variants[at] = variant;
             let above = scratch.above[at];
-            let factors = node.factors[usize::from(variant & 1)];
-            for (child, factor) in node.children.iter().zip(factors) {
-                let place = &mut scratch.above[(*child as usize).min(leaf)];
-                for k in 0..N {
-                    place[k] = above[k] + factor * (above[k] * GaussLegendre::POINTS[k]);
-                }
-            }
+            scratch.pass_down(node, above, node.factors[usize::from(variant & 1)]);
         }
     }
 
     #[inline(always)]
     fn down_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
-        let leaf = scratch.above.len() - 1;
         let nodes = run
             .clone()
             .zip(&self.nodes[run])
@@ -245,40 +238,25 @@ where
         for ((at, node), repeat) in nodes {
             let met = scratch.variants[repeat.above as usize] == repeat.side;
             let right = goes_right(&scratch.goes_left, at);
-            scratch.variants[at] = if met { right } else { UNMET };
-            let factors = if met {
-                node.factors[usize::from(right & 1)]
-            } else {
-                [0.0; 2]
-            };
-            let inverse = if met { &repeat.inverse } else { &[1.0; N] };
-            let mut above = scratch.above[at];
-            for k in 0..N {
-                above[k] *= inverse[k];
-            }
-            for (child, factor) in node.children.iter().zip(factors) {
-                let place = &mut scratch.above[(*child as usize).min(leaf)];
-                for k in 0..N {
-                    place[k] = above[k] + factor * (above[k] * GaussLegendre::POINTS[k]);
-                }
-            }
+            let variant = if met { right } else { UNMET };
+            scratch.variants[at] = variant;
+            let (factors, inverse) = repeat.state(node, variant);
+            let above = scratch.above[at];
+            let above = array::from_fn(|k| above[k] * inverse[k]);
+            scratch.pass_down(node, above, factors);
         }
     }
 
     #[inline(always)]
     fn up_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
         for (at, node) in run.clone().zip(&self.nodes[run]) {
-            let [left_factor, right_factor] = node.factors[usize::from(scratch.variants[at] & 1)];
-            let left = scratch.below[node.children[0] as usize];
-            let right = scratch.below[node.children[1] as usize];
-            let above = &scratch.above[at];
-            let value = &mut scratch.values[node.feature as usize];
-            let below = &mut scratch.below[at];
-            for k in 0..N {
-                let term = left_factor * left[k] + right_factor * right[k];
-                value[k] += above[k] * term;
-                below[k] = (left[k] + right[k]) + GaussLegendre::POINTS[k] * term;
-            }
+            let factors = node.factors[usize::from(scratch.variants[at] & 1)];
+            let [left, right] = node.children.map(|child| scratch.below[child as usize]);
+            let term: [f64; N] = array::from_fn(|k| factors[0] * left[k] + factors[1] * right[k]);
+            let above = scratch.above[at];
+            scratch.add_value(node, array::from_fn(|k| above[k] * term[k]));
+            scratch.below[at] =
+                array::from_fn(|k| (left[k] + right[k]) + GaussLegendre::POINTS[k] * term[k]);
         }
     }
 
@@ -290,26 +268,52 @@ where
             .zip(&self.repeats[first..]);
         for ((at, node), repeat) in nodes {
             let variant = scratch.variants[at];
-            let met = variant != UNMET;
-            let [left_factor, right_factor] = if met {
-                node.factors[usize::from(variant & 1)]
-            } else {
-                [0.0; 2]
-            };
-            let [left_change, right_change] = repeat.changes[usize::from(variant.min(UNMET))];
-            let inverse = if met { &repeat.inverse } else { &[1.0; N] };
-            let left = scratch.below[node.children[0] as usize];
-            let right = scratch.below[node.children[1] as usize];
-            let above = &scratch.above[at];
-            let value = &mut scratch.values[node.feature as usize];
-            let below = &mut scratch.below[at];
-            for k in 0..N {
-                let term = left_factor * left[k] + right_factor * right[k];
-                let change = left_change * left[k] + right_change * right[k];
-                value[k] += above[k] * inverse[k] * inverse[k] * change;
-                below[k] = inverse[k] * ((left[k] + right[k]) + GaussLegendre::POINTS[k] * term);
-            }
+            let (factors, inverse) = repeat.state(node, variant);
+            let changes = repeat.changes[usize::from(variant.min(UNMET))];
+            let [left, right] = node.children.map(|child| scratch.below[child as usize]);
+            let term: [f64; N] = array::from_fn(|k| factors[0] * left[k] + factors[1] * right[k]);
+            let change: [f64; N] = array::from_fn(|k| changes[0] * left[k] + changes[1] * right[k]);
+            let above = scratch.above[at];
+            let scale: [f64; N] = array::from_fn(|k| above[k] * inverse[k] * inverse[k]);
+            scratch.add_value(node, array::from_fn(|k| scale[k] * change[k]));
+            let sum: [f64; N] =
+                array::from_fn(|k| (left[k] + right[k]) + GaussLegendre::POINTS[k] * term[k]);
+            scratch.below[at] = array::from_fn(|k| inverse[k] * sum[k]);
         }
+    }
+}
+
+impl<const N: usize> Repeat<N> {
+    /// The factors towards the children, and what the product above is multiplied with.
+    #[inline(always)]
+    fn state(&self, node: &Node, variant: u8) -> ([f64; 2], [f64; N]) {
+        match variant {
+            UNMET => ([0.0; 2], [1.0; N]),
+            right => (node.factors[usize::from(right & 1)], self.inverse),
+        }
+    }
+}
+
+impl<const N: usize> Scratch<N>
+where
+    GaussLegendre: Rule<N>,
+{
+    /// Multiplies the product above a node with the factor towards each child.
+    #[inline(always)]
+    fn pass_down(&mut self, node: &Node, above: [f64; N], factors: [f64; 2]) {
+        // Leaves come after all nodes, and nothing is kept for them.
+        let leaf = self.above.len() - 1;
+        let step: [f64; N] = array::from_fn(|k| above[k] * GaussLegendre::POINTS[k]);
+        for (child, factor) in node.children.iter().zip(factors) {
+            self.above[(*child as usize).min(leaf)] =
+                array::from_fn(|k| above[k] + factor * step[k]);
+        }
+    }
+
+    #[inline(always)]
+    fn add_value(&mut self, node: &Node, added: [f64; N]) {
+        let value = &mut self.values[node.feature as usize];
+        *value = array::from_fn(|k| value[k] + added[k]);
     }
 }
 

@@ -1,8 +1,9 @@
-//! The game of one leaf against a reference population, solved for every pattern of an applicant at once.
+//! The game of one leaf, solved for every pattern of an applicant at once.
 //!
-//! On the path to a leaf, let D be its features, A those whose conditions the applicant meets, and q(U) the share of
-//! references that meet the conditions on all of U. With the applicant's values on S and a reference's on D \ S the
-//! leaf is reached when S lies within A and the reference meets D \ S, so that per unit of the leaf's value
+//! On the path to a leaf, let D be its features, A those whose conditions the applicant meets, and q(U) the chance
+//! that the values that stand in for missing features meet the conditions on all of U: the share of a reference
+//! population that does, or of the training data. With the applicant's values on S the leaf is reached when S lies
+//! within A and the others meet D \ S, so that per unit of the leaf's value
 //!
 //! v(S) = q(D \ S) if S is a subset of A, else 0.
 //!
@@ -20,12 +21,10 @@ pub(super) struct Solution {
 }
 
 impl Solution {
-    /// Solves the game. `shares[b]` is the share of references whose pattern is b: 2^d numbers.
-    pub(super) fn new(shares: Vec<f64>) -> Self {
-        let feature_count = shares.len().ilog2() as usize;
-        let all = shares.len() - 1;
-        let mut meets = shares;
-        add_supersets(&mut meets, feature_count);
+    /// Solves the game. `meets[U]` is q(U): 2^d numbers, never more for a superset.
+    pub(super) fn new(meets: &[f64]) -> Self {
+        let feature_count = meets.len().ilog2() as usize;
+        let all = meets.len() - 1;
         let weights = weights(feature_count);
         let weight = |set: usize| weights[set.count_ones() as usize];
         let mut values = vec![0.0; meets.len() * feature_count];
@@ -62,9 +61,10 @@ impl Solution {
     }
 }
 
-/// Replaces each number by the sum over the supersets of its set.
-fn add_supersets(numbers: &mut [f64], feature_count: usize) {
-    for feature in 0..feature_count {
+/// Replaces each number by the sum over the supersets of its set: from how many meet exactly the conditions of a set
+/// to how many meet them all. There are 2^d numbers.
+pub(super) fn add_supersets(numbers: &mut [f64]) {
+    for feature in 0..numbers.len().ilog2() {
         for set in (0..numbers.len()).filter(|set| set >> feature & 1 == 0) {
             numbers[set] += numbers[set | 1 << feature];
         }
@@ -137,7 +137,9 @@ mod tests {
                 .collect();
             let total = shares.iter().sum::<f64>();
             shares.iter_mut().for_each(|share| *share /= total);
-            let solution = Solution::new(shares.clone());
+            let mut meets = shares.clone();
+            add_supersets(&mut meets);
+            let solution = Solution::new(&meets);
             for pattern in 0..shares.len() {
                 let expected = plain(feature_count, &shares, pattern);
                 for (value, expected) in solution.of(pattern).iter().zip(expected) {
