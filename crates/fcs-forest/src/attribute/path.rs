@@ -37,8 +37,8 @@ use group::{Group, NODES_PER_BLOCK, Scratch};
 
 /// Features of a path in a tree that is solved beforehand.
 const TABLE_FEATURES_MAX: usize = 10;
-/// Bytes of all tables together: about the size of a core's part of the last cache.
-const TABLE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of all tables together: about what stays in a core's second cache.
+const TABLE_BYTES_MAX: usize = 2 << 20;
 
 /// Attributes margins of one model to its features by the paths of its trees, without a reference population.
 pub struct PathAttributor {

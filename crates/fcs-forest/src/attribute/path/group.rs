@@ -15,17 +15,20 @@ pub(super) const NODES_PER_BLOCK: usize = 256;
 /// The variant of a node whose feature was not met above it.
 const UNMET: u8 = 2;
 
-/// The trees of a group. Their nodes are numbered by level, and within a level first those whose feature is new on
-/// their path; leaves follow after all nodes.
+/// The trees of a group. *Inner* nodes have a node below them and come first, by level, and within a level first
+/// those whose feature is new on their path. *Bottom* nodes have two leaves and need no order among levels. The leaves
+/// of inner nodes are numbered after all nodes.
 #[derive(Debug)]
 pub(super) struct Group<const N: usize> {
     roots: Vec<u32>,
     nodes: Vec<Node>,
-    /// Nodes whose feature is new on their path, and nodes where it came up before, level by level.
+    /// The inner nodes: level by level those whose feature is new on their path, and those where it came up before.
     runs: Vec<(Range<usize>, Kind)>,
+    /// The bottom nodes, likewise.
+    bottom_runs: Vec<(Range<usize>, Kind)>,
     /// Of the nodes whose feature came up before, in their order.
     repeats: Vec<Repeat<N>>,
-    /// Values of the leaves times the part of the training data that they hold.
+    /// Values of the leaves of inner nodes, times the part of the training data that they hold.
     leaves: Vec<f64>,
 }
 
@@ -39,7 +42,10 @@ enum Kind {
 #[derive(Debug)]
 struct Node {
     feature: u32,
+    /// Numbers of the children; of an inner node only.
     children: [u32; 2],
+    /// Values of the leaves, as in [`Group::leaves`]; of a bottom node only.
+    leaves: [f64; 2],
     /// The e of the factor towards the left and the right child, when the row goes left and when it goes right.
     factors: [[f64; 2]; 2],
 }
@@ -98,6 +104,8 @@ struct Draft {
     tree: usize,
     node: u32,
     depth: usize,
+    /// Whether both children are leaves.
+    is_bottom: bool,
     /// The nearest node above with the same feature, and the side of it.
     above: Option<(u32, u8)>,
     /// One divided by the shares of the conditions on the feature so far.
@@ -123,12 +131,12 @@ where
         for &index in members {
             drafts.extend(drafts_of(model, &trees[index], index));
         }
-        drafts.sort_by_key(|draft| (draft.depth, draft.above.is_some()));
+        drafts.sort_by_key(|draft| draft.run());
         let order: Vec<(usize, u32)> = drafts
             .iter()
             .map(|draft| (draft.tree, draft.node))
             .collect();
-        let positions: std::collections::HashMap<(usize, u32), u32> = (0..)
+        let positions: Positions = (0..)
             .zip(&order)
             .map(|(position, node)| (*node, position))
             .collect();
@@ -136,18 +144,21 @@ where
             roots: members.iter().map(|tree| positions[&(*tree, 0)]).collect(),
             nodes: Vec::with_capacity(drafts.len()),
             runs: Vec::new(),
+            bottom_runs: Vec::new(),
             repeats: Vec::new(),
             leaves: Vec::new(),
         };
-        for chunk in drafts.chunk_by(|one, other| {
-            (one.depth, one.above.is_some()) == (other.depth, other.above.is_some())
-        }) {
+        for chunk in drafts.chunk_by(|one, other| one.run() == other.run()) {
             let kind = match chunk[0].above {
                 None => Kind::New,
                 Some(_) => Kind::Repeated(group.repeats.len()),
             };
             let first = group.nodes.len();
-            group.runs.push((first..first + chunk.len(), kind));
+            let runs = match chunk[0].is_bottom {
+                false => &mut group.runs,
+                true => &mut group.bottom_runs,
+            };
+            runs.push((first..first + chunk.len(), kind));
             for draft in chunk {
                 group.add_node(model, &trees[draft.tree], draft, &positions);
             }
@@ -159,21 +170,25 @@ where
         let node = &tree.nodes[draft.node as usize];
         let shares = [node.left, node.right].map(|child| share(tree, draft.node, child));
         let mut children = [0; 2];
-        for ((place, child), share) in children.iter_mut().zip([node.left, node.right]).zip(shares)
-        {
-            *place = match child {
-                Child::Node(child) => positions[&(draft.tree, child)],
+        let mut leaves = [0.0; 2];
+        for (side, child) in [node.left, node.right].into_iter().enumerate() {
+            match child {
+                Child::Node(child) => children[side] = positions[&(draft.tree, child)],
                 Child::Leaf(leaf) => {
-                    let value = tree.leaf_values[leaf as usize];
-                    self.leaves.push(value * draft.share_of_all * share);
-                    number(positions.len() + self.leaves.len() - 1)
+                    let share_of_all = draft.share_of_all * shares[side];
+                    leaves[side] = tree.leaf_values[leaf as usize] * share_of_all;
+                    if !draft.is_bottom {
+                        children[side] = number(positions.len() + self.leaves.len());
+                        self.leaves.push(leaves[side]);
+                    }
                 }
-            };
+            }
         }
         let [left, right] = shares.map(|share| draft.inverse_share / share - 1.0);
         self.nodes.push(Node {
             feature: model.parts().front.feature_of(node.column),
             children,
+            leaves,
             factors: [[left, -1.0], [-1.0, right]],
         });
         if let Some((above, side)) = draft.above {
@@ -210,6 +225,12 @@ where
             .zip(&self.leaves)
         {
             *below = [*value; N];
+        }
+        for (run, kind) in &self.bottom_runs {
+            match kind {
+                Kind::New => self.bottom_new(run.clone(), scratch),
+                Kind::Repeated(first) => self.bottom_repeated(run.clone(), *first, scratch),
+            }
         }
         for (run, kind) in self.runs.iter().rev() {
             match kind {
@@ -248,6 +269,41 @@ where
     }
 
     #[inline(always)]
+    fn bottom_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+        for (at, node) in run.clone().zip(&self.nodes[run]) {
+            let factors = node.factors[usize::from(goes_right(&scratch.goes_left, at) & 1)];
+            let [left, right] = node.leaves;
+            let term = factors[0] * left + factors[1] * right;
+            let above = scratch.above[at];
+            scratch.add_value(node, above.map(|above| above * term));
+            scratch.below[at] = GaussLegendre::POINTS.map(|point| (left + right) + point * term);
+        }
+    }
+
+    #[inline(always)]
+    fn bottom_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+        let nodes = run
+            .clone()
+            .zip(&self.nodes[run])
+            .zip(&self.repeats[first..]);
+        for ((at, node), repeat) in nodes {
+            let met = scratch.variants[repeat.above as usize] == repeat.side;
+            let right = goes_right(&scratch.goes_left, at);
+            let variant = if met { right } else { UNMET };
+            let (factors, inverse) = repeat.state(node, variant);
+            let changes = repeat.changes[usize::from(variant.min(UNMET))];
+            let [left, right] = node.leaves;
+            let term = factors[0] * left + factors[1] * right;
+            let change = changes[0] * left + changes[1] * right;
+            let above = scratch.above[at];
+            let scale: [f64; N] = array::from_fn(|k| above[k] * inverse[k] * inverse[k]);
+            scratch.add_value(node, scale.map(|scale| scale * change));
+            scratch.below[at] =
+                array::from_fn(|k| inverse[k] * ((left + right) + GaussLegendre::POINTS[k] * term));
+        }
+    }
+
+    #[inline(always)]
     fn up_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
         for (at, node) in run.clone().zip(&self.nodes[run]) {
             let factors = node.factors[usize::from(scratch.variants[at] & 1)];
@@ -280,6 +336,15 @@ where
                 array::from_fn(|k| (left[k] + right[k]) + GaussLegendre::POINTS[k] * term[k]);
             scratch.below[at] = array::from_fn(|k| inverse[k] * sum[k]);
         }
+    }
+}
+
+impl Draft {
+    /// What the nodes of one run have in common, in the order of the runs: bottom nodes last.
+    fn run(&self) -> (bool, usize, bool) {
+        let is_repeated = self.above.is_some();
+        let level = if self.is_bottom { 0 } else { self.depth };
+        (self.is_bottom, level, is_repeated)
     }
 }
 
@@ -338,16 +403,22 @@ fn drafts_of(model: &Model, tree: &Tree, index: usize) -> Vec<Draft> {
     // Of each draft, the draft above it and the side of it.
     let mut parents: Vec<Option<(usize, u8)>> = Vec::new();
     while let Some((node, parent)) = pending.pop() {
+        let branches = &tree.nodes[node as usize];
+        let is_bottom = matches!(
+            (branches.left, branches.right),
+            (Child::Leaf(_), Child::Leaf(_))
+        );
+        let depth = parent.map_or(0, |(parent, _)| drafts[parent].depth + 1);
         let mut draft = Draft {
             tree: index,
             node,
-            depth: 0,
+            depth,
+            is_bottom,
             above: None,
             inverse_share: 1.0,
             share_of_all: 1.0,
         };
         if let Some((parent, side)) = parent {
-            draft.depth = drafts[parent].depth + 1;
             draft.share_of_all =
                 drafts[parent].share_of_all * share_of_side(tree, &drafts[parent], side);
         }
