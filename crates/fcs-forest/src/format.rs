@@ -5,16 +5,22 @@
 pub enum Format {
     /// The text that LightGBM's `save_model` writes, versions v3 and v4.
     LightGbmText,
+    /// The JSON that XGBoost's `save_model` writes, versions 1.7 to 3.
+    XgBoostJson,
+    /// The same model as Universal Binary JSON.
+    XgBoostUbj,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 1] = [Self::LightGbmText];
+    pub const ALL: [Self; 3] = [Self::LightGbmText, Self::XgBoostJson, Self::XgBoostUbj];
 
     /// The name that a manifest uses, for example `lightgbm-text`.
     pub fn name(self) -> &'static str {
         match self {
             Self::LightGbmText => "lightgbm-text",
+            Self::XgBoostJson => "xgboost-json",
+            Self::XgBoostUbj => "xgboost-ubj",
         }
     }
 
@@ -25,12 +31,46 @@ impl Format {
 
     /// What the first bytes of a file look like; `None` when they look like no format that is read.
     pub fn detect(bytes: &[u8]) -> Option<Self> {
-        bytes.starts_with(b"tree\n").then_some(Self::LightGbmText)
+        if bytes.starts_with(b"tree\n") {
+            return Some(Self::LightGbmText);
+        }
+        let inside = bytes.trim_ascii_start().strip_prefix(b"{")?;
+        let is_learner = |text: &[u8]| text.starts_with(b"learner") || text.starts_with(b"version");
+        if let Some(name) = inside.trim_ascii_start().strip_prefix(b"\"") {
+            return is_learner(name).then_some(Self::XgBoostJson);
+        }
+        // The name's length: a marker and an integer, of eight bytes in all files that XGBoost writes.
+        let name = inside.strip_prefix(b"L")?.get(8..)?;
+        is_learner(name).then_some(Self::XgBoostUbj)
     }
 }
 
 impl std::fmt::Display for Format {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_tell_the_format() {
+        for (bytes, format) in [
+            (&b"tree\nversion=v4"[..], Some(Format::LightGbmText)),
+            (b"{\"learner\":{", Some(Format::XgBoostJson)),
+            (b"\n { \"version\": [3", Some(Format::XgBoostJson)),
+            (b"{L\0\0\0\0\0\0\0\x07learner{", Some(Format::XgBoostUbj)),
+            (b"{\"weights\":{", None),
+            (b"{L\0\0", None),
+            (b"{", None),
+            (b"", None),
+        ] {
+            assert_eq!(Format::detect(bytes), format, "{bytes:?}");
+        }
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! Tree ensembles: reads a LightGBM text model, predicts its margin, and attributes a margin to features.
+//! Tree ensembles: reads a model of LightGBM (text) or XGBoost (JSON, UBJSON), predicts its margin, and attributes a
+//! margin to features.
 //!
-//! For: answering a request with the margin that LightGBM itself would give, bit for bit, and with the exact
+//! For: answering a request with the margin that its own library would give, bit for bit, and with the exact
 //! Shapley values of that margin against a reference population.
 //! Not for: training, other model formats, reading files (the caller brings the text), or choosing a population.
 //!

@@ -18,6 +18,10 @@ pub const DEPTH_MAX: usize = 512;
 /// Lines of a header or of a tree.
 pub const FIELDS_PER_BLOCK_MAX: usize = 64;
 
+/// Words of 32 categories in all category sets of a model whose format lists categories one by one: 16 MiB. A set has
+/// words up to its largest category.
+pub const CATEGORY_WORDS_MAX: usize = 1 << 22;
+
 /// Distinct features on the way to one leaf, for attributions: one bit each in a 64-bit pattern.
 pub const PATH_FEATURES_MAX: usize = 64;
 

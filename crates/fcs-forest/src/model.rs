@@ -75,6 +75,8 @@ impl Model {
         }
         let parts = match format {
             Format::LightGbmText => read::lightgbm::read(bytes)?,
+            Format::XgBoostJson => read::xgboost::read_json(bytes)?,
+            Format::XgBoostUbj => read::xgboost::read_ubj(bytes)?,
         };
         Ok(Self {
             parts: Arc::new(parts),

@@ -54,6 +54,9 @@ pub enum FieldProblem {
     /// It is there twice.
     #[error("is repeated")]
     Repeated,
+    /// It is not known, and might change a prediction.
+    #[error("is unknown")]
+    Unknown,
     /// It has another type.
     #[error("must be {expected}")]
     WrongType {
