@@ -13,6 +13,7 @@ mod naive;
 mod packages;
 mod properties;
 mod refusals;
+mod xgboost;
 
 use fcs_forest::{Format, Model, ReadError};
 
