@@ -12,7 +12,7 @@
 //! replay gives the same bits.
 //!
 //! ```
-//! # let bytes = include_bytes!("../tests/golden/numeric_nan.txt");
+//! # let bytes = include_bytes!("../tests/golden/lightgbm/numeric_nan.txt");
 //! let model = fcs_forest::Model::read(bytes, fcs_forest::Format::LightGbmText)?;
 //! let references = vec![vec![0.5, 1.0, -1.0], vec![f64::NAN, 0.0, 2.0]];
 //! let attributor = fcs_forest::Attributor::new(&model, &references)?;

@@ -114,8 +114,11 @@ impl Model {
         self.parts.link
     }
 
-    /// The margin of a row (raw score, before the link), by walking the trees one node at a time. This is the plain
+    /// The margin of a row (what the link takes), by walking the trees one node at a time. This is the plain
     /// reference; [`Engine`](crate::Engine) gives the same bits faster.
+    ///
+    /// It is the training library's raw score, with one exception: for a random forest LightGBM returns the sum of
+    /// its trees as raw score, but converts their average. The margin is the average.
     ///
     /// # Panics
     /// When the row does not have one number per feature: rows are checked against the schema before they get here.

@@ -38,6 +38,7 @@ struct Header {
     feature_names: Vec<String>,
     link: Link,
     tree_count: usize,
+    summation: Summation,
 }
 
 /// Reads a whole model.
@@ -85,7 +86,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, LightGbmError> {
         front: Front::Identity,
         body: Body::Trees(Ensemble {
             trees,
-            summation: Summation::BOOSTED_DOUBLE,
+            summation: header.summation,
         }),
         link: header.link,
     })
@@ -130,9 +131,6 @@ fn header(fields: &Fields<'_>) -> Result<Header, Problem> {
             return Err(field.unsupported("1: one class, one tree per iteration"));
         }
     }
-    if let Some(field) = fields.optional("average_output") {
-        return Err(field.unsupported("none: only boosted trees, whose output is a sum"));
-    }
     let last_feature = fields.required("max_feature_idx")?;
     let last_index = last_feature.number::<usize>()?;
     if last_index >= limits::FEATURES_MAX {
@@ -145,9 +143,25 @@ fn header(fields: &Fields<'_>) -> Result<Header, Problem> {
     }
     Ok(Header {
         feature_names: feature_names(fields.required("feature_names")?, last_index + 1)?,
-        link: link(fields.required("objective")?)?,
+        link: fields
+            .optional("objective")
+            .map_or(Ok(Link::Identity), link)?,
         tree_count,
+        summation: summation(fields.optional("average_output"), tree_count)?,
     })
+}
+
+/// LightGBM's random forests say `average_output`: their trees are averaged before the objective converts the
+/// average. (`predict(raw_score=True)` returns the sum all the same; a margin here is what the link takes.)
+fn summation(average: Option<Field<'_>>, tree_count: usize) -> Result<Summation, Problem> {
+    match average {
+        None => Ok(Summation::BOOSTED_DOUBLE),
+        Some(field) if field.value.is_empty() => Ok(Summation {
+            divisor: tree_count as f64,
+            ..Summation::BOOSTED_DOUBLE
+        }),
+        Some(field) => Err(field.unsupported("the word alone")),
+    }
 }
 
 fn feature_names(field: Field<'_>, expected: usize) -> Result<Vec<String>, Problem> {
@@ -161,8 +175,10 @@ fn feature_names(field: Field<'_>, expected: usize) -> Result<Vec<String>, Probl
     Ok(names)
 }
 
+/// How LightGBM's objective converts a margin. A model without the line was trained with an objective of the
+/// caller's own, and LightGBM then returns margins.
 fn link(objective: Field<'_>) -> Result<Link, Problem> {
-    const SUPPORTED: &str = "`binary sigmoid:NUMBER`, `cross_entropy` and `regression`";
+    const SUPPORTED: &str = "objectives with one output, as LightGBM writes them";
     if let Some(text) = objective.value.strip_prefix("binary sigmoid:") {
         let sigmoid = text
             .parse::<f64>()
@@ -174,7 +190,15 @@ fn link(objective: Field<'_>) -> Result<Link, Problem> {
     }
     match objective.value {
         "cross_entropy" => Ok(Link::Logistic { sigmoid: 1.0 }),
-        "regression" => Ok(Link::Identity),
+        "cross_entropy_lambda" => Ok(Link::Softplus),
+        "poisson" | "gamma" | "tweedie" => Ok(Link::Exponential),
+        "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" => {
+            Ok(Link::Identity)
+        }
+        // The objectives that learn the root of the label when `reg_sqrt` is set; huber never does.
+        "regression sqrt" | "regression_l1 sqrt" | "fair sqrt" | "quantile sqrt" | "mape sqrt" => {
+            Ok(Link::SignedSquare)
+        }
         _ => Err(objective.unsupported(SUPPORTED)),
     }
 }

@@ -1,6 +1,6 @@
 //! Texts and populations that are refused, and by what name.
 
-use fcs_forest::{AttributionError, Attributor, limits};
+use fcs_forest::{AttributionError, Attributor, Format, Model, limits};
 use proptest::prelude::*;
 
 use crate::golden;
@@ -24,13 +24,18 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     ("max_feature_idx=1", "max_feature_idx=2", "line 8: `feature_names` has 2 values, expected 3"),
     ("max_feature_idx=1", "max_feature_idx=10000", "`max_feature_idx` must be a model of at most"),
     ("feature_names=a b", "feature_names=a a", "value 1 of `feature_names` must be a name"),
-    ("objective=binary sigmoid:1\n", "", "field `objective` is missing"),
     ("binary sigmoid:1", "multiclass num_class:3", "line 7: `objective=multiclass num_class:3` is not"),
-    ("binary sigmoid:1", "regression sqrt", "`objective=regression sqrt` is not supported"),
+    ("binary sigmoid:1", "multiclassova num_class:3 sigmoid:1", "`objective=multiclassova num_class:3 sigm"),
+    ("binary sigmoid:1", "lambdarank", "line 7: `objective=lambdarank` is not supported"),
+    ("binary sigmoid:1", "rank_xendcg", "line 7: `objective=rank_xendcg` is not supported"),
+    ("binary sigmoid:1", "huber sqrt", "`objective=huber sqrt` is not supported"),
+    ("binary sigmoid:1", "regression  sqrt", "`objective=regression  sqrt` is not supported"),
+    ("binary sigmoid:1", "", "`objective=` is not supported"),
     ("binary sigmoid:1", "binary", "`objective=binary` is not supported"),
+    ("binary sigmoid:1", "binary sigmoid:one", "`objective=binary sigmoid:one` is not supported"),
     ("sigmoid:1", "sigmoid:-1", "`objective` must be a finite sigmoid above zero"),
     ("sigmoid:1", "sigmoid:inf", "`objective` must be a finite sigmoid above zero"),
-    ("label_index=0\n", "label_index=0\naverage_output\n", "line 6: `average_output=` is not supported"),
+    ("label_index=0\n", "label_index=0\naverage_output=0\n", "line 6: `average_output=0` is not supported"),
     ("label_index=0\n", "label_index=0\nsecret=1\n", "line 6: field `secret` is unknown"),
     ("label_index=0\n", "label_index=0\nlabel_index=0\n", "line 6: field `label_index` is repeated"),
     ("tree_sizes=1", "tree_sizes=", "`tree_sizes` must be 1 to 10,000 trees"),
@@ -65,6 +70,9 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     ("cat_boundaries=0 2", "cat_boundaries=0 0", "value 1 of `cat_boundaries` must be above the one"),
     ("cat_boundaries=0 2", "cat_boundaries=0 4000000000", "`cat_threshold` has 2 values, expected 4000000000"),
     ("cat_threshold=5 1", "cat_threshold=5 4294967296", "value 1 of `cat_threshold` is not a valid number"),
+    ("is_linear=0", "leaf_count=1 2 -3\ninternal_count=6 3", "value 2 of `leaf_count` is not a valid number: `-3`"),
+    ("is_linear=0", "leaf_count=1 2 3\ninternal_count=6 nan", "value 1 of `internal_count` is not a valid number"),
+    ("is_linear=0", "leaf_count=\ninternal_count=", "`internal_count` has 0 values, expected 2"),
     ("is_linear=0", "is_linear=1\nleaf_const=1 2 3", "tree 0: line 23: `is_linear=1` is not supported"),
     ("is_linear=0", "leaf_const=1 2 3", "tree 0: line 23: field `leaf_const` is unknown"),
     ("end of trees", "end of threes", "line 27: neither the next tree nor the end of the model"),
@@ -156,6 +164,25 @@ fn a_text_cut_off_anywhere_in_the_model_is_refused() {
             assert_eq!(read.is_ok(), complete, "{name} cut at {cut}");
         }
         assert!(text[end..].starts_with("\npandas_categorical:"), "{name}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_gives_an_error_or_a_model_that_predicts() {
+    for name in ["categories", "random_forest", "v3_constant"] {
+        let text = golden::text(name);
+        let end = text.find("feature_importances").unwrap();
+        for at in 0..end {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << (at % 8);
+            if let Ok(model) = Model::read(&bytes, Format::LightGbmText) {
+                for value in [f64::NAN, 0.0, -1.0, 1e300, f64::NEG_INFINITY] {
+                    let row = vec![value; model.feature_names().len()];
+                    assert!(!model.margin(&row).is_nan(), "{name} {at}");
+                    assert_eq!(model.leaf_ids(&row).len(), model.tree_count());
+                }
+            }
+        }
     }
 }
 

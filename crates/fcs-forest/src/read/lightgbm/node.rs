@@ -74,7 +74,7 @@ pub(super) fn tree(fields: &Fields<'_>, feature_count: usize) -> Result<Tree, Pr
     })
 }
 
-/// Training rows per node and leaf, when the text tells both.
+/// Training rows per node and leaf, when the text tells both. LightGBM 3 leaves the line of a single leaf empty.
 fn cover(fields: &Fields<'_>, leaf_count: usize) -> Result<Option<Cover>, Problem> {
     let (Some(nodes), Some(leaves)) = (
         fields.optional("internal_count"),
@@ -82,10 +82,18 @@ fn cover(fields: &Fields<'_>, leaf_count: usize) -> Result<Option<Cover>, Proble
     ) else {
         return Ok(None);
     };
+    if leaf_count == 1 && leaves.value.is_empty() {
+        return Ok(None);
+    }
     Ok(Some(Cover {
-        nodes: nodes.list(leaf_count - 1)?,
-        leaves: leaves.list(leaf_count)?,
+        nodes: row_counts(nodes, leaf_count - 1)?,
+        leaves: row_counts(leaves, leaf_count)?,
     }))
+}
+
+fn row_counts(field: Field<'_>, expected: usize) -> Result<Vec<f64>, Problem> {
+    let counts: Vec<u32> = field.list(expected)?;
+    Ok(counts.into_iter().map(f64::from).collect())
 }
 
 /// The bit sets of a tree's categorical splits.
