@@ -28,7 +28,7 @@ fn layer_of(package: &str) -> Option<Layer> {
         "fcs-proto" | "fcs-service" => Layer::Foundation,
         "scoring-gateway" | "model-server" | "bias-monitor" | "deployment-audit" => Layer::Process,
         "fcs" => Layer::Top,
-        "fcs-testkit" | "xtask" => Layer::Development,
+        "fcs-fuzz" | "fcs-testkit" | "xtask" => Layer::Development,
         _ => return None,
     })
 }

@@ -1,0 +1,51 @@
+//! Readers of what comes with a model, and of decision records.
+
+use fcs_decision::manifest::{FileRole, Manifest, sha256};
+use fcs_decision::record::DecisionRecord;
+use fcs_decision::trust::{DetachedSignature, TrustPolicy};
+
+/// A manifest that was read holds every file, and a text for every reason it names.
+pub(crate) fn manifest(bytes: &[u8]) {
+    match Manifest::parse(bytes) {
+        Ok(manifest) => {
+            assert_eq!(manifest.digest(), sha256(bytes));
+            for role in FileRole::ALL {
+                assert_eq!(manifest.file(role).role, role);
+            }
+            for feature in &manifest.features {
+                assert!(manifest.reason(&feature.reason).is_some());
+            }
+        }
+        Err(error) => assert!(!error.problems.is_empty()),
+    }
+}
+
+/// A policy that was read accepts no signature that nobody made.
+pub(crate) fn trust_policy(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(policy) = TrustPolicy::parse(text) {
+        let signature = DetachedSignature {
+            key_id: "demo-publisher-2026".to_owned(),
+            signature: [0; 64],
+        };
+        assert!(policy.verify(bytes, &signature, "taiwan-default").is_err());
+    }
+}
+
+/// A signature that was read names its key as the file does.
+pub(crate) fn detached_signature(bytes: &[u8]) {
+    if let Ok(signature) = DetachedSignature::parse(bytes) {
+        assert!(signature.key_id.len() < bytes.len());
+    }
+}
+
+/// A record has one byte form.
+pub(crate) fn decision_record(bytes: &[u8]) {
+    if let Ok(record) = DecisionRecord::from_bytes(bytes) {
+        assert_eq!(record.to_canonical_bytes(), bytes);
+        assert_eq!(record.inputs().len(), record.features.len());
+        drop(record.context());
+    }
+}

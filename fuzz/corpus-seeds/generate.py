@@ -1,0 +1,258 @@
+"""Writes the seeds of the fuzz targets: one folder per target, with good files, and files made to do harm.
+
+    python generate.py        # Python 3.11, nothing else
+
+Good files are the repository's own golden models and fixtures, shortened. The others are named after what is wrong
+with them: cycles, children out of range, giant counts, deep trees, lying lengths, texts cut off, flipped bits. Files
+that begin with `found` were found by the fuzzer; this script leaves them alone.
+"""
+
+import hashlib
+import random
+import struct
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+LIGHTGBM = ROOT / "crates/fcs-forest/tests/golden/lightgbm"
+FIXTURE = ROOT / "crates/fcs-decision/tests/fixture"
+
+
+class Seeds:
+    """The folder of one target."""
+
+    def __init__(self, target):
+        self.folder = HERE / target
+        self.random = random.Random(target)
+        self.folder.mkdir(exist_ok=True)
+        for path in self.folder.iterdir():
+            if not path.name.startswith("found"):
+                path.unlink()
+
+    def add(self, name, content):
+        content = content if isinstance(content, bytes) else content.encode()
+        (self.folder / name).write_bytes(content)
+
+    def replace(self, name, text, old, new):
+        """A copy of a text in which something is changed once; what is changed must be there."""
+        assert old in text, (name, old)
+        self.add(name, text.replace(old, new, 1))
+
+    def damage(self, name, content):
+        """Copies that are cut off, and copies with a flipped bit."""
+        content = content if isinstance(content, bytes) else content.encode()
+        for part in (1, 3, 7):
+            self.add(f"{name}-cut-{part}", content[: len(content) * part // 8])
+        for number in range(4):
+            copy = bytearray(content)
+            copy[self.random.randrange(len(copy))] ^= 1 << self.random.randrange(8)
+            self.add(f"{name}-flip-{number}", bytes(copy))
+
+
+# A tree with a numeric root and a categorical node under it.
+SMALL_LIGHTGBM = """tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+label_index=0
+max_feature_idx=1
+objective=binary sigmoid:1
+feature_names=a b
+feature_infos=none none
+tree_sizes=1
+
+Tree=0
+num_leaves=3
+num_cat=1
+split_feature=0 1
+split_gain=2 1
+threshold=0.5 0
+decision_type=10 1
+left_child=1 -1
+right_child=-2 -3
+leaf_value=1 2 3
+leaf_count=4 5 6
+internal_count=15 10
+cat_boundaries=0 2
+cat_threshold=5 1
+is_linear=0
+shrinkage=1
+
+
+end of trees
+
+parameters:
+end of parameters
+"""
+LIGHTGBM_DEFECTS = {
+    "cycle-to-root": ("left_child=1 -1", "left_child=0 -1"),
+    "cycle-to-self": ("left_child=1 -1", "left_child=1 1"),
+    "shared-leaf": ("right_child=-2 -3", "right_child=-2 -1"),
+    "child-out-of-range": ("left_child=1 -1", "left_child=2 -1"),
+    "child-lowest": ("left_child=1 -1", "left_child=1 -2147483648"),
+    "leaves-none": ("num_leaves=3", "num_leaves=0"),
+    "leaves-giant": ("num_leaves=3", "num_leaves=18446744073709551615"),
+    "sets-giant": ("num_cat=1", "num_cat=4294967295"),
+    "set-boundary-giant": ("cat_boundaries=0 2", "cat_boundaries=0 4294967295"),
+    "set-boundary-back": ("cat_boundaries=0 2", "cat_boundaries=2 0"),
+    "set-missing": ("threshold=0.5 0", "threshold=0.5 1"),
+    "threshold-not-a-number": ("threshold=0.5 0", "threshold=nan 0"),
+    "threshold-infinite": ("threshold=0.5 0", "threshold=-inf 0"),
+    "threshold-denormal": ("threshold=0.5 0", "threshold=-4.9406564584124654e-324 0"),
+    "leaf-overflow": ("leaf_value=1 2 3", "leaf_value=1e308 -1e308 1e999"),
+    "leaf-largest": ("leaf_value=1 2 3", "leaf_value=1.7976931348623157e308 -1.7976931348623157e308 0"),
+    "count-zero": ("internal_count=15 10", "internal_count=0 0"),
+    "count-negative": ("leaf_count=4 5 6", "leaf_count=-4 5 6"),
+    "decision-all-bits": ("decision_type=10 1", "decision_type=255 255"),
+    "decision-zero-missing": ("decision_type=10 1", "decision_type=4 9"),
+    "features-giant": ("max_feature_idx=1", "max_feature_idx=4294967295"),
+    "feature-out-of-range": ("split_feature=0 1", "split_feature=0 2"),
+    "trees-lying": ("tree_sizes=1", "tree_sizes=" + "1 " * 500),
+    "average": ("feature_names=a b", "average_output\nfeature_names=a b"),
+    "no-objective": ("objective=binary sigmoid:1\n", ""),
+    "sigmoid-tiny": ("sigmoid:1", "sigmoid:5e-324"),
+    "sigmoid-huge": ("sigmoid:1", "sigmoid:1e308"),
+    "linear": ("is_linear=0", "is_linear=1\nleaf_const=1 2 3"),
+    "no-line-ends": ("\n", " "),
+    "carriage-returns": ("tree\n", "tree\r\n"),
+    "empty-names": ("feature_names=a b", "feature_names="),
+    "text-not-ascii": ("feature_names=a b", "feature_names=\u00fc \u2028"),
+}
+
+
+def lightgbm_chain(nodes):
+    """One long path: each left child is a leaf, each right child the next node."""
+    def line(name, values):
+        return f"{name}={' '.join(str(value) for value in values)}\n"
+
+    tree = (f"num_leaves={nodes + 1}\nnum_cat=0\n" + line("split_feature", [0] * nodes)
+            + line("threshold", range(nodes)) + line("decision_type", [2] * nodes)
+            + line("left_child", [-1 - node for node in range(nodes)])
+            + line("right_child", [*range(1, nodes), -1 - nodes]) + line("leaf_value", range(nodes + 1)))
+    return ("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nfeature_names=a\ntree_sizes=1\n\n"
+            f"Tree=0\n{tree}\nend of trees\nend of parameters\n")
+
+
+def shortened(path):
+    """A model of LightGBM without its parameters."""
+    text = path.read_text()
+    return text[: text.index("\nfeature_importances:")] + "\nend of parameters\n"
+
+
+def lightgbm(seeds):
+    for name in ["categories_one_hot", "constant", "random_forest_poisson", "v3_constant", "zero_as_missing"]:
+        seeds.add(f"good-{name}", shortened(LIGHTGBM / f"{name}.txt"))
+    seeds.add("good-small", SMALL_LIGHTGBM)
+    for name, (old, new) in LIGHTGBM_DEFECTS.items():
+        seeds.replace(name, SMALL_LIGHTGBM, old, new)
+    seeds.add("deep", lightgbm_chain(200))
+    seeds.add("deep-at-limit", lightgbm_chain(512))
+    seeds.add("deep-past-limit", lightgbm_chain(513))
+    seeds.damage("small", SMALL_LIGHTGBM)
+
+
+def detected(seeds):
+    seeds.add("good-lightgbm-text", SMALL_LIGHTGBM)
+    for number, start in enumerate([b"", b"tree", b"tree\n", b"{", b"{}", b"\x08\x01", b"\xff\xfe"]):
+        seeds.add(f"start-{number}", start)
+
+
+def manifest(seeds):
+    text = (FIXTURE / "model.toml").read_text()
+    seeds.add("good", text)
+    seeds.replace("format-giant", text, "manifest_format = 1", "manifest_format = 9223372036854775807")
+    seeds.replace("digest-short", text, "2" * 64, "2" * 63)
+    seeds.replace("path-outside", text, 'path = "model.txt"', 'path = "../model.txt"')
+    seeds.add("deep-tables", "a = " + "[" * 2000 + "]" * 2000)
+    seeds.add("deep-keys", ".".join(["a"] * 2000) + " = 1")
+    seeds.add("numbers", "manifest_format = nan\n[score]\npoints = -inf\n")
+    seeds.damage("cut", text)
+
+
+def trust_policy(seeds):
+    text = (ROOT / "models/trust.toml").read_text()
+    seeds.add("good", text)
+    seeds.add("twice", text + text.split("\n\n", 1)[1])
+    seeds.add("no-keys", "keys = []\n")
+    # A point of small order: signatures by it verify anything.
+    seeds.replace("weak-key", text, "nTyqVZsTFwlTW0VbFa/HTizO5aiXR4lww4DRuEqD0eI=", "A" * 43 + "=")
+    seeds.damage("damaged", text)
+
+
+def detached_signature(seeds):
+    text = (ROOT / "models/taiwan-default/1/model.toml.sig").read_text()
+    seeds.add("good", text)
+    seeds.add("deep", '{"key_id":' + "[" * 300)
+    seeds.add("repeated", '{"key_id": "a", "key_id": "b", "signature": ""}')
+    seeds.add("surrogate", '{"key_id": "\\ud800", "signature": ""}')
+    seeds.damage("damaged", text)
+
+
+def decision_record(seeds):
+    text = (FIXTURE / "record.json").read_text()
+    seeds.add("good", text)
+    seeds.add("line-end", text + "\n")
+    seeds.replace("number-spelling", text, '"base_margin":-3.5', '"base_margin":-35e-1')
+    seeds.replace("number-overflow", text, '"base_margin":-3.5', '"base_margin":-3.5e999')
+    seeds.replace("time-impossible", text, "2026-11-22T22:19:25.000001Z", "2026-13-40T99:99:99.000001Z")
+    seeds.replace("time-before-years", text, "2026-11-22T22:19:25.000001Z", "-9999-01-01T00:00:00.000000Z")
+    seeds.add("deep", '{"features":' * 300)
+    seeds.damage("damaged", text)
+
+
+NOTE = ("This is an example message.\n\n\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZ"
+        "XsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n")
+CHECKPOINT = "faircredit.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+
+
+def tlog_note(seeds):
+    seeds.add("good-note", NOTE)
+    seeds.add("good-checkpoint", CHECKPOINT)
+    seeds.add("good-extension", CHECKPOINT + "extension\n")
+    seeds.add("signatures-many", NOTE + NOTE.split("\n\n")[1] * 120)
+    seeds.replace("size-giant", CHECKPOINT, "\n0\n", "\n18446744073709551616\n")
+    seeds.replace("size-zeros", CHECKPOINT, "\n0\n", "\n007\n")
+    seeds.replace("root-of-another", CHECKPOINT, "\n47", "\n57")
+    seeds.add("no-signature", "text\n\n")
+    seeds.damage("damaged", NOTE)
+
+
+def tlog_leaf(seeds):
+    text = '{"first_index":1,"last_index":64,"root":"' + "ab" * 32 + '","type":"decision-batch"}'
+    seeds.add("good", text)
+    seeds.replace("indices-reversed", text, '"first_index":1', '"first_index":65')
+    seeds.replace("index-zero", text, '"first_index":1', '"first_index":0')
+    seeds.replace("index-plus", text, '"first_index":1', '"first_index":+1')
+    seeds.replace("index-giant", text, '"last_index":64', '"last_index":18446744073709551615')
+    seeds.replace("digits-upper", text, "ab", "AB")
+    seeds.damage("damaged", text)
+
+
+def tlog_proof(seeds):
+    def leaf(number):
+        return hashlib.sha256(b"\0" + bytes([number])).digest()
+
+    def node(left, right):
+        return hashlib.sha256(b"\1" + left + right).digest()
+
+    def proof(first, second, *digests):
+        return struct.pack(">QQ", first, second) + b"".join(digests)
+
+    one, two, three = leaf(1), leaf(2), leaf(3)
+    pair = node(one, two)
+    seeds.add("good-inclusion", proof(0, 2, one, pair, two))
+    seeds.add("good-inclusion-alone", proof(0, 1, one, one))
+    seeds.add("good-consistency", proof(2, 3, pair, node(pair, three), three))
+    seeds.add("good-consistency-equal", proof(3, 3, pair, pair))
+    seeds.add("sizes-giant", proof(2**64 - 1, 2**64 - 1, one, one))
+    seeds.add("sizes-giant-proof", proof(2**63, 2**64 - 1, *[one] * 70))
+    seeds.add("sizes-zero", proof(0, 0, one, two))
+    seeds.add("sizes-reversed", proof(9, 3, one, two, three))
+    seeds.add("short", b"\0" * 15)
+
+
+if __name__ == "__main__":
+    lightgbm(Seeds("model_lightgbm_text"))
+    detected(Seeds("model_detected"))
+    for write in [manifest, trust_policy, detached_signature, decision_record, tlog_note, tlog_leaf, tlog_proof]:
+        write(Seeds(write.__name__))
