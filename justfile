@@ -35,3 +35,7 @@ deny:
 # Write the protobuf bindings again
 codegen:
     cargo xtask codegen
+
+# Fuzz every reader of bytes from outside
+fuzz *arguments:
+    cargo xtask fuzz {{arguments}}

@@ -6,6 +6,7 @@
 )]
 
 mod command;
+mod fuzz;
 mod layers;
 mod packages;
 mod servers;
@@ -40,6 +41,8 @@ enum Task {
     Codegen,
     /// Runs every check that CI runs beside the tests.
     Check,
+    /// Fuzzes every reader for a while (installing cargo-fuzz if needed).
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -50,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Task::CheckProto => check_proto(),
         Task::Codegen => codegen(),
         Task::Check => check(),
+        Task::Fuzz(options) => fuzz::run(&options),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Finding the server programs, and installing them from Debian's packages when they are missing.
+//! Finding the programs that tasks need, and installing them from Debian's packages when they are missing.
 
 use std::cmp::Ordering;
 use std::env;
@@ -26,6 +26,14 @@ pub(crate) fn redis_program() -> anyhow::Result<PathBuf> {
         install("redis-server")?;
     }
     Ok(program)
+}
+
+/// Makes sure that there is a C++ compiler, which builds the fuzzer.
+pub(crate) fn cpp_compiler() -> anyhow::Result<()> {
+    if command::exists("c++") {
+        return Ok(());
+    }
+    install("g++")
 }
 
 fn find_postgres() -> Option<PathBuf> {
