@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fcs_forest::{Attributor, Link};
+use fcs_forest::{Attributor, Link, PathAttributor};
 
 use crate::naive::NaiveModel;
 use crate::{close, number};
@@ -20,6 +20,10 @@ pub(crate) struct Golden {
     pub(crate) outputs: Vec<f64>,
     /// Per row and tree.
     pub(crate) leaf_ids: Vec<Vec<u32>>,
+    /// Per row and feature: LightGBM's `pred_contrib`.
+    pub(crate) contributions: Vec<Vec<f64>>,
+    /// Its last column.
+    pub(crate) base: f64,
 }
 
 fn folder() -> PathBuf {
@@ -51,6 +55,8 @@ pub(crate) fn golden(name: &str) -> Golden {
         margins: Vec::new(),
         outputs: Vec::new(),
         leaf_ids: Vec::new(),
+        contributions: Vec::new(),
+        base: 0.0,
     };
     let header: Vec<_> = reader
         .headers()
@@ -68,6 +74,9 @@ pub(crate) fn golden(name: &str) -> Golden {
         golden.outputs.push(number(&record[4]));
         let ids = record[5].split(' ').map(|id| id.parse().unwrap());
         golden.leaf_ids.push(ids.collect());
+        let values = (6..9).map(|at| number(&record[at]));
+        golden.contributions.push(values.collect());
+        golden.base = number(&record[9]);
     }
     assert_eq!(golden.rows.len(), ROWS);
     golden
@@ -123,6 +132,26 @@ fn outputs_follow_the_link_of_the_objective() {
                 close(forest.probability(margin), output, 1e-15),
                 "{name} {margin} {output}"
             );
+        }
+    }
+}
+
+#[test]
+fn attributions_along_paths_equal_lightgbm_s() {
+    for name in names() {
+        let golden = golden(&name);
+        let attributor = PathAttributor::new(&crate::read(&golden.text).unwrap()).unwrap();
+        assert!(
+            (attributor.base_margin() - golden.base).abs() < 1e-12,
+            "{name}"
+        );
+        for (row, expected) in golden.rows.iter().zip(&golden.contributions) {
+            for (value, expected) in attributor.contributions(row).iter().zip(expected) {
+                assert!(
+                    (value - expected).abs() < 1e-12,
+                    "{name} {row:?} {value} {expected}"
+                );
+            }
         }
     }
 }
