@@ -13,8 +13,8 @@ use std::fmt;
 
 use crate::answers::Answers;
 use crate::classes::Classes;
-use crate::ensemble::{Ensemble, Precision};
-use crate::model::{Body, Model};
+use crate::ensemble::{Ensemble, Precision, Summation};
+use crate::model::Model;
 use crate::simd::{self, Job};
 use arena::Arena;
 use heaps::Heaps;
@@ -58,7 +58,7 @@ impl fmt::Display for Kernel {
 /// A compiled model. Cloning a [`Model`] is cheap, so that the engine keeps one.
 pub struct Engine {
     model: Model,
-    compiled: Option<(Classes, Compiled)>,
+    compiled: Option<(Classes, Compiled, Summation)>,
 }
 
 #[derive(Debug)]
@@ -85,9 +85,9 @@ impl Engine {
     }
 
     fn compiled(model: &Model, kernels: &[Kernel]) -> Self {
-        let compiled = match &model.parts().body {
-            Body::Trees(ensemble) => compile(ensemble, model.feature_names().len(), kernels),
-        };
+        let compiled = model
+            .ensemble()
+            .and_then(|ensemble| compile(ensemble, model.column_count(), kernels));
         Self {
             model: model.clone(),
             compiled,
@@ -98,9 +98,9 @@ impl Engine {
     pub fn kernel(&self) -> Kernel {
         match &self.compiled {
             None => Kernel::Plain,
-            Some((_, Compiled::NarrowMasks(_) | Compiled::WideMasks(_))) => Kernel::ClassMasks,
-            Some((_, Compiled::Heaps(_))) => Kernel::Heaps,
-            Some((_, Compiled::Arena(_))) => Kernel::Arena,
+            Some((_, Compiled::NarrowMasks(_) | Compiled::WideMasks(_), _)) => Kernel::ClassMasks,
+            Some((_, Compiled::Heaps(_), _)) => Kernel::Heaps,
+            Some((_, Compiled::Arena(_), _)) => Kernel::Arena,
         }
     }
 
@@ -130,7 +130,7 @@ impl Engine {
             margins.len() * width,
             "a row has one number per feature"
         );
-        let Some((classes, compiled)) = &self.compiled else {
+        let Some((classes, compiled, summation)) = &self.compiled else {
             for (row, margin) in rows.chunks_exact(width).zip(margins) {
                 *margin = self.model.margin(row);
             }
@@ -138,6 +138,7 @@ impl Engine {
         };
         let job = Batch {
             model: &self.model,
+            summation,
             classes,
             rows,
             margins,
@@ -160,13 +161,13 @@ fn compile(
     ensemble: &Ensemble,
     column_count: usize,
     kernels: &[Kernel],
-) -> Option<(Classes, Compiled)> {
+) -> Option<(Classes, Compiled, Summation)> {
     let classes = Classes::new(ensemble, column_count)?;
     let answers = Answers::new(ensemble, &classes)?;
     let compiled = kernels
         .iter()
         .find_map(|kernel| compile_for(*kernel, ensemble, &classes, &answers))?;
-    Some((classes, compiled))
+    Some((classes, compiled, ensemble.summation))
 }
 
 fn compile_for(
@@ -197,6 +198,7 @@ trait FindLeaves {
 /// Rows to score.
 struct Batch<'a> {
     model: &'a Model,
+    summation: &'a Summation,
     classes: &'a Classes,
     rows: &'a [f64],
     margins: &'a mut [f64],
@@ -214,7 +216,6 @@ impl<K: FindLeaves> Job for With<'_, K> {
     #[inline(always)]
     fn run(self) {
         let Self(batch, kernel) = self;
-        let Body::Trees(ensemble) = &batch.model.parts().body;
         let width = batch.model.feature_names().len();
         let slots = batch.classes.columns().len();
         let mut on_stack = [0_u16; STACK_COLUMNS];
@@ -226,7 +227,7 @@ impl<K: FindLeaves> Job for With<'_, K> {
             &mut on_heap[..]
         };
         let mut buffer = Vec::new();
-        let summation = &ensemble.summation;
+        let summation = batch.summation;
         for (row, margin) in batch.rows.chunks_exact(width).zip(batch.margins) {
             let columns = batch.model.parts().front.columns(row, &mut buffer);
             batch.classes.find(columns, found);

@@ -1,5 +1,7 @@
 //! The file formats of a model.
 
+use crate::read::plain;
+
 /// A format that [`Model::read`](crate::Model::read) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -9,11 +11,27 @@ pub enum Format {
     XgBoostJson,
     /// The same model as Universal Binary JSON.
     XgBoostUbj,
+    /// A linear model as TOML: see `docs/guides/model-formats.md`, as for the next three.
+    LinearToml,
+    /// A linear model as JSON.
+    LinearJson,
+    /// A scorecard as TOML.
+    ScorecardToml,
+    /// A scorecard as JSON.
+    ScorecardJson,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::LightGbmText, Self::XgBoostJson, Self::XgBoostUbj];
+    pub const ALL: [Self; 7] = [
+        Self::LightGbmText,
+        Self::XgBoostJson,
+        Self::XgBoostUbj,
+        Self::LinearToml,
+        Self::LinearJson,
+        Self::ScorecardToml,
+        Self::ScorecardJson,
+    ];
 
     /// The name that a manifest uses, for example `lightgbm-text`.
     pub fn name(self) -> &'static str {
@@ -21,6 +39,10 @@ impl Format {
             Self::LightGbmText => "lightgbm-text",
             Self::XgBoostJson => "xgboost-json",
             Self::XgBoostUbj => "xgboost-ubj",
+            Self::LinearToml => "linear-toml",
+            Self::LinearJson => "linear-json",
+            Self::ScorecardToml => "scorecard-toml",
+            Self::ScorecardJson => "scorecard-json",
         }
     }
 
@@ -34,15 +56,20 @@ impl Format {
         if bytes.starts_with(b"tree\n") {
             return Some(Self::LightGbmText);
         }
-        let inside = bytes.trim_ascii_start().strip_prefix(b"{")?;
-        let is_learner = |text: &[u8]| text.starts_with(b"learner") || text.starts_with(b"version");
-        if let Some(name) = inside.trim_ascii_start().strip_prefix(b"\"") {
-            return is_learner(name).then_some(Self::XgBoostJson);
-        }
-        // The name's length: a marker and an integer, of eight bytes in all files that XGBoost writes.
-        let name = inside.strip_prefix(b"L")?.get(8..)?;
-        is_learner(name).then_some(Self::XgBoostUbj)
+        xgboost(bytes).or_else(|| plain::detect(bytes))
     }
+}
+
+/// Which of XGBoost's formats the first bytes of a file look like.
+fn xgboost(bytes: &[u8]) -> Option<Format> {
+    let inside = bytes.trim_ascii_start().strip_prefix(b"{")?;
+    let is_learner = |text: &[u8]| text.starts_with(b"learner") || text.starts_with(b"version");
+    if let Some(name) = inside.trim_ascii_start().strip_prefix(b"\"") {
+        return is_learner(name).then_some(Format::XgBoostJson);
+    }
+    // The name's length: a marker and an integer, of eight bytes in all files that XGBoost writes.
+    let name = inside.strip_prefix(b"L")?.get(8..)?;
+    is_learner(name).then_some(Format::XgBoostUbj)
 }
 
 impl std::fmt::Display for Format {

@@ -31,6 +31,7 @@ mod ensemble;
 mod format;
 mod front;
 pub mod limits;
+mod linear;
 mod model;
 mod read;
 mod simd;

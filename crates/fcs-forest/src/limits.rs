@@ -3,6 +3,10 @@
 /// Bytes of a model file: 64 MiB. A model of 300 trees with 31 leaves has about 1 MB.
 pub const FILE_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes of a linear model or a scorecard: 4 MiB, as their parsers take many times a file's size. One with 10,000
+/// features has about 1 MB.
+pub const PLAIN_FILE_BYTES_MAX: usize = 4 << 20;
+
 /// Trees of a model.
 pub const TREES_MAX: usize = 10_000;
 

@@ -7,7 +7,10 @@ use crate::ensemble::Ensemble;
 use crate::format::Format;
 use crate::front::Front;
 use crate::limits;
+use crate::linear::Linear;
+use crate::read::plain::{self, Syntax};
 use crate::read::{self, ReadError};
+use crate::tree::Tree;
 
 /// How a margin becomes the model's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +48,8 @@ impl Link {
 pub(crate) enum Body {
     /// A sum of trees.
     Trees(Ensemble),
+    /// A weighted sum of the columns.
+    Linear(Linear),
 }
 
 /// A model read from a file. Cloning shares its contents.
@@ -77,6 +82,10 @@ impl Model {
             Format::LightGbmText => read::lightgbm::read(bytes)?,
             Format::XgBoostJson => read::xgboost::read_json(bytes)?,
             Format::XgBoostUbj => read::xgboost::read_ubj(bytes)?,
+            Format::LinearToml => plain::linear(bytes, Syntax::Toml)?,
+            Format::LinearJson => plain::linear(bytes, Syntax::Json)?,
+            Format::ScorecardToml => plain::scorecard(bytes, Syntax::Toml)?,
+            Format::ScorecardJson => plain::scorecard(bytes, Syntax::Json)?,
         };
         Ok(Self {
             parts: Arc::new(parts),
@@ -95,18 +104,12 @@ impl Model {
 
     /// Number of trees; 0 when the model has none.
     pub fn tree_count(&self) -> usize {
-        let Body::Trees(ensemble) = &self.parts.body;
-        ensemble.trees.len()
+        self.trees().len()
     }
 
     /// Number of leaves over all trees.
     pub fn leaf_count(&self) -> usize {
-        let Body::Trees(ensemble) = &self.parts.body;
-        ensemble
-            .trees
-            .iter()
-            .map(|tree| tree.leaf_values.len())
-            .sum()
+        self.trees().iter().map(|tree| tree.leaf_values.len()).sum()
     }
 
     /// How a margin becomes the model's output.
@@ -125,8 +128,10 @@ impl Model {
     pub fn margin(&self, row: &[f64]) -> f64 {
         let mut buffer = Vec::new();
         let columns = self.columns(row, &mut buffer);
-        let Body::Trees(ensemble) = &self.parts.body;
-        ensemble.margin(columns)
+        match &self.parts.body {
+            Body::Trees(ensemble) => ensemble.margin(columns),
+            Body::Linear(linear) => linear.margin(columns),
+        }
     }
 
     /// The leaf that a row reaches in each tree, as the training library numbers it (LightGBM's `pred_leaf`: the
@@ -137,9 +142,8 @@ impl Model {
     pub fn leaf_ids(&self, row: &[f64]) -> Vec<u32> {
         let mut buffer = Vec::new();
         let columns = self.columns(row, &mut buffer);
-        let Body::Trees(ensemble) = &self.parts.body;
-        let id = |tree: &crate::tree::Tree| tree.leaf_ids[tree.leaf(columns)];
-        ensemble.trees.iter().map(id).collect()
+        let id = |tree: &Tree| tree.leaf_ids[tree.leaf(columns)];
+        self.trees().iter().map(id).collect()
     }
 
     /// The model's output for a margin, by its [`Link`]. In `[0, 1]` for a logistic link and a margin that is not NaN.
@@ -155,6 +159,29 @@ impl Model {
             "a row has one number per feature"
         );
         self.parts.front.columns(row, buffer)
+    }
+
+    /// Number of columns that the front makes of a row.
+    pub(crate) fn column_count(&self) -> usize {
+        self.parts
+            .front
+            .column_count(self.parts.feature_names.len())
+    }
+
+    /// The trees with their summation; `None` for a linear model.
+    pub(crate) fn ensemble(&self) -> Option<&Ensemble> {
+        match &self.parts.body {
+            Body::Trees(ensemble) => Some(ensemble),
+            Body::Linear(_) => None,
+        }
+    }
+
+    /// The trees; none for a linear model.
+    pub(crate) fn trees(&self) -> &[Tree] {
+        match &self.parts.body {
+            Body::Trees(ensemble) => &ensemble.trees,
+            Body::Linear(_) => &[],
+        }
     }
 
     pub(crate) fn parts(&self) -> &Parts {

@@ -38,6 +38,9 @@ pub enum AttributionError {
         /// Tree at which the limit was reached, from 0.
         tree: usize,
     },
+    /// Path-dependent attributions of a model that has no trees.
+    #[error("the model has no trees, and path-dependent attributions follow their paths")]
+    NoTrees,
     /// The format of the model does not tell how much of the training data passed each node.
     #[error(
         "tree {tree}: the model file does not tell the cover of its nodes, which path-dependent attributions need"

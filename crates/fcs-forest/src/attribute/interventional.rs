@@ -5,9 +5,10 @@
 //! from z's; averaged over the references they add up to margin(x) minus the mean margin of the population.
 //!
 //! A forest's game is the sum of its leaves' games, and all that a leaf's game needs to know of an applicant is which
-//! conditions of its path he meets. So the games are solved once per population for every such pattern ([`game`](super::game)),
-//! and the solutions of neighbouring leaves are added up in one table ([`grouping`](super::grouping)). A request finds its place in
-//! each table and adds a few numbers: its cost does not depend on the size of the population.
+//! conditions of its path he meets. So the games are solved once per population for every such pattern
+//! ([`game`](super::game)), and the solutions of neighbouring leaves are added up in one table
+//! ([`grouping`](super::grouping)). A request finds its place in each table and adds a few numbers: its cost does not
+//! depend on the size of the population.
 
 mod deep;
 
@@ -20,9 +21,12 @@ use super::tables::{Indices, LeafOfGroup, Member, Tables};
 use crate::answers::Answers;
 use crate::classes::Classes;
 use crate::engine::Engine;
+use crate::ensemble::Ensemble;
 use crate::limits::ATTRIBUTION_TABLE_BYTES_MAX;
+use crate::linear::Linear;
 use crate::model::{Body, Model};
 use crate::simd::{self, Job};
+use crate::tree::Tree;
 use deep::DeepLeaves;
 
 /// Features of a path whose games are solved for every pattern, at most and when room is short.
@@ -32,10 +36,24 @@ const FEATURES_MIN: usize = 4;
 /// Attributes margins of one model to its features, against one reference population.
 pub struct Attributor {
     model: Model,
+    prepared: Prepared,
+    base_margin: f64,
+}
+
+/// What is known beforehand.
+enum Prepared {
+    /// The solved games of a model of trees.
+    Trees(Box<Games>),
+    /// The means of the columns of a linear model: a column moves the margin by its weight times its distance from
+    /// its mean.
+    Linear(Vec<f64>),
+}
+
+/// The solved games of the leaves.
+struct Games {
     classes: Classes,
     tables: Tables,
     deep: DeepLeaves,
-    base_margin: f64,
 }
 
 impl Attributor {
@@ -49,28 +67,21 @@ impl Attributor {
     /// [`AttributionError`] for an empty population, a row of a wrong length, or a model past a limit.
     pub fn new(model: &Model, references: &[Vec<f64>]) -> Result<Self, AttributionError> {
         check(model, references)?;
-        let Body::Trees(ensemble) = &model.parts().body;
-        let too_large = || AttributionError::TooLarge { tree: 0 };
-        let classes = Classes::new(ensemble, model.feature_names().len()).ok_or_else(too_large)?;
-        let answers = Answers::new(ensemble, &classes).ok_or_else(too_large)?;
         let mut buffer = Vec::new();
         let columns: Vec<Vec<f64>> = references
             .iter()
             .map(|row| model.columns(row, &mut buffer).to_vec())
             .collect();
-        let (members, deep_leaves) = choose_groups(model, &classes, &answers);
-        let indices = Indices::new(&classes, &members).ok_or_else(too_large)?;
-        let counts = indices.count(&classes, &members, &columns);
-        let tables = Tables::new(model, indices, &members, |group, leaf| {
-            shares_that_meet(leaf, &counts[group], references.len())
-        });
-        let deep = DeepLeaves::new(model, &deep_leaves, &columns)?;
+        let prepared = match &model.parts().body {
+            Body::Trees(ensemble) => {
+                Prepared::Trees(Box::new(Games::new(model, ensemble, &columns)?))
+            }
+            Body::Linear(_) => Prepared::Linear(means(&columns)),
+        };
         Ok(Self {
             base_margin: mean_margin(model, references),
             model: model.clone(),
-            classes,
-            tables,
-            deep,
+            prepared,
         })
     }
 
@@ -81,7 +92,10 @@ impl Attributor {
 
     /// Bytes of the prepared solutions.
     pub fn table_bytes(&self) -> usize {
-        self.tables.bytes()
+        match &self.prepared {
+            Prepared::Trees(games) => games.tables.bytes(),
+            Prepared::Linear(means) => size_of_val(&means[..]),
+        }
     }
 
     /// The Shapley value of each feature, in the order of the row and in units of the margin. Added to
@@ -127,39 +141,87 @@ impl Job for Contributions<'_> {
     #[inline(always)]
     fn run(self) {
         let Attributor {
-            model,
-            classes,
-            tables,
-            deep,
-            ..
+            model, prepared, ..
         } = self.attributor;
         let width = model.feature_names().len();
-        let mut found = vec![0; classes.columns().len()];
+        let mut found = Vec::new();
         let mut buffer = Vec::new();
         let rows = self.rows.chunks(width);
         for (row, totals) in rows.zip(self.contributions.chunks_mut(width)) {
             let columns = model.columns(row, &mut buffer);
-            classes.find(columns, &mut found);
             totals.fill(0.0);
-            tables.add(&found, totals);
-            deep.add(model, columns, totals);
+            match (prepared, &model.parts().body) {
+                (Prepared::Trees(games), Body::Trees(ensemble)) => {
+                    found.resize(games.classes.columns().len(), 0);
+                    games.classes.find(columns, &mut found);
+                    games.tables.add(&found, totals);
+                    games.deep.add(&ensemble.trees, columns, totals);
+                }
+                (Prepared::Linear(means), Body::Linear(linear)) => {
+                    add_linear(model, linear, [columns, means], totals);
+                }
+                _ => unreachable!("what is prepared is of the model's kind"),
+            }
         }
     }
+}
+
+impl Games {
+    fn new(
+        model: &Model,
+        ensemble: &Ensemble,
+        columns: &[Vec<f64>],
+    ) -> Result<Self, AttributionError> {
+        let too_large = || AttributionError::TooLarge { tree: 0 };
+        let classes = Classes::new(ensemble, model.column_count()).ok_or_else(too_large)?;
+        let answers = Answers::new(ensemble, &classes).ok_or_else(too_large)?;
+        let (members, deep_leaves) = choose_groups(model, &ensemble.trees, &classes, &answers);
+        let indices = Indices::new(&classes, &members).ok_or_else(too_large)?;
+        let counts = indices.count(&classes, &members, columns);
+        let tables = Tables::new(ensemble, indices, &members, |group, leaf| {
+            shares_that_meet(leaf, &counts[group], columns.len())
+        });
+        let deep = DeepLeaves::new(model, ensemble, &deep_leaves, columns)?;
+        Ok(Self {
+            classes,
+            tables,
+            deep,
+        })
+    }
+}
+
+fn add_linear(model: &Model, linear: &Linear, [columns, means]: [&[f64]; 2], totals: &mut [f64]) {
+    let front = &model.parts().front;
+    let terms = linear.weights.iter().zip(columns).zip(means);
+    for (column, ((weight, value), mean)) in (0_u32..).zip(terms) {
+        totals[front.feature_of(column) as usize] += weight * (value - mean);
+    }
+}
+
+/// The mean of each column over some rows, of which there is at least one.
+fn means(rows: &[Vec<f64>]) -> Vec<f64> {
+    let mut means = vec![0.0; rows[0].len()];
+    for row in rows {
+        for (mean, value) in means.iter_mut().zip(row) {
+            *mean += value / rows.len() as f64;
+        }
+    }
+    means
 }
 
 /// The groups of all trees, and by tree the leaves without a table. Paths with many features go without when the
 /// tables would not fit otherwise.
 fn choose_groups(
     model: &Model,
+    trees: &[Tree],
     classes: &Classes,
     answers: &Answers,
 ) -> (Vec<Member>, Vec<Vec<u32>>) {
-    let Body::Trees(ensemble) = &model.parts().body;
     let mut features_max = FEATURES_MAX;
     loop {
         let mut members = Vec::new();
-        let mut deep = Vec::with_capacity(ensemble.trees.len());
-        for (index, tree) in ensemble.trees.iter().enumerate() {
+        let mut deep = Vec::with_capacity(trees.len());
+        for (index, tree) in trees.iter().enumerate() {
             let grouping = Grouping {
                 front: &model.parts().front,
                 classes,

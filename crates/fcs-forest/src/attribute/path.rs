@@ -30,7 +30,7 @@ use crate::answers::Answers;
 use crate::class_table::ClassTable;
 use crate::classes::Classes;
 use crate::limits::PATH_FEATURES_MAX;
-use crate::model::{Body, Model};
+use crate::model::Model;
 use crate::simd::{self, Job};
 use crate::tree::{Child, Tree};
 use group::{Group, NODES_PER_BLOCK, Scratch};
@@ -48,6 +48,8 @@ pub struct PathAttributor {
     tables: Tables,
     /// The others.
     plans: Plans,
+    /// What the sum of the trees is divided by.
+    divisor: f64,
     base_margin: f64,
 }
 
@@ -75,12 +77,11 @@ impl PathAttributor {
     /// [`AttributionError`] when the model file does not tell the cover of its nodes, when a path has more features
     /// than [`PATH_FEATURES_MAX`], or when the model is too large to compile.
     pub fn new(model: &Model) -> Result<Self, AttributionError> {
-        let Body::Trees(ensemble) = &model.parts().body;
+        let ensemble = model.ensemble().ok_or(AttributionError::NoTrees)?;
         let too_large = AttributionError::TooLarge { tree: 0 };
-        let classes =
-            Classes::new(ensemble, model.feature_names().len()).ok_or(too_large.clone())?;
+        let classes = Classes::new(ensemble, model.column_count()).ok_or(too_large.clone())?;
         let answers = Answers::new(ensemble, &classes).ok_or(too_large.clone())?;
-        let members = choose_trees(model, &classes, &answers);
+        let members = choose_trees(model, &ensemble.trees, &classes, &answers);
         let tabled: BTreeSet<usize> = members.iter().map(|member| member.tree).collect();
         let indices = Indices::new(&classes, &members).ok_or(too_large.clone())?;
         let mut by_points: [Vec<usize>; 4] = Default::default();
@@ -111,9 +112,10 @@ impl PathAttributor {
             thirty_two: build.plan(&thirty_two).ok_or(too_large)?,
         };
         Ok(Self {
-            tables: Tables::new(model, indices, &members, |_, leaf| {
-                shares_that_meet(model, leaf)
+            tables: Tables::new(ensemble, indices, &members, |_, leaf| {
+                shares_that_meet(model, &ensemble.trees, leaf)
             }),
+            divisor: ensemble.summation.divisor,
             model: model.clone(),
             classes,
             plans,
@@ -183,15 +185,15 @@ impl Job for Contributions<'_> {
             let columns = model.columns(row, &mut buffer);
             self.attributor.classes.find(columns, &mut found);
             totals.fill(0.0);
-            self.attributor.tables.add(&found, totals);
             plans.four.add(&found, &mut scratch.0, totals);
             plans.eight.add(&found, &mut scratch.1, totals);
             plans.sixteen.add(&found, &mut scratch.2, totals);
             plans.thirty_two.add(&found, &mut scratch.3, totals);
-            let Body::Trees(ensemble) = &model.parts().body;
-            for total in totals {
-                *total /= ensemble.summation.divisor;
+            for total in totals.iter_mut() {
+                *total /= self.attributor.divisor;
             }
+            // The tables hold divided values already.
+            self.attributor.tables.add(&found, totals);
         }
     }
 }
@@ -281,10 +283,14 @@ impl Build<'_> {
 
 /// The trees whose tables are smallest, as far as they stay in a near cache together: there a look is cheaper than
 /// an integral.
-fn choose_trees(model: &Model, classes: &Classes, answers: &Answers) -> Vec<Member> {
-    let Body::Trees(ensemble) = &model.parts().body;
+fn choose_trees(
+    model: &Model,
+    trees: &[Tree],
+    classes: &Classes,
+    answers: &Answers,
+) -> Vec<Member> {
     let mut by_tree: Vec<(usize, Vec<Member>)> = Vec::new();
-    for (index, tree) in ensemble.trees.iter().enumerate() {
+    for (index, tree) in trees.iter().enumerate() {
         let grouping = Grouping {
             front: &model.parts().front,
             classes,
@@ -318,10 +324,9 @@ fn choose_trees(model: &Model, classes: &Classes, answers: &Answers) -> Vec<Memb
 }
 
 /// The share of the training data that meets a leaf's conditions on each set of its features, taken as independent.
-fn shares_that_meet(model: &Model, leaf: &LeafOfGroup<'_>) -> Vec<f64> {
-    let Body::Trees(ensemble) = &model.parts().body;
+fn shares_that_meet(model: &Model, trees: &[Tree], leaf: &LeafOfGroup<'_>) -> Vec<f64> {
     let plan = &leaf.member.plan;
-    let tree = &ensemble.trees[leaf.member.tree];
+    let tree = &trees[leaf.member.tree];
     let mut shares = vec![1.0; leaf.features.len()];
     for (node, child) in tree.path_to(plan.leaves[leaf.place]) {
         let feature = model

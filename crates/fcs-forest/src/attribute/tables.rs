@@ -4,7 +4,7 @@ use super::game::Solution;
 use super::grouping::{Field, GroupPlan, INDEX_BITS_MAX};
 use crate::class_table::{ClassTable, LANES};
 use crate::classes::Classes;
-use crate::model::{Body, Model};
+use crate::ensemble::Ensemble;
 
 /// Blocks whose indices are found before their entries are added.
 const BLOCKS_AT_ONCE: usize = 16;
@@ -101,7 +101,7 @@ impl Tables {
     /// Solves the games of all leaves of all groups. `meets` gives q (see [`game`](super::game)) of a leaf, the
     /// group being given by its number.
     pub(super) fn new(
-        model: &Model,
+        ensemble: &Ensemble,
         indices: Indices,
         members: &[Member],
         meets: impl Fn(usize, &LeafOfGroup<'_>) -> Vec<f64>,
@@ -113,7 +113,7 @@ impl Tables {
             values: Vec::new(),
         };
         for (number, member) in members.iter().enumerate() {
-            tables.add_group(model, member, |leaf| meets(number, leaf));
+            tables.add_group(ensemble, member, |leaf| meets(number, leaf));
         }
         tables
     }
@@ -121,11 +121,10 @@ impl Tables {
     /// Solves the games of a group's leaves and adds them up by index.
     fn add_group(
         &mut self,
-        model: &Model,
+        ensemble: &Ensemble,
         member: &Member,
         meets: impl Fn(&LeafOfGroup<'_>) -> Vec<f64>,
     ) {
-        let Body::Trees(ensemble) = &model.parts().body;
         let plan = &member.plan;
         let first_value = self.values.len();
         self.groups.push(Group {

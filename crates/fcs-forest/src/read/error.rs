@@ -85,6 +85,12 @@ pub enum FieldProblem {
         /// What could stand there.
         supported: &'static str,
     },
+    /// The parser of the document refuses it.
+    #[error("is refused: {why}")]
+    Refused {
+        /// The parser's words, shortened.
+        why: String,
+    },
     /// Nodes and leaves do not form a tree.
     #[error("is not a tree: {0}")]
     Shape(ShapeError),

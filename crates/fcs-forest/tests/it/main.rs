@@ -11,6 +11,7 @@ mod generated;
 mod golden;
 mod naive;
 mod packages;
+mod plain;
 mod properties;
 mod refusals;
 mod xgboost;

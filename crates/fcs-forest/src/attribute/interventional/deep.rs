@@ -7,8 +7,9 @@
 //! foreign one `-v p! (q-1)! / (p+q)!`. (Laberge and Pequignot, arXiv 2209.15123, 2022.)
 
 use super::super::error::AttributionError;
+use crate::ensemble::Ensemble;
 use crate::limits::{ATTRIBUTION_ENTRIES_MAX, PATH_FEATURES_MAX};
-use crate::model::{Body, Model};
+use crate::model::Model;
 use crate::tree::{Child, Tree};
 
 /// The deep leaves of a model.
@@ -48,10 +49,10 @@ impl DeepLeaves {
     /// Condenses references, given as rows of columns, to the patterns that the deep leaves of each tree see.
     pub(super) fn new(
         model: &Model,
+        ensemble: &Ensemble,
         deep: &[Vec<u32>],
         references: &[Vec<f64>],
     ) -> Result<Self, AttributionError> {
-        let Body::Trees(ensemble) = &model.parts().body;
         let mut leaves = Vec::new();
         let mut entries = 0;
         for (index, (tree, wanted)) in ensemble.trees.iter().zip(deep).enumerate() {
@@ -72,10 +73,9 @@ impl DeepLeaves {
     }
 
     /// Adds the values of a row of columns to the features' totals.
-    pub(super) fn add(&self, model: &Model, columns: &[f64], totals: &mut [f64]) {
-        let Body::Trees(ensemble) = &model.parts().body;
+    pub(super) fn add(&self, trees: &[Tree], columns: &[f64], totals: &mut [f64]) {
         for leaf in &self.leaves {
-            leaf.add_contributions(leaf.met(&ensemble.trees[leaf.tree], columns), totals);
+            leaf.add_contributions(leaf.met(&trees[leaf.tree], columns), totals);
         }
     }
 }
