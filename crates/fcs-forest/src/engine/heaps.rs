@@ -1,4 +1,4 @@
-//! Complete heaps: shallow trees whose tests are ordered splits, eight trees walked in step.
+//! Complete heaps: shallow trees whose tests are ordered splits, sixteen trees walked in step.
 //!
 //! Every tree is filled up to one depth, so that a walk is a fixed number of steps without a branch: the child of
 //! heap position i is 2i or 2i + 1. The class of NaN is given twice, once below and once above every other class, so
@@ -12,7 +12,7 @@ use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
 
 /// Trees per block.
-const TREES: usize = 8;
+const TREES: usize = 16;
 /// Deepest tree that is filled up.
 const DEPTH_MAX: usize = 8;
 /// Places of classes: two per column.
@@ -132,8 +132,9 @@ impl Heaps {
             for _ in 0..SIZE.trailing_zeros() {
                 for (position, nodes) in positions.iter_mut().zip(nodes) {
                     let node = nodes[*position % SIZE];
-                    let right = places[usize::from(node.place)] >= node.split;
-                    *position = 2 * *position + usize::from(right);
+                    // A comparison by subtraction: the sign bit says left.
+                    let left = (u32::from(places[usize::from(node.place)])).wrapping_sub(u32::from(node.split)) >> 31;
+                    *position = (2 * *position + 1) - left as usize;
                 }
             }
             for (position, values) in positions.iter().zip(values).take(left) {
