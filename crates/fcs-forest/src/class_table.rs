@@ -8,6 +8,11 @@
 //! Eight lanes form a block. A column has few distinct rows of words per block, at most one more than it has nodes
 //! there, and its classes refer to them by number: the table stays small enough for the near caches.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use std::array;
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -4,6 +4,11 @@
 //! number of edges below it, or one class of its own for NaN. What a class does at a test is found by asking the
 //! test about one value of the class; no rule about missing values, zeros or categories is repeated here.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use crate::ensemble::Ensemble;
 use crate::limits::CLASSES_PER_COLUMN_MAX;
 use crate::tree::{Comparison, Missing, Test, Tree, ZERO_BAND};
@@ -96,7 +101,9 @@ impl ColumnClasses {
     fn new(column: u32, mut edges: Vec<f64>) -> Option<Self> {
         // Nothing lies above infinity or below its negative, and zero has one sign.
         edges.retain(|edge| *edge < f64::INFINITY);
-        edges.iter_mut().for_each(|edge| *edge += 0.0);
+        for edge in &mut edges {
+            *edge += 0.0;
+        }
         edges.sort_unstable_by(f64::total_cmp);
         edges.dedup();
         if edges.len() + 2 > CLASSES_PER_COLUMN_MAX {
@@ -186,7 +193,8 @@ impl Finder {
     /// A table, when every edge lies just below a whole number, or at -1.
     fn table(edges: &[f64]) -> Option<Self> {
         let last = *edges.last()?;
-        let is_whole = |edge: f64| edge.next_up().fract() == 0.0 || edge == -1.0;
+        let is_whole =
+            |edge: f64| edge.next_up().fract() == 0.0 || edge.to_bits() == (-1.0_f64).to_bits();
         let fits =
             (-1.0..TABLE_MAX as f64).contains(&last) && edges.iter().all(|edge| is_whole(*edge));
         if !fits || edges[0] < -1.0 {
@@ -226,7 +234,12 @@ fn count_below(edges: &[f64; BLOCK], value: f64) -> usize {
     for edge in edges {
         count += u64::from(*edge < value);
     }
-    usize::from(count as u8)
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a block has few edges, and saying so spares the caller a check"
+    )]
+    let count = count as u8;
+    usize::from(count)
 }
 
 fn class_number(class: usize) -> u16 {
@@ -234,7 +247,12 @@ fn class_number(class: usize) -> u16 {
         class < CLASSES_PER_COLUMN_MAX,
         "classes are counted before they are numbered"
     );
-    class as u16
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked when the edges were counted"
+    )]
+    let number = class as u16;
+    number
 }
 
 /// Adds the edges between which a test gives one answer: a value above an edge may be treated otherwise than the

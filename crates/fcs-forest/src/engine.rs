@@ -4,11 +4,17 @@
 //! function of the model's shape alone, so that a replay anywhere runs the same one; and every kernel adds the same
 //! leaf values in the same order, so that the bits would not change if it did not.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 mod arena;
 mod heaps;
 mod masks;
 mod sum;
 
+use std::array;
 use std::fmt;
 
 use crate::answers::Answers;
@@ -16,6 +22,7 @@ use crate::classes::Classes;
 use crate::ensemble::{Ensemble, Precision, Summation};
 use crate::model::Model;
 use crate::simd::{self, Job};
+use crate::tree::Tree;
 use arena::Arena;
 use heaps::Heaps;
 use masks::Masks;
@@ -74,20 +81,20 @@ impl Engine {
     /// value classes, and falls back to [`Kernel::Plain`] beyond
     /// [`COMPILE_STEPS_MAX`](crate::limits::COMPILE_STEPS_MAX).
     pub fn new(model: &Model) -> Self {
-        Self::compiled(model, &PREFERENCE)
+        Self::compiled(model, None)
     }
 
     /// Compiles a model with a certain kernel, as a record may ask for; `None` when the model's shape does not suit
     /// it.
     pub fn with_kernel(model: &Model, kernel: Kernel) -> Option<Self> {
-        let engine = Self::compiled(model, &[kernel]);
+        let engine = Self::compiled(model, Some(kernel));
         (engine.kernel() == kernel).then_some(engine)
     }
 
-    fn compiled(model: &Model, kernels: &[Kernel]) -> Self {
+    fn compiled(model: &Model, wanted: Option<Kernel>) -> Self {
         let compiled = model
             .ensemble()
-            .and_then(|ensemble| compile(ensemble, model.column_count(), kernels));
+            .and_then(|ensemble| compile(ensemble, model.column_count(), wanted));
         Self {
             model: model.clone(),
             compiled,
@@ -152,22 +159,37 @@ impl Engine {
     }
 }
 
-/// The kernels in the order in which they are tried: a shallow tree costs few steps in a heap, a bushy or a
-/// categorical one little as masks.
-const PREFERENCE: [Kernel; 3] = [Kernel::Heaps, Kernel::ClassMasks, Kernel::Arena];
-
-/// Compiles with the first kernel that takes the ensemble; `None` when none of them does.
+/// Compiles with the wanted kernel, or with the first that takes the ensemble; `None` when none does, or when there is
+/// nothing to ask.
 fn compile(
     ensemble: &Ensemble,
     column_count: usize,
-    kernels: &[Kernel],
+    wanted: Option<Kernel>,
 ) -> Option<(Classes, Compiled, Summation)> {
     let classes = Classes::new(ensemble, column_count)?;
+    if classes.columns().is_empty() {
+        return None;
+    }
     let answers = Answers::new(ensemble, &classes)?;
+    let kernels = wanted.map_or_else(|| preference(ensemble, &classes).to_vec(), |one| vec![one]);
     let compiled = kernels
         .iter()
         .find_map(|kernel| compile_for(*kernel, ensemble, &classes, &answers))?;
     Some((classes, compiled, ensemble.summation))
+}
+
+/// The kernels in the order in which they are tried, by their work for a row as measured: a heap takes a step per
+/// level of each tree, masks one per column and eight trees, which costs three times as much with wide words.
+fn preference(ensemble: &Ensemble, classes: &Classes) -> [Kernel; 3] {
+    let trees = &ensemble.trees;
+    let depth = trees.iter().map(Tree::depth).max().unwrap_or(0);
+    let is_wide = trees.iter().any(|tree| tree.leaf_values.len() > 32);
+    let mask_steps = trees.len() / 8 * classes.columns().len() * if is_wide { 3 } else { 1 };
+    if depth * trees.len() <= mask_steps {
+        [Kernel::Heaps, Kernel::ClassMasks, Kernel::Arena]
+    } else {
+        [Kernel::ClassMasks, Kernel::Heaps, Kernel::Arena]
+    }
 }
 
 fn compile_for(
@@ -190,9 +212,16 @@ fn compile_for(
     }
 }
 
-/// Finds the leaves of one row and adds up their values in the order of the trees.
+/// Finds the leaves of some rows and adds up their values in the order of the trees.
 trait FindLeaves {
-    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S);
+    /// `classes` holds `column_count` classes for each row. The trees are the outer loop, so that what is known of
+    /// them stays near while the rows pass by.
+    fn add<S: Sum, const ROWS: usize>(
+        &self,
+        classes: &[u16],
+        column_count: usize,
+        sums: &mut [S; ROWS],
+    );
 }
 
 /// Rows to score.
@@ -207,44 +236,59 @@ struct Batch<'a> {
 /// Rows to score with a kernel.
 struct With<'a, K>(Batch<'a>, &'a K);
 
-/// Columns whose classes fit on the stack.
-const STACK_COLUMNS: usize = 256;
+/// Rows that go through the trees together.
+const ROWS_AT_ONCE: usize = 32;
 
 impl<K: FindLeaves> Job for With<'_, K> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
+        match self.0.summation.precision {
+            Precision::Double => self.score::<DoubleSum>(),
+            Precision::Single => self.score::<SingleSum>(),
+        }
+    }
+}
+
+impl<K: FindLeaves> With<'_, K> {
+    #[inline(always)]
+    fn score<S: Sum>(self) {
         let Self(batch, kernel) = self;
         let width = batch.model.feature_names().len();
-        let slots = batch.classes.columns().len();
-        let mut on_stack = [0_u16; STACK_COLUMNS];
-        let mut on_heap = Vec::new();
-        let found = if slots <= STACK_COLUMNS {
-            &mut on_stack[..slots]
-        } else {
-            on_heap.resize(slots, 0);
-            &mut on_heap[..]
-        };
+        let column_count = batch.classes.columns().len();
+        let mut found = vec![0; column_count * ROWS_AT_ONCE.min(batch.margins.len())];
         let mut buffer = Vec::new();
-        let summation = batch.summation;
-        for (row, margin) in batch.rows.chunks_exact(width).zip(batch.margins) {
-            let columns = batch.model.parts().front.columns(row, &mut buffer);
-            batch.classes.find(columns, found);
-            let total = match summation.precision {
-                Precision::Double => {
-                    let mut sum = DoubleSum(summation.start);
-                    kernel.add(found, &mut sum);
-                    sum.0
-                }
-                Precision::Single => {
-                    let mut sum = SingleSum::from(summation.start);
-                    kernel.add(found, &mut sum);
-                    f64::from(sum.0)
-                }
-            };
-            *margin = total / summation.divisor;
+        let chunks = batch.rows.chunks(width * ROWS_AT_ONCE);
+        for (rows, margins) in chunks.zip(batch.margins.chunks_mut(ROWS_AT_ONCE)) {
+            for (row, found) in rows.chunks(width).zip(found.chunks_mut(column_count)) {
+                let columns = batch.model.parts().front.columns(row, &mut buffer);
+                batch.classes.find(columns, found);
+            }
+            if let Ok(margins) = <&mut [f64; ROWS_AT_ONCE]>::try_from(&mut *margins) {
+                add_up::<K, S, ROWS_AT_ONCE>(kernel, batch.summation, &found, margins);
+                continue;
+            }
+            for (margin, found) in margins.iter_mut().zip(found.chunks(column_count)) {
+                let margin = array::from_mut(margin);
+                add_up::<K, S, 1>(kernel, batch.summation, found, margin);
+            }
         }
+    }
+}
+
+/// The margins of some rows from their classes.
+#[inline(always)]
+fn add_up<K: FindLeaves, S: Sum, const ROWS: usize>(
+    kernel: &K,
+    summation: &Summation,
+    found: &[u16],
+    margins: &mut [f64; ROWS],
+) {
+    let mut sums: [S; ROWS] = array::from_fn(|_| S::starting_at(summation.start));
+    kernel.add(found, found.len() / ROWS, &mut sums);
+    for (margin, sum) in margins.iter_mut().zip(sums) {
+        *margin = sum.total() / summation.divisor;
     }
 }
 

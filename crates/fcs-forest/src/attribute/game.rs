@@ -136,7 +136,9 @@ mod tests {
                 .map(|pattern| f64::from((pattern * 7 + 3) % 11))
                 .collect();
             let total = shares.iter().sum::<f64>();
-            shares.iter_mut().for_each(|share| *share /= total);
+            for share in &mut shares {
+                *share /= total;
+            }
             let mut meets = shares.clone();
             add_supersets(&mut meets);
             let solution = Solution::new(&meets);

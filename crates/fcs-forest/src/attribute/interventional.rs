@@ -10,6 +10,11 @@
 //! ([`grouping`](super::grouping)). A request finds its place in each table and adds a few numbers: its cost does not
 //! depend on the size of the population.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 mod deep;
 
 use std::fmt;

@@ -17,6 +17,11 @@
 //! leaves below it, and at each node the two meet as that node's part of its feature's value. A feature that was
 //! asked before on the path has a factor already: it is divided out, and only the difference counts.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 mod group;
 
 use std::collections::BTreeSet;
@@ -350,9 +355,10 @@ fn shares_that_meet(model: &Model, trees: &[Tree], leaf: &LeafOfGroup<'_>) -> Ve
 /// The mean of a tree's leaves by their cover, which is checked on the way.
 fn mean_value(tree: &Tree, index: usize) -> Result<f64, AttributionError> {
     let Some(cover) = &tree.cover else {
-        return match tree.nodes.is_empty() {
-            true => Ok(tree.leaf_values[0]),
-            false => Err(AttributionError::NoCover { tree: index }),
+        return if tree.nodes.is_empty() {
+            Ok(tree.leaf_values[0])
+        } else {
+            Err(AttributionError::NoCover { tree: index })
         };
     };
     let is_usable = |cover: &f64| cover.is_finite() && *cover > 0.0;

@@ -1,5 +1,10 @@
 //! The solved games of groups of leaves, and how a row finds its entries.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use super::game::Solution;
 use super::grouping::{Field, GroupPlan, INDEX_BITS_MAX};
 use crate::class_table::{ClassTable, LANES};

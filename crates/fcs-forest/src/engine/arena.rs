@@ -2,6 +2,11 @@
 //!
 //! A leaf leads to itself, so that the trees of a block can take steps until the deepest has arrived.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::{Answers, Split};
@@ -132,7 +137,7 @@ impl Arena {
                 split,
                 missing,
                 missing_left,
-            } => (class >= split) & !(missing_left & (class == missing)),
+            } => class >= split && !(missing_left && class == missing),
             Question::Set { first_word } => {
                 let word = self.words[first_word as usize + usize::from(class) / 64];
                 (word >> (class % 64)) & 1 == 0
@@ -143,20 +148,27 @@ impl Arena {
 
 impl FindLeaves for Arena {
     #[inline(always)]
-    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
+    fn add<S: Sum, const ROWS: usize>(
+        &self,
+        classes: &[u16],
+        column_count: usize,
+        sums: &mut [S; ROWS],
+    ) {
         for (roots, depth) in &self.blocks {
-            let mut at = [0_u32; TREES];
-            let at = &mut at[..roots.len()];
-            at.copy_from_slice(roots);
-            for _ in 0..*depth {
-                for at in at.iter_mut() {
-                    let node = &self.nodes[*at as usize];
-                    let right = self.goes_right(node, classes[node.slot as usize]);
-                    *at = node.children[usize::from(right)];
+            for (classes, sum) in classes.chunks(column_count.max(1)).zip(&mut *sums) {
+                let mut at = [0_u32; TREES];
+                let at = &mut at[..roots.len()];
+                at.copy_from_slice(roots);
+                for _ in 0..*depth {
+                    for at in at.iter_mut() {
+                        let node = &self.nodes[*at as usize];
+                        let right = self.goes_right(node, classes[node.slot as usize]);
+                        *at = node.children[usize::from(right)];
+                    }
                 }
-            }
-            for at in at.iter() {
-                sum.add(self.values[*at as usize]);
+                for at in at.iter() {
+                    sum.add(self.values[*at as usize]);
+                }
             }
         }
     }

@@ -4,10 +4,17 @@
 //! heap position i is 2i or 2i + 1. The class of NaN is given twice, once below and once above every other class, so
 //! that a missing value goes to either side by the same comparison.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
+use std::array;
+
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::{Answers, Split};
-use crate::classes::Classes;
+use crate::classes::{Classes, ColumnClasses};
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
 
@@ -60,7 +67,7 @@ impl Heaps {
             missing: classes
                 .columns()
                 .iter()
-                .map(|column| column.missing())
+                .map(ColumnClasses::missing)
                 .collect(),
         };
         for (index, tree) in trees.iter().enumerate() {
@@ -118,7 +125,7 @@ impl Heaps {
 
     /// `SIZE` is 2^depth.
     #[inline(always)]
-    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[u16; PLACES], sum: &mut S) {
+    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[[u16; PLACES]], sums: &mut [S]) {
         let nodes = self.nodes.as_chunks::<SIZE>().0.as_chunks::<TREES>().0;
         let values = self
             .leaf_values
@@ -128,36 +135,56 @@ impl Heaps {
             .0;
         let mut left = self.tree_count;
         for (nodes, values) in nodes.iter().zip(values) {
-            let mut positions = [1_usize; TREES];
-            for _ in 0..SIZE.trailing_zeros() {
-                for (position, nodes) in positions.iter_mut().zip(nodes) {
-                    let node = nodes[*position % SIZE];
-                    // A comparison by subtraction: the sign bit says left.
-                    let left = (u32::from(places[usize::from(node.place)])).wrapping_sub(u32::from(node.split)) >> 31;
-                    *position = (2 * *position + 1) - left as usize;
+            for (places, sum) in places.iter().zip(&mut *sums) {
+                let positions = walk(nodes, places);
+                for (position, values) in positions.iter().zip(values).take(left) {
+                    sum.add(values[*position % SIZE]);
                 }
-            }
-            for (position, values) in positions.iter().zip(values).take(left) {
-                sum.add(values[*position % SIZE]);
             }
             left = left.saturating_sub(TREES);
         }
     }
 }
 
+/// Where a row arrives in each tree of a block.
+#[inline(always)]
+fn walk<const SIZE: usize>(
+    nodes: &[[Node; SIZE]; TREES],
+    places: &[u16; PLACES],
+) -> [usize; TREES] {
+    let mut positions = [1_usize; TREES];
+    for _ in 0..SIZE.trailing_zeros() {
+        for (position, nodes) in positions.iter_mut().zip(nodes) {
+            let node = nodes[*position % SIZE];
+            let place = u32::from(places[usize::from(node.place)]);
+            // Comparing by the sign of a difference keeps the compiler from branching.
+            let left = place.wrapping_sub(u32::from(node.split)) >> 31;
+            *position = 2 * *position + 1 - left as usize;
+        }
+    }
+    positions
+}
+
 impl FindLeaves for Heaps {
     #[inline(always)]
-    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
-        let places = self.places(classes);
+    fn add<S: Sum, const ROWS: usize>(
+        &self,
+        classes: &[u16],
+        column_count: usize,
+        sums: &mut [S; ROWS],
+    ) {
+        let mut rows = classes.chunks(column_count.max(1));
+        let places: [_; ROWS] =
+            array::from_fn(|_| rows.next().map_or([0; PLACES], |row| self.places(row)));
         match self.depth {
-            1 => self.add_blocks::<2, S>(&places, sum),
-            2 => self.add_blocks::<4, S>(&places, sum),
-            3 => self.add_blocks::<8, S>(&places, sum),
-            4 => self.add_blocks::<16, S>(&places, sum),
-            5 => self.add_blocks::<32, S>(&places, sum),
-            6 => self.add_blocks::<64, S>(&places, sum),
-            7 => self.add_blocks::<128, S>(&places, sum),
-            _ => self.add_blocks::<256, S>(&places, sum),
+            1 => self.add_blocks::<2, S>(&places, sums),
+            2 => self.add_blocks::<4, S>(&places, sums),
+            3 => self.add_blocks::<8, S>(&places, sums),
+            4 => self.add_blocks::<16, S>(&places, sums),
+            5 => self.add_blocks::<32, S>(&places, sums),
+            6 => self.add_blocks::<64, S>(&places, sums),
+            7 => self.add_blocks::<128, S>(&places, sums),
+            _ => self.add_blocks::<256, S>(&places, sums),
         }
     }
 }

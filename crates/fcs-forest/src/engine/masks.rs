@@ -1,5 +1,10 @@
 //! Class masks: trees of at most 64 leaves, by the leaves that the class of each column leaves possible.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::Answers;
@@ -68,16 +73,24 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
 
 impl<W: Word> FindLeaves for Masks<W> {
     #[inline(always)]
-    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
-        let mut values = self.leaf_values.chunks_exact(W::BITS);
+    fn add<S: Sum, const ROWS: usize>(
+        &self,
+        classes: &[u16],
+        column_count: usize,
+        sums: &mut [S; ROWS],
+    ) {
         let mut block = 0;
         while block < self.table.block_count() {
             let count = BLOCKS_AT_ONCE.min(self.table.block_count() - block);
-            let mut possible = [[W::ALL; LANES]; BLOCKS_AT_ONCE];
-            self.table.intersect(classes, block, &mut possible[..count]);
             let trees = (self.tree_count - block * LANES).min(count * LANES);
-            for (leaves, values) in possible.as_flattened()[..trees].iter().zip(&mut values) {
-                sum.add(values[leaves.first() % W::BITS]);
+            let values = &self.leaf_values[block * LANES * W::BITS..][..trees * W::BITS];
+            for (classes, sum) in classes.chunks(column_count.max(1)).zip(&mut *sums) {
+                let mut possible = [[W::ALL; LANES]; BLOCKS_AT_ONCE];
+                self.table.intersect(classes, block, &mut possible[..count]);
+                let values = values.chunks_exact(W::BITS);
+                for (leaves, values) in possible.as_flattened().iter().zip(values) {
+                    sum.add(values[leaves.first() % W::BITS]);
+                }
             }
             block += count;
         }

@@ -47,7 +47,8 @@ proptest! {
             prop_assert_eq!(&margins, &expected, "{}", kernel);
             prop_assert_eq!(engine.margin(&rows[0]).to_bits(), expected[0], "{}", kernel);
         }
-        prop_assert!(Engine::new(&model).kernel() != Kernel::Plain);
+        let has_splits = forest.iter().any(|tree| !tree.splits.is_empty());
+        prop_assert_eq!(Engine::new(&model).kernel() != Kernel::Plain, has_splits);
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Some trees whose nodes are worked through level by level, so that the same instructions serve many nodes in a row.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only code that is inlined into `simd::run` is compiled for better processors"
+)]
+
 use std::array;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -131,7 +136,7 @@ where
         for &index in members {
             drafts.extend(drafts_of(model, &trees[index], index));
         }
-        drafts.sort_by_key(|draft| draft.run());
+        drafts.sort_by_key(Draft::run);
         let order: Vec<(usize, u32)> = drafts
             .iter()
             .map(|draft| (draft.tree, draft.node))
@@ -154,9 +159,10 @@ where
                 Some(_) => Kind::Repeated(group.repeats.len()),
             };
             let first = group.nodes.len();
-            let runs = match chunk[0].is_bottom {
-                false => &mut group.runs,
-                true => &mut group.bottom_runs,
+            let runs = if chunk[0].is_bottom {
+                &mut group.bottom_runs
+            } else {
+                &mut group.runs
             };
             runs.push((first..first + chunk.len(), kind));
             for draft in chunk {
