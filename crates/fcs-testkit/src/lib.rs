@@ -1,12 +1,14 @@
-//! What tests share: fresh PostgreSQL databases, the test Redis, real service processes.
+//! What tests share: fresh PostgreSQL databases, the test Redis, S3 servers, real service processes.
 //!
 //! For: tests of the service crates and of whole systems.
 //! Not for: production code; only development dependencies may name this crate.
 //!
-//! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`.
+//! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`; it sets
+//! `FCS_TEST_MOTO_SERVER` to the program that a test of S3 starts for itself.
 
 pub mod postgres;
 pub mod process;
+pub mod s3;
 pub mod wait;
 
 /// URL of the test Redis.

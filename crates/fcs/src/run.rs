@@ -41,7 +41,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bias(command) => bias::run(global, command).await,
         Command::Deployment(command) => deployment::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,
-        Command::Model(command) => model::run(global, command),
+        Command::Model(command) => model::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Doctor => doctor::run(global).await,
     }

@@ -5,4 +5,4 @@ pub mod package;
 mod rows;
 pub mod score;
 
-pub use rows::RowsError;
+pub use rows::{GoldenRow, RowsError};

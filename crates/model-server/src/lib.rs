@@ -9,6 +9,7 @@
 pub mod app;
 mod grpc;
 mod metrics;
+pub mod registry;
 mod settings;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use settings::ModelServerSettings;
 
 use app::models::Models;
 use metrics::Metrics;
+use registry::Registry;
 
 /// Largest request and response: 1,024 rows with attributions fit.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -43,7 +45,8 @@ impl Service for ModelServer {
     async fn start(ctx: ServiceContext<ModelServerSettings>) -> anyhow::Result<Router> {
         let settings = &ctx.settings.service;
         let trust = read_trust(settings).await?;
-        let models = Arc::new(Models::new(settings.registry.clone(), trust));
+        let registry = Registry::open(&settings.registry, &settings.s3)?;
+        let models = Arc::new(Models::new(registry, trust));
         let metrics = Metrics::register(&ctx.metrics);
         preload(&models, &settings.preload).await?;
         metrics

@@ -6,12 +6,17 @@ use fcs_core::ModelVersion;
 use fcs_service::settings::SettingsCheck;
 use serde::{Deserialize, Serialize};
 
+use crate::registry::{Registry, S3Settings};
+
 /// The section `[model_server]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelServerSettings {
-    /// Folder of model packages, `<registry>/<name>/<version>/model.toml`.
-    pub registry: PathBuf,
+    /// Where the model packages are, `<registry>/<name>/<version>/model.toml`: a folder, `file:///folder`, or
+    /// `s3://bucket/prefix`.
+    pub registry: String,
+    /// How to reach a bucket.
+    pub s3: S3Settings,
     /// Keys that may sign packages.
     pub trust_policy: PathBuf,
     /// Models to load before the server is ready, as "name/version".
@@ -24,6 +29,7 @@ impl Default for ModelServerSettings {
     fn default() -> Self {
         Self {
             registry: "models".into(),
+            s3: S3Settings::default(),
             trust_policy: "models/trust.toml".into(),
             preload: Vec::new(),
             max_concurrent_requests: 0,
@@ -34,12 +40,18 @@ impl Default for ModelServerSettings {
 impl SettingsCheck for ModelServerSettings {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !self.registry.is_dir() {
+        let mut s3 = self.s3.problems();
+        if s3.is_empty()
+            && let Err(error) = Registry::open(&self.registry, &self.s3)
+        {
             problems.push(format!(
-                "model_server.registry: {} is not a folder; name the folder that holds the model packages",
-                self.registry.display()
+                "model_server.registry: {error}; name the folder that holds the model packages, or s3://bucket/prefix"
             ));
         }
+        problems.extend(
+            s3.drain(..)
+                .map(|problem| format!("model_server.{problem}")),
+        );
         if !self.trust_policy.is_file() {
             problems.push(format!(
                 "model_server.trust_policy: {} is not a file; name the TOML file with the signing keys to trust",

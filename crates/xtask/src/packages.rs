@@ -36,6 +36,39 @@ pub(crate) fn cpp_compiler() -> anyhow::Result<()> {
     install("g++")
 }
 
+/// Folder of the programs of a Python environment with exactly these packages, made under `target/` when it is
+/// missing or when the requirements have changed.
+pub(crate) fn python_environment(requirements: &Path) -> anyhow::Result<PathBuf> {
+    let root = command::workspace_root();
+    let wanted = fs::read_to_string(root.join(requirements))
+        .with_context(|| format!("read {}", requirements.display()))?;
+    let name = requirements
+        .components()
+        .filter_map(|part| part.as_os_str().to_str())
+        .collect::<Vec<_>>()
+        .join("-");
+    let folder = root.join("target/python").join(name);
+    let (programs, installed) = (folder.join("bin"), folder.join("installed.txt"));
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(programs);
+    }
+    if command::output(command::new("python3").args(["-c", "import ensurepip"])).is_err() {
+        install("python3-venv")?;
+    }
+    command::run(
+        command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    command::run(
+        command::new(programs.join("python"))
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
+            .arg(requirements),
+    )?;
+    fs::write(installed, wanted)?;
+    Ok(programs)
+}
+
 fn find_postgres() -> Option<PathBuf> {
     let newest_debian = || {
         let versions = fs::read_dir("/usr/lib/postgresql").ok()?;

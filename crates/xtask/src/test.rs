@@ -1,7 +1,13 @@
 //! Every test, against real servers.
 
+use std::path::Path;
+
 use crate::command::{self, cargo};
+use crate::packages::python_environment;
 use crate::servers::Servers;
+
+/// Packages of the S3 server that tests start.
+const S3_REQUIREMENTS: &str = "crates/model-server/tests/s3/requirements.txt";
 
 /// What to run.
 #[derive(clap::Args)]
@@ -19,12 +25,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     // End-to-end tests start the real programs from the target folder.
     command::run(cargo().args(["build", "--workspace", "--bins"]))?;
     let servers = Servers::start()?;
+    let s3 = python_environment(Path::new(S3_REQUIREMENTS))?;
     command::run(
         runner()
             .args(selection(options.package.as_deref()))
             .args(&options.rest)
             .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
-            .env("FCS_TEST_REDIS_URL", &servers.redis_url),
+            .env("FCS_TEST_REDIS_URL", &servers.redis_url)
+            .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server")),
     )
 }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::cli::Global;
 use crate::client::Clients;
-use crate::commands::model::read_trust;
+use crate::commands::model::{open_registry, read_trust};
 use crate::embedded::default_ports_are_free;
 use crate::endpoints::Endpoints;
 use crate::exit::CliError;
@@ -32,7 +32,7 @@ struct Finding {
 
 /// Runs every check.
 pub(crate) async fn run(global: &Global) -> anyhow::Result<()> {
-    let mut findings = vec![packages(global), data_dir(&global.data_dir)];
+    let mut findings = vec![packages(global).await, data_dir(&global.data_dir)];
     findings.extend(services(global).await?);
     print(global.output, &findings, |findings| {
         let rows = findings.iter().map(|finding| {
@@ -71,7 +71,7 @@ fn bad(check: &'static str, found: impl Into<String>, fix: impl Into<String>) ->
     }
 }
 
-fn packages(global: &Global) -> Finding {
+async fn packages(global: &Global) -> Finding {
     const CHECK: &str = "model packages";
     let trust = match read_trust(global) {
         Ok(trust) => trust,
@@ -83,12 +83,19 @@ fn packages(global: &Global) -> Finding {
             );
         }
     };
-    let models = match package::list(&global.models_dir) {
-        Ok(models) => models,
-        Err(error) => return bad(CHECK, describe(&error), "make the folder readable"),
+    let listed = match open_registry(global, None) {
+        Ok(registry) => match registry.list().await {
+            Ok(models) => Ok((registry, models)),
+            Err(error) => Err(describe(&error)),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    let (registry, models) = match listed {
+        Ok(listed) => listed,
+        Err(error) => return bad(CHECK, error, "make the folder readable"),
     };
     for model in &models {
-        if let Err(error) = package::load(&global.models_dir, model, &trust) {
+        if let Err(error) = package::load(&registry, model, &trust).await {
             let fix = "restore the package from its source; an altered one is never loaded";
             return bad(CHECK, format!("{model}: {}", describe(&error)), fix);
         }

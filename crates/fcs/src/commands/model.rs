@@ -7,6 +7,7 @@ use fcs_decision::manifest::{Condition, Feature, FeatureKind, Manifest, MissingR
 use fcs_decision::trust::TrustPolicy;
 use model_server::app::models::describe;
 use model_server::app::package;
+use model_server::registry::{Registry, S3Settings};
 use serde::Serialize;
 
 use crate::cli::{Format, Global, ModelCommand};
@@ -15,9 +16,9 @@ use crate::exit::CliError;
 use crate::output::{print, table};
 
 /// Runs one of the commands.
-pub(crate) fn run(global: &Global, command: &ModelCommand) -> anyhow::Result<()> {
+pub(crate) async fn run(global: &Global, command: &ModelCommand) -> anyhow::Result<()> {
     match command {
-        ModelCommand::Verify { model } => verify(global, model.as_deref()),
+        ModelCommand::Verify { model } => verify(global, model.as_deref()).await,
         ModelCommand::Inspect { model } => inspect(global, &parse(model)?),
     }
 }
@@ -33,17 +34,17 @@ struct Verified {
     problem: Option<String>,
 }
 
-fn verify(global: &Global, model: Option<&str>) -> anyhow::Result<()> {
+async fn verify(global: &Global, model: Option<&str>) -> anyhow::Result<()> {
     let trust = read_trust(global)?;
+    let registry = open_registry(global, None)?;
     let models = match model {
         Some(model) => vec![parse(model)?],
-        None => package::list(&global.models_dir)
-            .map_err(|error| CliError::NotFound(describe(&error)))?,
+        None => registry.list().await?,
     };
-    let verified: Vec<Verified> = models
-        .iter()
-        .map(|model| verify_one(global, model, &trust))
-        .collect();
+    let mut verified = Vec::with_capacity(models.len());
+    for model in &models {
+        verified.push(verify_one(&registry, model, &trust).await);
+    }
     print(global.output, &verified, |verified| {
         let rows = verified.iter().map(|model| {
             vec![
@@ -78,9 +79,17 @@ pub(crate) fn read_trust(global: &Global) -> anyhow::Result<TrustPolicy> {
     Ok(TrustPolicy::parse(&text)?)
 }
 
-fn verify_one(global: &Global, model: &ModelVersion, trust: &TrustPolicy) -> Verified {
+/// The registry that a command names; the default is the models folder.
+pub(crate) fn open_registry(global: &Global, location: Option<&str>) -> anyhow::Result<Registry> {
+    let default = global.models_dir.to_string_lossy();
+    let location = location.unwrap_or(&default);
+    let opened = Registry::open(location, &S3Settings::default());
+    opened.map_err(|error| CliError::NotFound(error.to_string()).into())
+}
+
+async fn verify_one(registry: &Registry, model: &ModelVersion, trust: &TrustPolicy) -> Verified {
     let start = Instant::now();
-    let loaded = package::load(&global.models_dir, model, trust);
+    let loaded = package::load(registry, model, trust).await;
     let seconds = start.elapsed().as_secs_f64();
     let model = model.clone();
     match loaded {

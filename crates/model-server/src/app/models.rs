@@ -1,13 +1,15 @@
 //! The models in memory.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion};
 use fcs_decision::trust::TrustPolicy;
 
+use tokio::runtime::Handle;
+
 use super::package::{self, LoadedModel, PackageError};
+use crate::registry::{Registry, RegistryError};
 
 /// What the server knows of one package.
 #[derive(Clone)]
@@ -20,17 +22,17 @@ pub enum ModelState {
     Refused(String),
 }
 
-/// Loads packages from a folder registry and keeps them.
+/// Loads packages from a registry and keeps them.
 pub struct Models {
-    registry: PathBuf,
+    registry: Registry,
     trust: TrustPolicy,
     loaded: RwLock<BTreeMap<ModelVersion, Arc<LoadedModel>>>,
     refused: RwLock<BTreeMap<ModelVersion, String>>,
 }
 
 impl Models {
-    /// Serves packages below `registry` that a key of `trust` signed.
-    pub fn new(registry: PathBuf, trust: TrustPolicy) -> Self {
+    /// Serves packages of `registry` that a key of `trust` signed.
+    pub fn new(registry: Registry, trust: TrustPolicy) -> Self {
         Self {
             registry,
             trust,
@@ -41,15 +43,17 @@ impl Models {
 
     /// Verifies and loads a package; one that is loaded already stays as it is, for versions are immutable.
     ///
-    /// Reads files and computes for up to a second: call it from a blocking thread.
+    /// Reads the registry and computes for up to seconds: call it from a blocking thread of the runtime.
     ///
     /// # Errors
-    /// `NotFound`, or `FailedPrecondition` with the check that failed.
+    /// `NotFound`, `Unavailable` when the registry cannot be read, or `FailedPrecondition` with the check that
+    /// failed.
     pub fn load(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
         if let Some(loaded) = self.get(model) {
             return Ok(loaded);
         }
-        match package::load(&self.registry, model, &self.trust) {
+        let loading = package::load(&self.registry, model, &self.trust);
+        match Handle::current().block_on(loading) {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);
                 write(&self.refused).remove(model);
@@ -78,19 +82,14 @@ impl Models {
             .len()
     }
 
-    /// Every package of the registry with its state.
+    /// Every package of the registry with its state. Call it from a blocking thread of the runtime.
     ///
     /// # Errors
     /// `Unavailable` when the registry cannot be listed.
     pub fn list(&self) -> Result<Vec<(ModelVersion, ModelState)>, ApiError> {
-        let models = package::list(&self.registry).map_err(|error| {
-            tracing::error!(error = %describe(&error), "the registry cannot be listed");
-            ApiError::new(
-                ErrorCode::Unavailable,
-                "REGISTRY_UNREADABLE",
-                "the model registry cannot be listed",
-            )
-        })?;
+        let models = Handle::current()
+            .block_on(self.registry.list())
+            .map_err(|error| unreadable(&error))?;
         Ok(models
             .into_iter()
             .map(|model| (model.clone(), self.state(&model)))
@@ -109,6 +108,9 @@ impl Models {
     }
 
     fn refuse(&self, model: &ModelVersion, error: &PackageError) -> ApiError {
+        if let PackageError::Registry(error) = error {
+            return unreadable(error);
+        }
         let reason = describe(error);
         if matches!(error, PackageError::NotFound { .. }) {
             return ApiError::not_found("MODEL_NOT_FOUND", reason);
@@ -121,6 +123,16 @@ impl Models {
             format!("the package {model} was refused: {reason}"),
         )
     }
+}
+
+/// The registry's fault says nothing about a package.
+fn unreadable(error: &RegistryError) -> ApiError {
+    tracing::error!(error = %describe(error), "the registry cannot be read");
+    ApiError::new(
+        ErrorCode::Unavailable,
+        "REGISTRY_UNREADABLE",
+        "the model registry cannot be read",
+    )
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {

@@ -4,13 +4,13 @@ use csv::{Reader, StringRecord};
 use fcs_decision::manifest::Manifest;
 
 /// A row with the margin that the training library gave it.
-pub(crate) struct GoldenRow {
+pub struct GoldenRow {
     /// One value per feature, NaN for missing.
-    pub(crate) values: Vec<f64>,
+    pub values: Vec<f64>,
     /// The training library's own margin.
-    pub(crate) margin: f64,
+    pub margin: f64,
     /// The probability that belongs to it.
-    pub(crate) probability: f64,
+    pub probability: f64,
 }
 
 /// What is wrong with a file of rows.

@@ -38,7 +38,7 @@ fn real_settings() -> ModelServerSettings {
     let registry = real_registry();
     ModelServerSettings {
         trust_policy: registry.join("trust.toml"),
-        registry,
+        registry: registry.to_str().unwrap().to_owned(),
         ..ModelServerSettings::default()
     }
 }
@@ -154,7 +154,7 @@ async fn refuses_an_altered_package_and_says_why() {
     let copy = Copy::new();
     copy.edit("model.txt", |text| text + "\n");
     let settings = ModelServerSettings {
-        registry: copy.registry().to_path_buf(),
+        registry: copy.registry().to_str().unwrap().to_owned(),
         ..real_settings()
     };
     let mut server = serve(settings).await;

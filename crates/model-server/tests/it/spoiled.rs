@@ -10,6 +10,15 @@ use fcs_decision::manifest::sha256;
 use fcs_decision::trust::TrustPolicy;
 use tempfile::TempDir;
 
+/// Runs a future that needs no timer.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
 /// Folder of the real packages.
 pub(crate) fn real_registry() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")

@@ -1,0 +1,91 @@
+//! Whether a signed package works: it scores as its training library did, and its attributions add up.
+
+use fcs_decision::manifest::{FileRole, Manifest};
+use fcs_forest::{Attributor, Format, Model};
+
+use super::{LoadedModel, PackageError, SignedPackage};
+use crate::app::rows::{GoldenRow, RowsError, read_golden, read_reference};
+
+/// Largest relative difference between a golden margin or probability and ours.
+const GOLDEN_TOLERANCE: f64 = 1e-12;
+/// Largest difference between base + contributions and the margin.
+const ADDITIVITY_TOLERANCE: f64 = 1e-9;
+
+/// A model that passed every check, with the rows that came with it.
+pub struct Checked {
+    /// The model.
+    pub model: LoadedModel,
+    /// The reference population: rows of one number per feature, NaN for missing.
+    pub references: Vec<Vec<f64>>,
+    /// The golden rows.
+    pub golden: Vec<GoldenRow>,
+}
+
+/// Parses the files of a package and makes the model prove itself on the golden rows.
+///
+/// # Errors
+/// [`PackageError`] names the first check that failed.
+pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
+    let manifest = &package.manifest;
+    let forest = read_model(package)?;
+    let declared = manifest.features.iter().map(|feature| &feature.name);
+    if !forest.feature_names().iter().eq(declared) {
+        return Err(PackageError::Features);
+    }
+    let references = rows(package, FileRole::Reference, read_reference)?;
+    let attributor = Attributor::new(&forest, &references).map_err(PackageError::Attribution)?;
+    let golden = rows(package, FileRole::Golden, read_golden)?;
+    let model = LoadedModel {
+        manifest: manifest.clone(),
+        manifest_bytes: package.manifest_bytes.clone(),
+        signature: package.signature.clone(),
+        forest,
+        attributor,
+    };
+    reproduce_golden_rows(&model, &golden)?;
+    Ok(Checked {
+        model,
+        references,
+        golden,
+    })
+}
+
+/// The one place that hands a model file to its reader.
+fn read_model(package: &SignedPackage) -> Result<Model, PackageError> {
+    Model::read(package.file(FileRole::Model), Format::LightGbmText).map_err(PackageError::Model)
+}
+
+fn rows<T>(
+    package: &SignedPackage,
+    role: FileRole,
+    parse: fn(&[u8], &Manifest) -> Result<Vec<T>, RowsError>,
+) -> Result<Vec<T>, PackageError> {
+    parse(package.file(role), &package.manifest).map_err(|source| PackageError::Rows {
+        file: package.manifest.file(role).path.clone(),
+        source,
+    })
+}
+
+fn reproduce_golden_rows(model: &LoadedModel, golden: &[GoldenRow]) -> Result<(), PackageError> {
+    for (position, golden) in golden.iter().enumerate() {
+        let row = position + 1;
+        let margin = model.forest.margin(&golden.values);
+        let probability = model.forest.probability(margin);
+        for (found, expected) in [(margin, golden.margin), (probability, golden.probability)] {
+            let distance = (found - expected).abs();
+            if distance.is_nan() || distance > GOLDEN_TOLERANCE * expected.abs() {
+                return Err(PackageError::Golden {
+                    row,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let sum: f64 = model.attributor.contributions(&golden.values).iter().sum();
+        let difference = (model.attributor.base_margin() + sum - margin).abs();
+        if difference.is_nan() || difference > ADDITIVITY_TOLERANCE {
+            return Err(PackageError::Additivity { row, difference });
+        }
+    }
+    Ok(())
+}
