@@ -1,55 +1,44 @@
-//! Who may sign a model package, and the check of a signature.
+//! Who may sign a model package, and the check of its signatures.
 
-use std::collections::BTreeMap;
+mod policy;
+mod signature;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::{BTreeMap, BTreeSet};
+
 use ed25519_dalek::{Signature, VerifyingKey};
-use fcs_core::{Digest, ModelVersion};
-use serde::Deserialize;
+use fcs_core::{Digest, UnixMicros};
 
 use crate::manifest::sha256;
 
-/// The keys that may sign packages.
+pub use signature::{DetachedSignature, SIGNATURES_MAX};
+
+/// The keys that may sign packages, and how many of them must.
 #[derive(Debug, Clone)]
 pub struct TrustPolicy {
     keys: BTreeMap<String, TrustedKey>,
+    required_signatures: usize,
 }
 
 #[derive(Debug, Clone)]
 struct TrustedKey {
     public_key: VerifyingKey,
-    models: Vec<String>,
+    models: KeyModels,
+    not_before: Option<UnixMicros>,
+    not_after: Option<UnixMicros>,
+    revoked: Option<Revocation>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyDocument {
-    keys: Vec<KeyTable>,
+#[derive(Debug, Clone)]
+enum KeyModels {
+    All,
+    Named(Vec<String>),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyTable {
-    key_id: String,
-    public_key: String,
-    models: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignatureDocument {
-    key_id: String,
-    signature: String,
-}
-
-/// A detached Ed25519 signature (RFC 8032) over the exact bytes of a manifest.
+/// Why and when a key was withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetachedSignature {
-    /// Identifier of the key in the trust policy.
-    pub key_id: String,
-    /// The signature.
-    pub signature: [u8; 64],
+struct Revocation {
+    at: UnixMicros,
+    reason: String,
 }
 
 /// Why a package is not trusted.
@@ -81,6 +70,32 @@ pub enum TrustError {
         /// The model.
         model_name: String,
     },
+    /// The key was withdrawn.
+    #[error("key {key_id:?} was revoked at {at}: {reason}")]
+    KeyRevoked {
+        /// The key that the signature names.
+        key_id: String,
+        /// When it was withdrawn.
+        at: UnixMicros,
+        /// Why.
+        reason: String,
+    },
+    /// The key is not valid yet.
+    #[error("key {key_id:?} is not valid before {not_before}")]
+    KeyNotYetValid {
+        /// The key that the signature names.
+        key_id: String,
+        /// From when on it is.
+        not_before: UnixMicros,
+    },
+    /// The key is not valid any more.
+    #[error("key {key_id:?} expired at {not_after}; have the package signed by a valid key")]
+    KeyExpired {
+        /// The key that the signature names.
+        key_id: String,
+        /// Until when it was.
+        not_after: UnixMicros,
+    },
     /// The signature does not belong to these bytes.
     #[error(
         "the signature of key {key_id:?} does not match the manifest (SHA-256 {manifest_digest})"
@@ -91,113 +106,130 @@ pub enum TrustError {
         /// Digest of the bytes that were checked.
         manifest_digest: Digest,
     },
+    /// Fewer keys than required vouch for the package.
+    #[error(
+        "{valid} of {required} required signatures are valid{}",
+        listed(problems)
+    )]
+    TooFewSignatures {
+        /// How many the policy asks for.
+        required: usize,
+        /// How many there are.
+        valid: usize,
+        /// What is wrong with the others.
+        problems: Vec<TrustError>,
+    },
+}
+
+/// Each problem after a separator.
+fn listed(problems: &[TrustError]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str("; ");
+        text.push_str(&problem.to_string());
+    }
+    text
 }
 
 impl TrustPolicy {
-    /// Reads a trust policy in TOML: `[[keys]]` with `key_id`, `public_key` (base64 of 32 bytes) and `models`, the
-    /// names of the models that the key may sign.
+    /// Checks at a moment that enough keys which may sign `model_name` signed exactly these bytes (Ed25519, RFC
+    /// 8032, with the strict rules that refuse malleable signatures and weak keys).
+    ///
+    /// A key's dates are held against the moment of this check, not of the signing, which nobody can prove: a package
+    /// whose keys have expired or are revoked is not trusted any more. A signature by an unknown, expired or revoked
+    /// key does not count, so that packages can carry old and new keys while keys rotate; a signature that a known
+    /// key did not make is a sign of tampering, and nothing then counts.
     ///
     /// # Errors
-    /// [`TrustError::InvalidPolicy`] with every problem.
-    pub fn parse(text: &str) -> Result<Self, TrustError> {
-        let document: PolicyDocument = toml::from_str(text).map_err(|error| {
-            let problem = error.to_string().trim_end().to_owned();
-            TrustError::InvalidPolicy {
-                problems: vec![problem],
-            }
-        })?;
+    /// What is wrong with the one signature, or [`TrustError::TooFewSignatures`] with what is wrong with each.
+    pub fn verify(
+        &self,
+        manifest_bytes: &[u8],
+        signatures: &[DetachedSignature],
+        model_name: &str,
+        at: UnixMicros,
+    ) -> Result<(), TrustError> {
+        let mut valid = BTreeSet::new();
         let mut problems = Vec::new();
-        let mut keys = BTreeMap::new();
-        for (index, table) in document.keys.into_iter().enumerate() {
-            let path = format!("keys[{index}]");
-            let key = trusted_key(&path, &table, &mut problems);
-            if table.key_id.trim().is_empty() {
-                problems.push(format!("{path}.key_id: must not be empty"));
-            }
-            if keys.insert(table.key_id, key).is_some() {
-                problems.push(format!("{path}.key_id: occurs twice"));
+        for signature in signatures.iter().take(SIGNATURES_MAX) {
+            match self.verify_one(manifest_bytes, signature, model_name, at) {
+                Ok(()) => {
+                    valid.insert(&signature.key_id);
+                }
+                Err(error @ TrustError::BadSignature { .. }) => return Err(error),
+                Err(error) => problems.push(error),
             }
         }
-        if keys.is_empty() {
-            problems.push("keys: must hold at least one key".to_owned());
+        let required = self.required_signatures;
+        if valid.len() >= required {
+            return Ok(());
         }
-        let keys = keys
-            .into_iter()
-            .map(|(key_id, key)| Some((key_id, key?)))
-            .collect();
-        match keys {
-            Some(keys) if problems.is_empty() => Ok(Self { keys }),
-            _ => Err(TrustError::InvalidPolicy { problems }),
+        if required == 1 && problems.len() == 1 {
+            return Err(problems.remove(0));
         }
+        Err(TrustError::TooFewSignatures {
+            required,
+            valid: valid.len(),
+            problems,
+        })
     }
 
-    /// Checks that a key which may sign `model_name` signed exactly these bytes (Ed25519, RFC 8032, with the strict
-    /// rules that refuse malleable signatures and weak keys).
-    pub fn verify(
+    /// How many keys must sign a package.
+    pub fn required_signatures(&self) -> usize {
+        self.required_signatures
+    }
+
+    /// The identifier of a public key (32 bytes), when the policy holds it.
+    pub fn key_id_of(&self, public_key: &[u8; 32]) -> Option<&str> {
+        self.keys
+            .iter()
+            .find(|(_, key)| key.public_key.as_bytes() == public_key)
+            .map(|(key_id, _)| key_id.as_str())
+    }
+
+    fn verify_one(
         &self,
         manifest_bytes: &[u8],
         signature: &DetachedSignature,
         model_name: &str,
+        at: UnixMicros,
     ) -> Result<(), TrustError> {
         let key_id = signature.key_id.clone();
         let Some(key) = self.keys.get(&key_id) else {
             return Err(TrustError::UnknownKey { key_id });
         };
-        if !key.models.iter().any(|name| name == model_name) {
+        key.public_key
+            .verify_strict(manifest_bytes, &Signature::from_bytes(&signature.signature))
+            .map_err(|_| TrustError::BadSignature {
+                key_id: key_id.clone(),
+                manifest_digest: sha256(manifest_bytes),
+            })?;
+        key.vouches(key_id, model_name, at)
+    }
+}
+
+impl TrustedKey {
+    /// Whether a good signature of this key counts for a model at a moment.
+    fn vouches(&self, key_id: String, model_name: &str, at: UnixMicros) -> Result<(), TrustError> {
+        if let KeyModels::Named(names) = &self.models
+            && !names.iter().any(|name| name == model_name)
+        {
             return Err(TrustError::KeyNotAllowed {
                 key_id,
                 model_name: model_name.to_owned(),
             });
         }
-        key.public_key
-            .verify_strict(manifest_bytes, &Signature::from_bytes(&signature.signature))
-            .map_err(|_| TrustError::BadSignature {
-                key_id,
-                manifest_digest: sha256(manifest_bytes),
-            })
-    }
-}
-
-fn trusted_key(path: &str, table: &KeyTable, problems: &mut Vec<String>) -> Option<TrustedKey> {
-    if table.models.is_empty() {
-        problems.push(format!("{path}.models: must name at least one model"));
-    }
-    for (index, name) in table.models.iter().enumerate() {
-        if ModelVersion::new(name, "1").is_err() {
-            problems.push(format!(
-                "{path}.models[{index}]: {name:?} is not a model name"
-            ));
+        if let Some(Revocation { at, reason }) = self.revoked.clone() {
+            return Err(TrustError::KeyRevoked { key_id, at, reason });
         }
-    }
-    let public_key = decode(&table.public_key)
-        .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
-        .filter(|key| !key.is_weak());
-    if public_key.is_none() {
-        problems.push(format!(
-            "{path}.public_key: must be an Ed25519 key, 32 bytes in base64"
-        ));
-    }
-    Some(TrustedKey {
-        public_key: public_key?,
-        models: table.models.clone(),
-    })
-}
-
-fn decode<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
-    BASE64.decode(text).ok()?.try_into().ok()
-}
-
-impl DetachedSignature {
-    /// Reads a signature file: `{"key_id": ..., "signature": ...}`, the signature being 64 bytes in base64.
-    pub fn parse(json: &[u8]) -> Result<Self, TrustError> {
-        let invalid = |problem: String| TrustError::InvalidSignatureFile { problem };
-        let document: SignatureDocument =
-            serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
-        let signature = decode(&document.signature)
-            .ok_or_else(|| invalid("signature: must be 64 bytes in base64".to_owned()))?;
-        Ok(Self {
-            key_id: document.key_id,
-            signature,
-        })
+        match (self.not_before, self.not_after) {
+            (Some(not_before), _) if at < not_before => {
+                Err(TrustError::KeyNotYetValid { key_id, not_before })
+            }
+            (_, Some(not_after)) if at >= not_after => {
+                Err(TrustError::KeyExpired { key_id, not_after })
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Readers of what comes with a model, and of decision records.
 
+use fcs_core::UnixMicros;
 use fcs_decision::manifest::{FileRole, Manifest, sha256};
 use fcs_decision::record::DecisionRecord;
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
@@ -30,14 +31,19 @@ pub(crate) fn trust_policy(bytes: &[u8]) {
             key_id: "demo-publisher-2026".to_owned(),
             signature: [0; 64],
         };
-        assert!(policy.verify(bytes, &signature, "taiwan-default").is_err());
+        let refused = policy.verify(bytes, &[signature], "taiwan-default", UnixMicros(0));
+        assert!(refused.is_err());
     }
 }
 
-/// A signature that was read names its key as the file does.
+/// Signatures that were read name their keys as the file does, and are written as they were read.
 pub(crate) fn detached_signature(bytes: &[u8]) {
-    if let Ok(signature) = DetachedSignature::parse(bytes) {
-        assert!(signature.key_id.len() < bytes.len());
+    if let Ok(signatures) = DetachedSignature::parse_file(bytes) {
+        let names: usize = signatures.iter().map(|it| it.key_id.len()).sum();
+        assert!(names < bytes.len());
+        let text = DetachedSignature::file_text(&signatures);
+        let again = DetachedSignature::parse_file(text.as_bytes());
+        assert_eq!(again.as_ref(), Ok(&signatures));
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Violation};
+use fcs_decision::trust::DetachedSignature;
 use fcs_proto::model::v1::model_service_server::ModelService;
 use fcs_proto::model::v1::{
-    GetModelRequest, GetModelResponse, ListModelsRequest, ListModelsResponse, LoadModelRequest,
-    LoadModelResponse, ModelRef, ModelState as WireState, ModelStatus, RowScore as WireScore,
-    ScoreRequest, ScoreResponse,
+    DetachedSignature as WireSignature, GetModelRequest, GetModelResponse, ListModelsRequest,
+    ListModelsResponse, LoadModelRequest, LoadModelResponse, ModelRef, ModelState as WireState,
+    ModelStatus, RowScore as WireScore, ScoreRequest, ScoreResponse,
 };
 use fcs_service::grpc::status;
 use tokio::sync::Semaphore;
@@ -61,8 +62,9 @@ impl ModelService for Grpc {
         Ok(Response::new(GetModelResponse {
             model: Some(model_ref(&loaded)),
             manifest: loaded.manifest_bytes.clone(),
-            signature: loaded.signature.signature.to_vec(),
-            key_id: loaded.signature.key_id.clone(),
+            signature: loaded.signatures[0].signature.to_vec(),
+            key_id: loaded.signatures[0].key_id.clone(),
+            signatures: loaded.signatures.iter().map(wire_signature).collect(),
         }))
     }
 
@@ -224,6 +226,13 @@ fn wire_ref(model: &ModelVersion, manifest_digest: String) -> ModelRef {
         name: model.name().into(),
         version: model.version().into(),
         manifest_digest,
+    }
+}
+
+fn wire_signature(signature: &DetachedSignature) -> WireSignature {
+    WireSignature {
+        key_id: signature.key_id.clone(),
+        signature: signature.signature.to_vec(),
     }
 }
 

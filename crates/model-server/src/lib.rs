@@ -46,7 +46,7 @@ impl Service for ModelServer {
         let settings = &ctx.settings.service;
         let trust = read_trust(settings).await?;
         let registry = Registry::open(&settings.registry, &settings.s3)?;
-        let models = Arc::new(Models::new(registry, trust));
+        let models = Arc::new(Models::new(registry, trust, Arc::clone(&ctx.clock)));
         let metrics = Metrics::register(&ctx.metrics);
         preload(&models, &settings.preload).await?;
         metrics

@@ -97,7 +97,7 @@ async fn wire(
     metrics.register(&ctx.metrics);
     let cache = Cache::connect(&ctx.settings.redis, "fcs:gateway:decision");
     cache.register(&ctx.metrics);
-    let catalog = Arc::new(Catalog::new(models, trust));
+    let catalog = Arc::new(Catalog::new(models, trust, Arc::clone(&ctx.clock)));
     let traffic =
         TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone()).await?;
     let traffic = Arc::new(traffic);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use fcs_core::UnixMicros;
 use fcs_decision::decision::PROBABILITY_TOLERANCE;
 use fcs_decision::manifest::{FileRole, Manifest, sha256};
 use fcs_decision::trust::{DetachedSignature, TrustError, TrustPolicy};
@@ -40,10 +41,14 @@ fn signatures_verify_and_altered_manifests_do_not() {
     for name in PACKAGES {
         let mut bytes = manifest_bytes(name);
         let file = fs::read(package(name).join("model.toml.sig")).unwrap();
-        let signature = DetachedSignature::parse(&file).unwrap();
-        assert_eq!(trust.verify(&bytes, &signature, name), Ok(()), "{name}");
+        let signature = DetachedSignature::parse_file(&file).unwrap();
+        assert_eq!(
+            trust.verify(&bytes, &signature, name, UnixMicros(0)),
+            Ok(()),
+            "{name}"
+        );
         bytes[0] ^= 1;
-        let altered = trust.verify(&bytes, &signature, name);
+        let altered = trust.verify(&bytes, &signature, name, UnixMicros(0));
         assert!(
             matches!(altered, Err(TrustError::BadSignature { .. })),
             "{name}"

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use fcs_core::UnixMicros;
 use fcs_decision::trust::{DetachedSignature, TrustError, TrustPolicy};
 
 struct Vector {
@@ -44,18 +45,43 @@ fn signature(key_id: &str, vector: &Vector) -> DetachedSignature {
         "{{\"key_id\": \"{key_id}\", \"signature\": \"{}\"}}",
         base64_of(vector.signature)
     );
-    DetachedSignature::parse(text.as_bytes()).unwrap()
+    DetachedSignature::parse_file(text.as_bytes())
+        .unwrap()
+        .remove(0)
+}
+
+fn verify(
+    policy: &TrustPolicy,
+    message: &[u8],
+    signatures: &[DetachedSignature],
+    model: &str,
+) -> Result<(), TrustError> {
+    policy.verify(message, signatures, model, at("2026-06-15T12:00:00Z"))
+}
+
+fn at(text: &str) -> UnixMicros {
+    UnixMicros::parse_rfc3339(text).unwrap()
 }
 
 #[test]
 fn accepts_the_published_signatures() {
     let [first, second] = &VECTORS;
     assert_eq!(
-        policy().verify(first.message, &signature("first", first), "card"),
+        verify(
+            &policy(),
+            first.message,
+            &[signature("first", first)],
+            "card"
+        ),
         Ok(())
     );
     assert_eq!(
-        policy().verify(second.message, &signature("second", second), "loan"),
+        verify(
+            &policy(),
+            second.message,
+            &[signature("second", second)],
+            "loan"
+        ),
         Ok(())
     );
 }
@@ -63,14 +89,24 @@ fn accepts_the_published_signatures() {
 #[test]
 fn refuses_unknown_keys_and_other_models() {
     let [first, _] = &VECTORS;
-    let unknown = policy().verify(first.message, &signature("third", first), "card");
+    let unknown = verify(
+        &policy(),
+        first.message,
+        &[signature("third", first)],
+        "card",
+    );
     assert_eq!(
         unknown,
         Err(TrustError::UnknownKey {
             key_id: "third".to_owned()
         })
     );
-    let not_allowed = policy().verify(first.message, &signature("first", first), "loan");
+    let not_allowed = verify(
+        &policy(),
+        first.message,
+        &[signature("first", first)],
+        "loan",
+    );
     let expected = TrustError::KeyNotAllowed {
         key_id: "first".to_owned(),
         model_name: "loan".to_owned(),
@@ -84,7 +120,7 @@ fn refuses_every_altered_bit_and_the_key_of_another() {
     let sound = signature("second", second);
     let refused = |message: &[u8], signature: &DetachedSignature| {
         matches!(
-            policy().verify(message, signature, "card"),
+            verify(&policy(), message, &[signature.clone()], "card"),
             Err(TrustError::BadSignature { .. })
         )
     };
@@ -135,11 +171,142 @@ fn refuses_broken_signature_files() {
         "{\"key_id\": \"a\", \"signature\": \"AAAA\"}",
         "{\"key_id\": \"a\", \"signature\": \"?\"}",
         "{\"key_id\": \"a\", \"signature\": \"\", \"algorithm\": \"none\"}",
+        "[]",
+        "[[]]",
     ] {
-        let result = DetachedSignature::parse(text.as_bytes());
+        let result = DetachedSignature::parse_file(text.as_bytes());
         assert!(
             matches!(result, Err(TrustError::InvalidSignatureFile { .. })),
             "{text}"
         );
     }
+}
+
+/// A policy of the first vector's key, which may sign every model, with further lines.
+fn policy_with(more: &str) -> Result<TrustPolicy, TrustError> {
+    TrustPolicy::parse(&format!(
+        "[[keys]]\nkey_id = \"first\"\npublic_key = \"{}\"\nmodels = [\"*\"]\n{more}\n",
+        base64_of(VECTORS[0].public_key)
+    ))
+}
+
+#[test]
+fn a_key_counts_from_its_first_to_before_its_last_moment() {
+    let dates = "not_before = \"2026-01-01T00:00:00Z\"\nnot_after = \"2027-01-01T00:00:00Z\"";
+    let policy = policy_with(dates).unwrap();
+    let [first, _] = &VECTORS;
+    let verify_at = |moment: &str| {
+        policy.verify(
+            first.message,
+            &[signature("first", first)],
+            "any-model",
+            at(moment),
+        )
+    };
+    assert_eq!(verify_at("2026-01-01T00:00:00Z"), Ok(()));
+    assert_eq!(verify_at("2026-12-31T23:59:59.999999Z"), Ok(()));
+    let too_early = verify_at("2025-12-31T23:59:59.999999Z");
+    assert!(matches!(too_early, Err(TrustError::KeyNotYetValid { .. })));
+    let too_late = verify_at("2027-01-01T00:00:00Z");
+    assert!(matches!(too_late, Err(TrustError::KeyExpired { .. })));
+}
+
+#[test]
+fn a_revoked_key_never_counts_whatever_its_dates() {
+    let revoked = "revoked = { at = \"2030-01-01T00:00:00Z\", reason = \"left the company\" }";
+    let [first, _] = &VECTORS;
+    let refused = verify(
+        &policy_with(revoked).unwrap(),
+        first.message,
+        &[signature("first", first)],
+        "card",
+    );
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "key \"first\" was revoked at 2030-01-01T00:00:00.000000Z: left the company"
+    );
+}
+
+#[test]
+fn signers_are_counted_by_key_and_a_forged_signature_spoils_all() {
+    let [first, second] = &VECTORS;
+    let text = |required: &str| {
+        let keys = [("first", first), ("second", second)].map(|(key_id, vector)| {
+            let public_key = base64_of(vector.public_key);
+            format!("[[keys]]\nkey_id = \"{key_id}\"\npublic_key = \"{public_key}\"\nmodels = [\"card\"]\n")
+        });
+        format!("{required}\n{}", keys.concat())
+    };
+    let two = TrustPolicy::parse(&text("required_signatures = 2")).unwrap();
+    let good = signature("first", first);
+    let stranger = signature("stranger", second);
+    assert_eq!(
+        verify(
+            &two,
+            first.message,
+            &[good.clone(), good.clone(), stranger.clone()],
+            "card"
+        ),
+        Err(TrustError::TooFewSignatures {
+            required: 2,
+            valid: 1,
+            problems: vec![TrustError::UnknownKey {
+                key_id: "stranger".to_owned()
+            }],
+        })
+    );
+    let one = TrustPolicy::parse(&text("")).unwrap();
+    assert_eq!(
+        verify(&one, first.message, &[stranger, good.clone()], "card"),
+        Ok(())
+    );
+    let forged = signature("second", second);
+    let refused = verify(&one, first.message, &[good, forged], "card");
+    assert!(matches!(refused, Err(TrustError::BadSignature { .. })));
+    let none = verify(&one, first.message, &[], "card");
+    assert!(matches!(
+        none,
+        Err(TrustError::TooFewSignatures { valid: 0, .. })
+    ));
+}
+
+#[test]
+fn refuses_policies_that_cannot_be_kept() {
+    let problem = |more: &str| policy_with(more).unwrap_err().to_string();
+    let same = format!(
+        "[[keys]]\nkey_id = \"alias\"\npublic_key = \"{}\"\nmodels = [\"card\", \"*\"]",
+        base64_of(VECTORS[0].public_key)
+    );
+    assert!(problem(&same).contains("keys[1].public_key: occurs twice"));
+    assert!(problem(&same).contains("keys[1].models[1]: \"*\" stands alone"));
+    assert!(problem("not_after = \"soon\"").contains("keys[0].not_after: expected an RFC 3339"));
+    let backwards = "not_before = \"2027-01-01T00:00:00Z\"\nnot_after = \"2026-01-01T00:00:00Z\"";
+    assert!(problem(backwards).contains("keys[0].not_after: must be after not_before"));
+    let silent = "revoked = { at = \"2026-01-01T00:00:00Z\", reason = \"\" }";
+    assert!(problem(silent).contains("keys[0].revoked.reason: must not be empty"));
+    for count in [0, 2, 17] {
+        let text = format!(
+            "required_signatures = {count}\n[[keys]]\nkey_id = \"a\"\npublic_key = \"{}\"\nmodels = [\"*\"]",
+            base64_of(VECTORS[0].public_key)
+        );
+        let refused = TrustPolicy::parse(&text).unwrap_err().to_string();
+        assert!(refused.contains("required_signatures: must"), "{refused}");
+    }
+}
+
+#[test]
+fn signature_files_are_written_as_they_are_read() {
+    let [first, second] = &VECTORS;
+    let both = [signature("first", first), signature("second", second)];
+    for signatures in [&both[..1], &both[..]] {
+        let text = DetachedSignature::file_text(signatures);
+        assert_eq!(
+            DetachedSignature::parse_file(text.as_bytes()).unwrap(),
+            signatures
+        );
+    }
+    assert!(DetachedSignature::file_text(&both[..1]).starts_with('{'));
+    let twice = [both[0].clone(), both[0].clone()];
+    let text = DetachedSignature::file_text(&twice);
+    assert!(DetachedSignature::parse_file(text.as_bytes()).is_err());
 }

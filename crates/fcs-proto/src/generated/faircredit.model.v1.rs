@@ -35,19 +35,32 @@ pub struct GetModelRequest {
     #[prost(message, optional, tag = "1")]
     pub model: ::core::option::Option<ModelRef>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetModelResponse {
     #[prost(message, optional, tag = "1")]
     pub model: ::core::option::Option<ModelRef>,
     /// The bytes of model.toml, exactly as they were signed.
     #[prost(bytes = "vec", tag = "2")]
     pub manifest: ::prost::alloc::vec::Vec<u8>,
-    /// Detached Ed25519 signature over `manifest`, 64 bytes.
+    /// The first of `signatures`, for readers that know only one.
     #[prost(bytes = "vec", tag = "3")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
-    /// Identifier of the signing key in the trust policy.
+    /// Its key.
     #[prost(string, tag = "4")]
     pub key_id: ::prost::alloc::string::String,
+    /// Every detached signature over `manifest`.
+    #[prost(message, repeated, tag = "5")]
+    pub signatures: ::prost::alloc::vec::Vec<DetachedSignature>,
+}
+/// An Ed25519 signature over the exact bytes of a manifest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DetachedSignature {
+    /// Identifier of the signing key in the trust policy.
+    #[prost(string, tag = "1")]
+    pub key_id: ::prost::alloc::string::String,
+    /// 64 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoadModelRequest {

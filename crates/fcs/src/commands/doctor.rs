@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use fcs_core::Clock as _;
 use fcs_proto::monitoring::v1::GetStatusRequest;
 use fcs_proto::scoring::v1::{GetTrafficRequest, ListDecisionsRequest};
+use fcs_service::SystemClock;
 use model_server::app::models::describe;
 use model_server::app::package;
 use serde::Serialize;
@@ -94,8 +96,9 @@ async fn packages(global: &Global) -> Finding {
         Ok(listed) => listed,
         Err(error) => return bad(CHECK, error, "make the folder readable"),
     };
+    let now = SystemClock.now();
     for model in &models {
-        if let Err(error) = package::load(&registry, model, &trust).await {
+        if let Err(error) = package::load(&registry, model, &trust, now).await {
             let fix = "restore the package from its source; an altered one is never loaded";
             return bad(CHECK, format!("{model}: {}", describe(&error)), fix);
         }

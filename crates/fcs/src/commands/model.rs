@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use fcs_core::ModelVersion;
+use fcs_core::{Clock as _, ModelVersion};
 use fcs_decision::manifest::{Condition, Feature, FeatureKind, Manifest, MissingRule};
-use fcs_decision::trust::TrustPolicy;
+use fcs_decision::trust::{DetachedSignature, TrustPolicy};
+use fcs_service::SystemClock;
 use model_server::app::models::describe;
 use model_server::app::package;
 use model_server::registry::{Registry, S3Settings};
@@ -89,7 +90,7 @@ pub(crate) fn open_registry(global: &Global, location: Option<&str>) -> anyhow::
 
 async fn verify_one(registry: &Registry, model: &ModelVersion, trust: &TrustPolicy) -> Verified {
     let start = Instant::now();
-    let loaded = package::load(registry, model, trust).await;
+    let loaded = package::load(registry, model, trust, SystemClock.now()).await;
     let seconds = start.elapsed().as_secs_f64();
     let model = model.clone();
     match loaded {
@@ -97,7 +98,7 @@ async fn verify_one(registry: &Registry, model: &ModelVersion, trust: &TrustPoli
             model,
             verified: true,
             manifest_digest: Some(loaded.manifest.digest().to_string()),
-            signed_by: Some(loaded.signature.key_id.clone()),
+            signed_by: Some(signers(&loaded.signatures)),
             trees: loaded.forest.tree_count(),
             seconds,
             problem: None,
@@ -112,6 +113,12 @@ async fn verify_one(registry: &Registry, model: &ModelVersion, trust: &TrustPoli
             problem: Some(describe(&error)),
         },
     }
+}
+
+/// The keys that a signature file names.
+fn signers(signatures: &[DetachedSignature]) -> String {
+    let names: Vec<&str> = signatures.iter().map(|it| it.key_id.as_str()).collect();
+    names.join(", ")
 }
 
 fn inspect(global: &Global, model: &ModelVersion) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion};
+use fcs_core::{ApiError, Clock, Digest, ErrorCode, ModelVersion};
 use fcs_decision::trust::TrustPolicy;
 
 use tokio::runtime::Handle;
@@ -26,16 +26,18 @@ pub enum ModelState {
 pub struct Models {
     registry: Registry,
     trust: TrustPolicy,
+    clock: Arc<dyn Clock>,
     loaded: RwLock<BTreeMap<ModelVersion, Arc<LoadedModel>>>,
     refused: RwLock<BTreeMap<ModelVersion, String>>,
 }
 
 impl Models {
     /// Serves packages of `registry` that a key of `trust` signed.
-    pub fn new(registry: Registry, trust: TrustPolicy) -> Self {
+    pub fn new(registry: Registry, trust: TrustPolicy, clock: Arc<dyn Clock>) -> Self {
         Self {
             registry,
             trust,
+            clock,
             loaded: RwLock::default(),
             refused: RwLock::default(),
         }
@@ -52,7 +54,7 @@ impl Models {
         if let Some(loaded) = self.get(model) {
             return Ok(loaded);
         }
-        let loading = package::load(&self.registry, model, &self.trust);
+        let loading = package::load(&self.registry, model, &self.trust, self.clock.now());
         match Handle::current().block_on(loading) {
             Ok(loaded) => {
                 let loaded = Arc::new(loaded);

@@ -6,7 +6,7 @@ mod check;
 mod error;
 mod signed;
 
-use fcs_core::ModelVersion;
+use fcs_core::{ModelVersion, UnixMicros};
 use fcs_decision::manifest::Manifest;
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 use fcs_forest::{Attributor, Model};
@@ -23,8 +23,8 @@ pub struct LoadedModel {
     pub manifest: Manifest,
     /// The manifest's bytes as they were signed.
     pub manifest_bytes: Vec<u8>,
-    /// The signature over them.
-    pub signature: DetachedSignature,
+    /// The signatures over them, at least one.
+    pub signatures: Vec<DetachedSignature>,
     /// The trees.
     pub forest: Model,
     /// Prepared attributions against the reference population.
@@ -38,7 +38,7 @@ impl LoadedModel {
     }
 }
 
-/// Reads and verifies a package of a registry.
+/// Reads and verifies a package of a registry; keys must be valid at the moment `at`.
 ///
 /// Computes for up to seconds after the last byte has come: keep it off the threads that answer requests.
 ///
@@ -48,8 +48,9 @@ pub async fn load(
     registry: &Registry,
     model: &ModelVersion,
     trust: &TrustPolicy,
+    at: UnixMicros,
 ) -> Result<LoadedModel, PackageError> {
-    let package = fetch(registry, model, trust).await?;
+    let package = fetch(registry, model, trust, at).await?;
     check(&package).map(|checked| checked.model)
 }
 
@@ -61,9 +62,10 @@ pub async fn fetch(
     registry: &Registry,
     model: &ModelVersion,
     trust: &TrustPolicy,
+    at: UnixMicros,
 ) -> Result<SignedPackage, PackageError> {
     let place = registry.package(model);
-    SignedPackage::read(&place, model, trust)
+    SignedPackage::read(&place, model, trust, at)
         .await?
         .ok_or_else(|| PackageError::NotFound {
             place: place.to_string(),

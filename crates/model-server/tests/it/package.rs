@@ -5,10 +5,11 @@ use std::path::Path;
 
 use fcs_core::ModelVersion;
 use fcs_decision::trust::TrustPolicy;
+use model_server::app::models::describe;
 use model_server::app::package::{self, LoadedModel, PackageError};
 use model_server::registry::{Registry, S3Settings};
 
-use crate::spoiled::{Copy, block_on, real_registry, real_trust};
+use crate::spoiled::{Copy, NOW, block_on, key_table, real_registry, real_trust};
 
 fn registry(folder: &Path) -> Registry {
     Registry::open(folder.to_str().unwrap(), &S3Settings::default()).unwrap()
@@ -19,7 +20,7 @@ fn load(
     model: &ModelVersion,
     trust: &TrustPolicy,
 ) -> Result<LoadedModel, PackageError> {
-    block_on(package::load(&registry(folder), model, trust))
+    block_on(package::load(&registry(folder), model, trust, NOW))
 }
 
 fn boston() -> ModelVersion {
@@ -191,4 +192,43 @@ fn a_reference_population_of_another_size_is_refused() {
         load_changed("reference.csv", shorter),
         Err(PackageError::Rows { .. })
     ));
+}
+
+/// What a trust policy of these tables says to a copy that these keys signed.
+fn load_trusting(key_ids: &[&str], policy: &str) -> Result<(), String> {
+    let copy = Copy::new();
+    copy.sign_as(key_ids);
+    let trust = TrustPolicy::parse(policy).unwrap();
+    load(copy.registry(), &boston(), &trust)
+        .map(drop)
+        .map_err(|error| describe(&error))
+}
+
+#[test]
+fn revoked_and_expired_keys_vouch_for_nothing() {
+    let revoked = "revoked = { at = \"2026-05-04T03:02:01Z\", reason = \"laptop stolen\" }";
+    let refused = load_trusting(&["old"], &key_table("old", revoked)).unwrap_err();
+    assert!(
+        refused.contains("revoked at 2026-05-04T03:02:01.000000Z: laptop stolen"),
+        "{refused}"
+    );
+    let expired = "not_after = \"2026-11-24T23:59:59Z\"";
+    let refused = load_trusting(&["old"], &key_table("old", expired)).unwrap_err();
+    assert!(refused.contains("expired at 2026-11-24"), "{refused}");
+    // The new key's signature beside the old one's carries the package over.
+    let both =
+        key_table("old", revoked) + &key_table("new", "not_before = \"2026-11-01T00:00:00Z\"");
+    assert_eq!(load_trusting(&["old", "new"], &both), Ok(()));
+}
+
+#[test]
+fn a_policy_may_ask_for_two_signatures() {
+    let two = format!(
+        "required_signatures = 2\n{}{}",
+        key_table("a", ""),
+        key_table("b", "")
+    );
+    assert_eq!(load_trusting(&["a", "b"], &two), Ok(()));
+    let refused = load_trusting(&["a"], &two).unwrap_err();
+    assert!(refused.contains("1 of 2 required signatures"), "{refused}");
 }

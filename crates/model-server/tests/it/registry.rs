@@ -8,7 +8,7 @@ use model_server::app::package::{self, PackageError, SignedPackage};
 use model_server::registry::{Created, PackagePlace, Registry, RegistryError, S3Settings};
 use tempfile::TempDir;
 
-use crate::spoiled::{Copy, block_on, real_registry, real_trust};
+use crate::spoiled::{Copy, NOW, block_on, real_registry, real_trust};
 
 const BUCKET: &str = "models";
 
@@ -52,7 +52,7 @@ fn bucket() -> Empty {
 
 async fn real_package() -> SignedPackage {
     let place = PackagePlace::folder(&real_registry().join("boston-hmda/1")).unwrap();
-    SignedPackage::read(&place, &boston(), &real_trust())
+    SignedPackage::read(&place, &boston(), &real_trust(), NOW)
         .await
         .unwrap()
         .unwrap()
@@ -77,12 +77,12 @@ async fn suite(registry: &Registry) {
 
     half_push(&place).await;
     assert_eq!(registry.list().await.unwrap(), []);
-    let refused = package::load(registry, &model, &trust).await;
+    let refused = package::load(registry, &model, &trust, NOW).await;
     assert!(matches!(refused, Err(PackageError::NotFound { .. })));
 
     assert_eq!(package.create(&place).await.unwrap(), Created::Written);
     assert_eq!(registry.list().await.unwrap(), std::slice::from_ref(&model));
-    let loaded = package::load(registry, &model, &trust).await.unwrap();
+    let loaded = package::load(registry, &model, &trust, NOW).await.unwrap();
     assert_eq!(loaded.manifest_bytes, package.manifest_bytes);
 
     let again = package.create(&place).await.unwrap();
@@ -90,7 +90,7 @@ async fn suite(registry: &Registry) {
     other_bytes_are_a_conflict(&place, &package).await;
     reads_are_bounded(&place).await;
     names_lead_nowhere_else(registry).await;
-    assert!(package::load(registry, &model, &trust).await.is_ok());
+    assert!(package::load(registry, &model, &trust, NOW).await.is_ok());
 }
 
 /// A push that breaks off after its first file: the second one is refused.
@@ -154,7 +154,7 @@ fn an_unreachable_bucket_is_an_error_of_the_registry() {
         ..S3Settings::default()
     };
     let registry = Registry::open("s3://models", &settings).unwrap();
-    let refused = block_on(package::load(&registry, &boston(), &real_trust()));
+    let refused = block_on(package::load(&registry, &boston(), &real_trust(), NOW));
     assert!(matches!(refused, Err(PackageError::Registry(_))));
     assert!(block_on(registry.list()).is_err());
 }
@@ -168,7 +168,12 @@ fn huge_files_are_refused_before_they_are_read() {
         .open(copy.path("golden.csv"));
     file.unwrap().set_len(1 << 40).unwrap();
     let registry = Registry::open(copy.registry().to_str().unwrap(), &S3Settings::default());
-    let refused = block_on(package::load(&registry.unwrap(), &boston(), &real_trust()));
+    let refused = block_on(package::load(
+        &registry.unwrap(),
+        &boston(),
+        &real_trust(),
+        NOW,
+    ));
     assert!(
         matches!(&refused, Err(PackageError::TooLarge(_))),
         "{:?}",

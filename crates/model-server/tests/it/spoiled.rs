@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer, SigningKey};
+use fcs_core::UnixMicros;
 use fcs_decision::manifest::sha256;
-use fcs_decision::trust::TrustPolicy;
+use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 use tempfile::TempDir;
+
+/// 2026-11-25T00:00:00Z.
+pub(crate) const NOW: UnixMicros = UnixMicros(1_795_564_800_000_000);
 
 /// Runs a future that needs no timer.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -72,15 +76,34 @@ impl Copy {
 
     /// Signs the manifest as it stands and returns a policy that trusts the signer.
     pub(crate) fn sign(&self) -> TrustPolicy {
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let signature = key.sign(&fs::read(self.path("model.toml")).unwrap());
-        let signature = STANDARD.encode(signature.to_bytes());
-        let document = format!(r#"{{"key_id": "test", "signature": "{signature}"}}"#);
-        fs::write(self.path("model.toml.sig"), document).unwrap();
-        let public_key = STANDARD.encode(key.verifying_key().as_bytes());
-        let policy = format!(
-            "[[keys]]\nkey_id = \"test\"\npublic_key = \"{public_key}\"\nmodels = [\"boston-hmda\"]\n"
-        );
-        TrustPolicy::parse(&policy).unwrap()
+        self.sign_as(&["test"]);
+        TrustPolicy::parse(&key_table("test", "")).unwrap()
     }
+
+    /// Signs the manifest as it stands by the test keys of these names.
+    pub(crate) fn sign_as(&self, key_ids: &[&str]) {
+        let manifest = fs::read(self.path("model.toml")).unwrap();
+        let sign = |key_id: &&str| DetachedSignature {
+            key_id: (*key_id).to_owned(),
+            signature: key(key_id).sign(&manifest).to_bytes(),
+        };
+        let signatures: Vec<_> = key_ids.iter().map(sign).collect();
+        let text = DetachedSignature::file_text(&signatures);
+        fs::write(self.path("model.toml.sig"), text).unwrap();
+    }
+}
+
+/// The test key of a name.
+fn key(key_id: &str) -> SigningKey {
+    let mut seed = [7; 32];
+    seed[..key_id.len()].copy_from_slice(key_id.as_bytes());
+    SigningKey::from_bytes(&seed)
+}
+
+/// The table of a test key in a trust policy, with further lines.
+pub(crate) fn key_table(key_id: &str, more: &str) -> String {
+    let public_key = STANDARD.encode(key(key_id).verifying_key().as_bytes());
+    format!(
+        "[[keys]]\nkey_id = \"{key_id}\"\npublic_key = \"{public_key}\"\nmodels = [\"boston-hmda\"]\n{more}\n"
+    )
 }

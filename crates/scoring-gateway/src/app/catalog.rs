@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion};
+use fcs_core::{ApiError, Clock, Digest, ErrorCode, ModelVersion};
 use fcs_decision::decision::ModelOutput;
 use fcs_decision::manifest::Manifest;
 use fcs_decision::trust::TrustPolicy;
@@ -19,15 +19,17 @@ const MANIFESTS_MAX: usize = 256;
 pub struct Catalog {
     models: Arc<dyn ModelPort>,
     trust: TrustPolicy,
+    clock: Arc<dyn Clock>,
     verified: RwLock<HashMap<Digest, Arc<Manifest>>>,
 }
 
 impl Catalog {
     /// An empty catalogue that believes only what this trust policy covers.
-    pub fn new(models: Arc<dyn ModelPort>, trust: TrustPolicy) -> Self {
+    pub fn new(models: Arc<dyn ModelPort>, trust: TrustPolicy, clock: Arc<dyn Clock>) -> Self {
         Self {
             models,
             trust,
+            clock,
             verified: RwLock::default(),
         }
     }
@@ -107,7 +109,12 @@ impl Catalog {
             ApiError::new(ErrorCode::FailedPrecondition, reason, message)
         };
         self.trust
-            .verify(&signed.manifest, &signed.signature, version.name())
+            .verify(
+                &signed.manifest,
+                &signed.signatures,
+                version.name(),
+                self.clock.now(),
+            )
             .map_err(|error| refuse("MODEL_NOT_TRUSTED", error.to_string()))?;
         let manifest = Manifest::parse(&signed.manifest)
             .map_err(|error| refuse("MODEL_MANIFEST_INVALID", error.to_string()))?;

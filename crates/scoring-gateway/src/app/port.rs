@@ -13,8 +13,8 @@ use super::traffic::PinnedModel;
 pub struct SignedManifest {
     /// The bytes of `model.toml`.
     pub manifest: Vec<u8>,
-    /// Detached signature over these bytes.
-    pub signature: DetachedSignature,
+    /// Detached signatures over these bytes.
+    pub signatures: Vec<DetachedSignature>,
 }
 
 /// The model server. Errors have the code of its answer; no answer is `Unavailable`.

@@ -8,7 +8,8 @@ use fcs_decision::decision::ModelOutput;
 use fcs_decision::trust::DetachedSignature;
 use fcs_proto::model::v1::model_service_client::ModelServiceClient;
 use fcs_proto::model::v1::{
-    GetModelRequest, ListModelsRequest, LoadModelRequest, Row, RowScore, ScoreRequest,
+    DetachedSignature as WireSignature, GetModelRequest, ListModelsRequest, LoadModelRequest, Row,
+    RowScore, ScoreRequest,
 };
 use fcs_service::grpc::{Deadline, api_error, channel, request};
 use tonic::Status;
@@ -58,17 +59,20 @@ impl ModelPort for ModelClient {
         let mut client = self.0.clone();
         let call = client.get_model(request(message, deadline));
         let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
-        let signature = answer
-            .signature
-            .try_into()
-            .map_err(|_| malformed("a signature of 64 bytes"))?;
-        let signature = DetachedSignature {
-            key_id: answer.key_id,
-            signature,
-        };
+        let mut signatures = answer.signatures;
+        if signatures.is_empty() {
+            // A model server of an earlier release names one signature only.
+            signatures.push(WireSignature {
+                key_id: answer.key_id,
+                signature: answer.signature,
+            });
+        }
         Ok(SignedManifest {
             manifest: answer.manifest,
-            signature,
+            signatures: signatures
+                .into_iter()
+                .map(detached_signature)
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -109,6 +113,16 @@ impl ModelPort for ModelClient {
         let call = client.list_models(request(ListModelsRequest {}, deadline));
         deadline.run(call).await?.map(drop).map_err(failure)
     }
+}
+
+fn detached_signature(signature: WireSignature) -> Result<DetachedSignature, ApiError> {
+    Ok(DetachedSignature {
+        key_id: signature.key_id,
+        signature: signature
+            .signature
+            .try_into()
+            .map_err(|_| malformed("a signature of 64 bytes"))?,
+    })
 }
 
 #[expect(

@@ -38,7 +38,7 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
     let model = LoadedModel {
         manifest: manifest.clone(),
         manifest_bytes: package.manifest_bytes.clone(),
-        signature: package.signature.clone(),
+        signatures: package.signatures.clone(),
         forest,
         attributor,
     };

@@ -29,7 +29,7 @@ pub enum PackageError {
     /// A file is larger than its kind may be.
     #[error("read the package")]
     TooLarge(#[source] RegistryError),
-    /// The signature is malformed, from an unknown key, or wrong.
+    /// The signatures are malformed, wrong, or not by enough keys that may sign now.
     #[error("verify the signature")]
     Signature(#[source] TrustError),
     /// The manifest breaks its schema.

@@ -1,8 +1,8 @@
-//! A package in memory whose signature and digests are verified.
+//! A package in memory whose signatures and digests are verified.
 
 use std::collections::BTreeMap;
 
-use fcs_core::ModelVersion;
+use fcs_core::{ModelVersion, UnixMicros};
 use fcs_decision::manifest::{FileEntry, FileRole, MANIFEST_SIZE_MAX, Manifest, sha256};
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 
@@ -19,14 +19,14 @@ pub struct SignedPackage {
     pub manifest: Manifest,
     /// The manifest's bytes.
     pub manifest_bytes: Vec<u8>,
-    /// The signature over them.
-    pub signature: DetachedSignature,
+    /// The signatures over them, at least one.
+    pub signatures: Vec<DetachedSignature>,
     signature_bytes: Vec<u8>,
     files: BTreeMap<FileRole, Vec<u8>>,
 }
 
 impl SignedPackage {
-    /// Reads the package of a model: the signature is verified before the manifest is parsed, and each file's digest before it
+    /// Reads the package of a model: the signatures are verified, with keys that are valid at the moment `at`, before the manifest is parsed, and each file's digest before it
     /// is kept. `None` when there is no manifest, which is also how a half-written version looks.
     ///
     /// # Errors
@@ -35,16 +35,17 @@ impl SignedPackage {
         place: &PackagePlace,
         model: &ModelVersion,
         trust: &TrustPolicy,
+        at: UnixMicros,
     ) -> Result<Option<Self>, PackageError> {
         let Some(manifest_bytes) = place.read(MANIFEST_FILE, MANIFEST_SIZE_MAX as u64).await?
         else {
             return Ok(None);
         };
         let signature_bytes = required(place, SIGNATURE_FILE, SIGNATURE_BYTES_MAX).await?;
-        let signature =
-            DetachedSignature::parse(&signature_bytes).map_err(PackageError::Signature)?;
+        let signatures =
+            DetachedSignature::parse_file(&signature_bytes).map_err(PackageError::Signature)?;
         trust
-            .verify(&manifest_bytes, &signature, model.name())
+            .verify(&manifest_bytes, &signatures, model.name(), at)
             .map_err(PackageError::Signature)?;
         let manifest = Manifest::parse(&manifest_bytes).map_err(PackageError::Manifest)?;
         if manifest.model_version() != model {
@@ -60,7 +61,7 @@ impl SignedPackage {
         Ok(Some(Self {
             manifest,
             manifest_bytes,
-            signature,
+            signatures,
             signature_bytes,
             files,
         }))

@@ -75,7 +75,12 @@ impl Gateway {
     ) -> (Self, Writer) {
         let models = Arc::new(FakeModels::default());
         let trust = TrustPolicy::parse(&package::trust_policy()).unwrap();
-        let catalog = Arc::new(Catalog::new(Arc::clone(&models) as _, trust));
+        let clock = Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>;
+        let catalog = Arc::new(Catalog::new(
+            Arc::clone(&models) as _,
+            trust,
+            Arc::clone(&clock),
+        ));
         let metrics = Metrics::default();
         let traffic =
             TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone());
@@ -95,7 +100,7 @@ impl Gateway {
             queue,
             flights: Flights::default(),
             cache: Cache::connect(&redis, "fcs-test"),
-            clock: Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>,
+            clock,
             random: Arc::new(OsRandom),
             metrics: metrics.clone(),
         });

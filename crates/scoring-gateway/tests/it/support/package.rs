@@ -49,7 +49,7 @@ fn signed_by(seed: u8, version: &str) -> SignedManifest {
     };
     SignedManifest {
         manifest,
-        signature,
+        signatures: vec![signature],
     }
 }
 

@@ -165,12 +165,14 @@ impl ModelService for Models {
             .manifest(&pinned(model.clone()).version, None)
             .await
             .map_err(refusal)?;
-        let (signature, key_id) = (signed.signature.signature.to_vec(), signed.signature.key_id);
+        // As a server of an earlier release answers, which names one signature only.
+        let [first] = <[_; 1]>::try_from(signed.signatures).unwrap();
         Ok(Response::new(GetModelResponse {
             model,
             manifest: signed.manifest,
-            signature,
-            key_id,
+            signature: first.signature.to_vec(),
+            key_id: first.key_id,
+            signatures: Vec::new(),
         }))
     }
 
