@@ -4,8 +4,11 @@
 //! features is refused, with every problem listed.
 
 mod check;
+mod evidence;
 mod schema;
 mod shape;
+
+use std::ops::RangeInclusive;
 
 use fcs_core::{Digest, ModelVersion};
 use serde::Deserialize;
@@ -14,8 +17,10 @@ use sha2::Digest as _;
 use crate::features::FeatureInput;
 use crate::score::ScoreScale;
 
-/// The format that this crate reads.
-pub const MANIFEST_FORMAT: i64 = 1;
+pub use evidence::{Calibration, CalibrationBin, EngineInfo, Lineage, ScoreDistribution};
+
+/// The formats that this crate reads. Each release reads every format that an earlier one has read.
+pub const MANIFEST_FORMATS: RangeInclusive<i64> = 1..=2;
 /// Largest manifest that is read, in bytes.
 pub const MANIFEST_SIZE_MAX: usize = 1024 * 1024;
 
@@ -23,6 +28,8 @@ pub const MANIFEST_SIZE_MAX: usize = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Manifest {
+    /// The format it was written in.
+    pub format: i64,
     /// What the model is.
     pub model: ModelInfo,
     /// The files of the package, one per role.
@@ -41,6 +48,14 @@ pub struct Manifest {
     pub training: Training,
     /// Quality on rows that the model was not trained on.
     pub evaluation: Evaluation,
+    /// Where the model comes from; from format 2 on.
+    pub lineage: Option<Lineage>,
+    /// How the model is computed; from format 2 on.
+    pub engine: Option<EngineInfo>,
+    /// Predicted against observed; from format 2 on.
+    pub calibration: Option<Calibration>,
+    /// How scores are distributed; from format 2 on.
+    pub score_distribution: Option<ScoreDistribution>,
     version: ModelVersion,
     digest: Digest,
 }
@@ -93,7 +108,7 @@ pub struct FileEntry {
     pub role: FileRole,
     /// A plain file name inside the package folder.
     pub path: String,
-    /// `lightgbm-text`, `csv` or `markdown`, as the role needs.
+    /// One of [`FileRole::formats`].
     pub format: String,
     /// SHA-256 of the file.
     pub sha256: Digest,
@@ -125,15 +140,29 @@ impl FileRole {
         Self::ModelCard,
     ];
 
-    /// The format that a file of this role has.
-    pub const fn format(self) -> &'static str {
-        match self {
-            Self::Model => "lightgbm-text",
-            Self::Reference | Self::Golden => "csv",
-            Self::DataSheet | Self::ModelCard => "markdown",
+    /// The formats that a file of this role may have in a manifest of a format. A manifest may name a format of a
+    /// model that a server cannot read: that server refuses the package.
+    pub const fn formats(self, manifest_format: i64) -> &'static [&'static str] {
+        match (self, manifest_format) {
+            (Self::Model, 1) => &["lightgbm-text"],
+            (Self::Model, _) => &MODEL_FORMATS,
+            (Self::Reference | Self::Golden, _) => &["csv"],
+            (Self::DataSheet | Self::ModelCard, _) => &["markdown"],
         }
     }
 }
+
+/// Formats of a model file, from manifest format 2 on.
+const MODEL_FORMATS: [&str; 8] = [
+    "lightgbm-text",
+    "xgboost-json",
+    "xgboost-ubj",
+    "onnx",
+    "linear-toml",
+    "linear-json",
+    "scorecard-toml",
+    "scorecard-json",
+];
 
 /// One feature of the schema.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +181,8 @@ pub struct Feature {
     pub risk_direction: RiskDirection,
     /// Code in the reason map.
     pub reason: String,
+    /// The group that its attribution is summed into for people, for example "payment history"; from format 2 on.
+    pub family: Option<String>,
     /// Distribution in the training data, for drift.
     pub bins: Bins,
 }
@@ -395,6 +426,11 @@ fn assemble(
     let model = draft.model?;
     let cut_offs = draft.cut_offs?;
     Some(Manifest {
+        format: draft.format,
+        lineage: draft.lineage,
+        engine: draft.engine,
+        calibration: draft.calibration,
+        score_distribution: draft.score_distribution,
         version: ModelVersion::new(&model.name, &model.version).ok()?,
         model,
         files: draft.files.into_iter().collect::<Option<_>>()?,

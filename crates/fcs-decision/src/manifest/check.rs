@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 use fcs_core::{ModelVersion, UnixMicros};
 
 use super::shape::{CutOffs, Draft};
-use super::{Evaluation, FileEntry, FileRole, ModelInfo, Reason, ReferencePopulation, Training};
+use super::{
+    Evaluation, FileEntry, FileRole, ModelInfo, Reason, ReferencePopulation, Training, evidence,
+};
 use crate::score::ScoreScale;
+
+/// Names that a package's other files must not take.
+const RESERVED_PATHS: [&str; 2] = ["model.toml", "model.toml.sig"];
 
 /// Adds a problem for every broken rule that concerns neither features nor knock-outs.
 pub(super) fn sections(draft: &Draft, problems: &mut Vec<String>) {
     if let Some(model) = &draft.model {
         model_info(model, problems);
     }
-    files(&draft.files, problems);
+    files(&draft.files, draft.format, problems);
     reasons(&draft.reasons, problems);
     if let Some(score) = &draft.score {
         score_scale(score, problems);
@@ -30,6 +35,18 @@ pub(super) fn sections(draft: &Draft, problems: &mut Vec<String>) {
     if let Some(measured) = &draft.evaluation {
         evaluation(measured, problems);
     }
+    if let Some(table) = &draft.lineage {
+        evidence::lineage(table, problems);
+    }
+    if let Some(table) = &draft.engine {
+        evidence::engine(table, problems);
+    }
+    if let Some(table) = &draft.calibration {
+        evidence::calibration(table, problems);
+    }
+    if let Some(table) = &draft.score_distribution {
+        evidence::score_distribution(table, problems);
+    }
 }
 
 fn model_info(model: &ModelInfo, problems: &mut Vec<String>) {
@@ -43,18 +60,19 @@ fn model_info(model: &ModelInfo, problems: &mut Vec<String>) {
         problems.push("model.created: must be a day as YYYY-MM-DD".to_owned());
     }
     let commit = &model.git_commit;
-    let is_commit = (7..=64).contains(&commit.len())
-        && commit
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if !commit.is_empty() && !is_commit {
+    if !commit.is_empty() && !is_commit(commit) {
         problems.push(
             "model.git_commit: must be empty or 7 to 64 lower-case hexadecimal digits".to_owned(),
         );
     }
 }
 
-fn files(files: &[Option<FileEntry>], problems: &mut Vec<String>) {
+pub(super) fn is_commit(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (7..=64).contains(&text.len()) && text.bytes().all(is_digit)
+}
+
+fn files(files: &[Option<FileEntry>], manifest_format: i64, problems: &mut Vec<String>) {
     let mut paths = BTreeSet::new();
     for (index, file) in present(files) {
         let plain = !file.path.is_empty()
@@ -70,16 +88,24 @@ fn files(files: &[Option<FileEntry>], problems: &mut Vec<String>) {
                  not starting with '.'"
             ));
         }
+        if RESERVED_PATHS.contains(&file.path.to_ascii_lowercase().as_str()) {
+            problems.push(format!(
+                "files[{index}].path: {:?} is the manifest's or its signature's own name",
+                file.path
+            ));
+        }
         if !paths.insert(&file.path) {
             problems.push(format!(
                 "files[{index}].path: {:?} is listed twice",
                 file.path
             ));
         }
-        let format = file.role.format();
-        if file.format != format {
+        let formats = file.role.formats(manifest_format);
+        if !formats.contains(&file.format.as_str()) {
+            let allowed: Vec<String> = formats.iter().map(|name| format!("{name:?}")).collect();
             problems.push(format!(
-                "files[{index}].format: must be {format:?} for this role"
+                "files[{index}].format: must be {} for this role",
+                allowed.join(" or ")
             ));
         }
     }

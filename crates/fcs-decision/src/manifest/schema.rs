@@ -49,6 +49,13 @@ pub(super) fn features(draft: &Draft, problems: &mut Vec<String>) -> Vec<Option<
             at.add("name", &format!("{:?} occurs twice", table.name));
         }
         reason_exists(&table.reason, draft, &mut at);
+        if let Some(family) = &table.family {
+            if draft.format < 2 {
+                at.add("family", "needs manifest_format = 2");
+            } else if family.trim().is_empty() {
+                at.add("family", "must not be empty");
+            }
+        }
         features.push(feature(table, &mut at));
     }
     features
@@ -86,6 +93,7 @@ fn feature(table: &FeatureTable, at: &mut At<'_>) -> Option<Feature> {
         missing: table.missing,
         risk_direction: table.risk_direction,
         reason: table.reason.clone(),
+        family: table.family.clone(),
     })
 }
 

@@ -5,13 +5,18 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{
-    Category, Evaluation, FileEntry, MANIFEST_FORMAT, MissingRule, ModelInfo, Reason,
-    ReferencePopulation, RiskDirection, Training,
+    Calibration, Category, EngineInfo, Evaluation, FileEntry, Lineage, MANIFEST_FORMATS,
+    MissingRule, ModelInfo, Reason, ReferencePopulation, RiskDirection, ScoreDistribution,
+    Training,
 };
 use crate::score::ScoreScale;
 
+/// Sections that came with format 2.
+const SINCE_FORMAT_2: [&str; 4] = ["lineage", "engine", "calibration", "score_distribution"];
+
 /// What could be read. An entry is `None` when its table has the wrong shape; a problem then says why.
 pub(super) struct Draft {
+    pub(super) format: i64,
     pub(super) model: Option<ModelInfo>,
     pub(super) files: Vec<Option<FileEntry>>,
     pub(super) features: Vec<Option<FeatureTable>>,
@@ -22,6 +27,10 @@ pub(super) struct Draft {
     pub(super) reference_population: Option<ReferencePopulation>,
     pub(super) training: Option<Training>,
     pub(super) evaluation: Option<Evaluation>,
+    pub(super) lineage: Option<Lineage>,
+    pub(super) engine: Option<EngineInfo>,
+    pub(super) calibration: Option<Calibration>,
+    pub(super) score_distribution: Option<ScoreDistribution>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +48,7 @@ pub(super) struct FeatureTable {
     pub(super) missing: MissingRule,
     pub(super) risk_direction: RiskDirection,
     pub(super) reason: String,
+    pub(super) family: Option<String>,
     pub(super) bin_edges: Option<Vec<f64>>,
     pub(super) bin_shares: Vec<f64>,
     pub(super) missing_share: f64,
@@ -93,7 +103,15 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
             return None;
         }
     };
-    check_format(&mut root, problems);
+    // The rest of another format cannot be judged: its unknown keys would only hide what to do.
+    let format = format(&mut root, problems)?;
+    if format < 2 {
+        for key in SINCE_FORMAT_2 {
+            if root.remove(key).is_some() {
+                problems.push(format!("{key}: needs manifest_format = 2"));
+            }
+        }
+    }
     let mut policy = match root.remove("policy") {
         Some(Value::Table(policy)) => Some(policy),
         Some(_) => {
@@ -110,6 +128,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
         .map(|policy| list(policy, "knock_outs", "policy.knock_outs", problems))
         .unwrap_or_default();
     let draft = Draft {
+        format,
         model: table(&mut root, "model", problems),
         files: list(&mut root, "files", "files", problems),
         features: list(&mut root, "features", "features", problems),
@@ -120,23 +139,41 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
         reference_population: table(&mut root, "reference_population", problems),
         training: table(&mut root, "training", problems),
         evaluation: table(&mut root, "evaluation", problems),
+        lineage: optional(&mut root, "lineage", problems),
+        engine: optional(&mut root, "engine", problems),
+        calibration: optional(&mut root, "calibration", problems),
+        score_distribution: optional(&mut root, "score_distribution", problems),
     };
     problems.extend(root.keys().map(|key| format!("{key}: unknown key")));
     Some(draft)
 }
 
-fn check_format(root: &mut Table, problems: &mut Vec<String>) {
+/// Takes the format out; `None` when it is newer than this release. Without a usable one the newest is assumed, so that
+/// the other problems are found too.
+fn format(root: &mut Table, problems: &mut Vec<String>) -> Option<i64> {
+    let (oldest, newest) = (*MANIFEST_FORMATS.start(), *MANIFEST_FORMATS.end());
+    let expected = format!("expected a format from {oldest} to {newest}");
     match root.remove("manifest_format") {
-        Some(Value::Integer(MANIFEST_FORMAT)) => {}
-        Some(other) => {
+        Some(Value::Integer(format)) if MANIFEST_FORMATS.contains(&format) => return Some(format),
+        Some(Value::Integer(format)) if format > newest => {
             problems.push(format!(
-                "manifest_format: expected {MANIFEST_FORMAT}, found {other}"
+                "manifest_format: {format} is newer than this release, which reads {oldest} to {newest}; \
+                 use a release that reads format {format}"
             ));
+            return None;
         }
-        None => problems.push(format!(
-            "manifest_format: missing, expected {MANIFEST_FORMAT}"
-        )),
+        Some(other) => problems.push(format!("manifest_format: {expected}, found {other}")),
+        None => problems.push(format!("manifest_format: missing, {expected}")),
     }
+    Some(newest)
+}
+
+fn optional<T: DeserializeOwned>(
+    root: &mut Table,
+    key: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    entry(root.remove(key)?, key, problems)
 }
 
 fn table<T: DeserializeOwned>(

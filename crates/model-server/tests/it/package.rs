@@ -232,3 +232,42 @@ fn a_policy_may_ask_for_two_signatures() {
     let refused = load_trusting(&["a"], &two).unwrap_err();
     assert!(refused.contains("1 of 2 required signatures"), "{refused}");
 }
+
+/// A copy as format 2, with further text, signed again.
+fn load_format_2(change: impl FnOnce(String) -> String) -> Result<(), String> {
+    let copy = Copy::new();
+    let raised = |text: String| text.replacen("manifest_format = 1", "manifest_format = 2", 1);
+    copy.edit("model.toml", |text| change(raised(text)));
+    let trust = copy.sign();
+    load(copy.registry(), &boston(), &trust)
+        .map(drop)
+        .map_err(|error| describe(&error))
+}
+
+#[test]
+fn packages_of_format_1_and_2_both_load() {
+    // Format 1 is what every real package is.
+    assert_eq!(load_format_2(|text| text), Ok(()));
+    for kernel in ["class-masks", "arena", "plain"] {
+        let pinned = format!("\n[engine]\nkernel = \"{kernel}\"\n");
+        assert_eq!(load_format_2(|text| text + &pinned), Ok(()), "{kernel}");
+    }
+}
+
+#[test]
+fn what_this_release_cannot_compute_is_refused() {
+    let unknown = load_format_2(|text| text + "\n[engine]\nkernel = \"abacus\"\n");
+    assert_eq!(
+        unknown,
+        Err("the pinned kernel \"abacus\" cannot compute this model here".into())
+    );
+    let lied = load_format_2(|text| text.replacen("lightgbm-text", "onnx", 1));
+    assert!(lied.is_err(), "LightGBM's text is no ONNX");
+    let newer =
+        load_format_2(|text| text.replacen("manifest_format = 2", "manifest_format = 3", 1));
+    let newer = newer.unwrap_err();
+    assert!(
+        newer.contains("newer than this release, which reads 1 to 2"),
+        "{newer}"
+    );
+}

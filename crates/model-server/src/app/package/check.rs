@@ -1,7 +1,7 @@
 //! Whether a signed package works: it scores as its training library did, and its attributions add up.
 
 use fcs_decision::manifest::{FileRole, Manifest};
-use fcs_forest::{Attributor, Format, Model};
+use fcs_forest::{Attributor, Engine, Format, Kernel, Model};
 
 use super::{LoadedModel, PackageError, SignedPackage};
 use crate::app::rows::{GoldenRow, RowsError, read_golden, read_reference};
@@ -43,6 +43,7 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
         attributor,
     };
     reproduce_golden_rows(&model, &golden)?;
+    check_kernel(&model, &golden)?;
     Ok(Checked {
         model,
         references,
@@ -52,7 +53,34 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
 
 /// The one place that hands a model file to its reader.
 fn read_model(package: &SignedPackage) -> Result<Model, PackageError> {
-    Model::read(package.file(FileRole::Model), Format::LightGbmText).map_err(PackageError::Model)
+    let name = &package.manifest.file(FileRole::Model).format;
+    let format = Format::from_name(name).ok_or_else(|| PackageError::ModelFormat {
+        format: name.clone(),
+    })?;
+    Model::read(package.file(FileRole::Model), format).map_err(PackageError::Model)
+}
+
+/// A pinned kernel must exist here, take the model, and give the golden rows the same bits.
+fn check_kernel(model: &LoadedModel, golden: &[GoldenRow]) -> Result<(), PackageError> {
+    let Some(pinned) = &model.manifest.engine else {
+        return Ok(());
+    };
+    let refused = || PackageError::Kernel {
+        kernel: pinned.kernel.clone(),
+    };
+    let kernel = Kernel::ALL
+        .into_iter()
+        .find(|kernel| kernel.name() == pinned.kernel)
+        .ok_or_else(refused)?;
+    let engine = Engine::with_kernel(&model.forest, kernel).ok_or_else(refused)?;
+    let same = |row: &GoldenRow| {
+        engine.margin(&row.values).to_bits() == model.forest.margin(&row.values).to_bits()
+    };
+    if golden.iter().all(same) {
+        Ok(())
+    } else {
+        Err(refused())
+    }
 }
 
 fn rows<T>(

@@ -49,6 +49,18 @@ pub enum PackageError {
         /// File name in the package.
         file: String,
     },
+    /// This release reads no model files of the format.
+    #[error("this release reads no model files of the format {format:?}")]
+    ModelFormat {
+        /// The format in the manifest.
+        format: String,
+    },
+    /// The pinned kernel is unknown here, does not take the model, or gives other bits.
+    #[error("the pinned kernel {kernel:?} cannot compute this model here")]
+    Kernel {
+        /// The kernel in the manifest.
+        kernel: String,
+    },
     /// The model file cannot be read.
     #[error("read the model file")]
     Model(#[source] ReadError),
