@@ -1,15 +1,20 @@
 //! The models in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use fcs_core::{ApiError, Clock, Digest, ErrorCode, ModelVersion};
 use fcs_decision::trust::TrustPolicy;
 
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::package::{self, LoadedModel, PackageError};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::Registry;
+
+/// A listing that takes longer counts as failed: the gateway waits one second for it.
+const LISTING_LIMIT: Duration = Duration::from_millis(700);
 
 /// What the server knows of one package.
 #[derive(Clone)]
@@ -29,6 +34,7 @@ pub struct Models {
     clock: Arc<dyn Clock>,
     loaded: RwLock<BTreeMap<ModelVersion, Arc<LoadedModel>>>,
     refused: RwLock<BTreeMap<ModelVersion, String>>,
+    last_listed: RwLock<Vec<ModelVersion>>,
 }
 
 impl Models {
@@ -40,6 +46,7 @@ impl Models {
             clock,
             loaded: RwLock::default(),
             refused: RwLock::default(),
+            last_listed: RwLock::default(),
         }
     }
 
@@ -87,15 +94,33 @@ impl Models {
     /// Every package of the registry with its state. Call it from a blocking thread of the runtime.
     ///
     /// # Errors
-    /// `Unavailable` when the registry cannot be listed.
+    /// `Unavailable` when the registry cannot be listed and no model is known from before.
     pub fn list(&self) -> Result<Vec<(ModelVersion, ModelState)>, ApiError> {
-        let models = Handle::current()
-            .block_on(self.registry.list())
-            .map_err(|error| unreadable(&error))?;
+        let models = self.listed()?;
         Ok(models
             .into_iter()
             .map(|model| (model.clone(), self.state(&model)))
             .collect())
+    }
+
+    /// What the registry holds. While it cannot be listed, what it held and what is in memory: the models in memory
+    /// go on answering, and callers take this list as a sign of life.
+    fn listed(&self) -> Result<Vec<ModelVersion>, ApiError> {
+        let listing = async { timeout(LISTING_LIMIT, self.registry.list()).await };
+        let failure = match Handle::current().block_on(listing) {
+            Ok(Ok(models)) => {
+                write(&self.last_listed).clone_from(&models);
+                return Ok(models);
+            }
+            Ok(Err(error)) => unreadable(&error),
+            Err(elapsed) => unreadable(&elapsed),
+        };
+        let mut known: BTreeSet<ModelVersion> = read(&self.last_listed).iter().cloned().collect();
+        known.extend(read(&self.loaded).keys().cloned());
+        if known.is_empty() {
+            return Err(failure);
+        }
+        Ok(known.into_iter().collect())
     }
 
     fn state(&self, model: &ModelVersion) -> ModelState {
@@ -128,13 +153,17 @@ impl Models {
 }
 
 /// The registry's fault says nothing about a package.
-fn unreadable(error: &RegistryError) -> ApiError {
+fn unreadable(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(error = %describe(error), "the registry cannot be read");
     ApiError::new(
         ErrorCode::Unavailable,
         "REGISTRY_UNREADABLE",
         "the model registry cannot be read",
     )
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {

@@ -15,7 +15,7 @@ use crate::registry::Registry;
 
 pub use check::{Checked, check};
 pub use error::PackageError;
-pub use signed::SignedPackage;
+pub use signed::{SignedManifest, SignedPackage};
 
 /// A package that passed every check, ready to score.
 pub struct LoadedModel {

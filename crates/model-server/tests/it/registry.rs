@@ -1,9 +1,12 @@
 //! One suite for every kind of registry, and what is particular to a folder.
 
 use std::fs;
+use std::sync::Arc;
 
-use fcs_core::{ModelVersion, Secret};
+use fcs_core::{ErrorCode, ModelVersion, Secret};
+use fcs_service::SystemClock;
 use fcs_testkit::s3::{self, S3Server};
+use model_server::app::models::{ModelState, Models};
 use model_server::app::package::{self, PackageError, SignedPackage};
 use model_server::registry::{Created, PackagePlace, Registry, RegistryError, S3Settings};
 use tempfile::TempDir;
@@ -20,7 +23,7 @@ fn boston() -> ModelVersion {
 struct Empty {
     registry: Registry,
     _folder: Option<TempDir>,
-    _server: Option<S3Server>,
+    server: Option<S3Server>,
 }
 
 fn folder() -> Empty {
@@ -29,7 +32,7 @@ fn folder() -> Empty {
     Empty {
         registry: Registry::open(&url, &S3Settings::default()).unwrap(),
         _folder: Some(folder),
-        _server: None,
+        server: None,
     }
 }
 
@@ -46,7 +49,7 @@ fn bucket() -> Empty {
     Empty {
         registry,
         _folder: None,
-        _server: Some(server),
+        server: Some(server),
     }
 }
 
@@ -83,7 +86,7 @@ async fn suite(registry: &Registry) {
     assert_eq!(package.create(&place).await.unwrap(), Created::Written);
     assert_eq!(registry.list().await.unwrap(), std::slice::from_ref(&model));
     let loaded = package::load(registry, &model, &trust, NOW).await.unwrap();
-    assert_eq!(loaded.manifest_bytes, package.manifest_bytes);
+    assert_eq!(loaded.manifest_bytes, package.signed.bytes);
 
     let again = package.create(&place).await.unwrap();
     assert_eq!(again, Created::AlreadyThere);
@@ -105,9 +108,9 @@ async fn half_push(place: &PackagePlace) {
 }
 
 async fn other_bytes_are_a_conflict(place: &PackagePlace, package: &SignedPackage) {
-    let mut longer = package.manifest_bytes.clone();
+    let mut longer = package.signed.bytes.clone();
     longer.push(b'\n');
-    let mut altered = package.manifest_bytes.clone();
+    let mut altered = package.signed.bytes.clone();
     altered[0] ^= 1;
     for manifest in [&longer, &altered, &Vec::new()] {
         let refused = place.create(manifest, &[("new.csv", b"1")]).await;
@@ -179,4 +182,32 @@ fn huge_files_are_refused_before_they_are_read() {
         "{:?}",
         refused.err()
     );
+}
+
+/// An outage of the bucket must not look like an outage of the models in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn models_in_memory_outlive_their_registry() {
+    let Empty {
+        registry, server, ..
+    } = bucket();
+    let package = real_package().await;
+    package.create(&registry.package(&boston())).await.unwrap();
+    let models = Arc::new(Models::new(registry, real_trust(), Arc::new(SystemClock)));
+    let blocking = |work: fn(&Models) -> bool| {
+        let models = Arc::clone(&models);
+        tokio::task::spawn_blocking(move || work(&models))
+    };
+    let loads = blocking(|models| models.load(&boston()).is_ok());
+    assert!(loads.await.unwrap());
+    drop(server);
+    let lists = blocking(|models| {
+        let listed = models.list().unwrap();
+        matches!(&listed[..], [(model, ModelState::Loaded(_))] if *model == boston())
+    });
+    assert!(lists.await.unwrap());
+    let other = blocking(|models| {
+        let refused = models.load(&"boston-hmda/2".parse().unwrap());
+        refused.err().unwrap().code == ErrorCode::Unavailable
+    });
+    assert!(other.await.unwrap());
 }

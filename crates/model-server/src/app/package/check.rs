@@ -26,7 +26,7 @@ pub struct Checked {
 /// # Errors
 /// [`PackageError`] names the first check that failed.
 pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
-    let manifest = &package.manifest;
+    let manifest = &package.signed.manifest;
     let forest = read_model(package)?;
     let declared = manifest.features.iter().map(|feature| &feature.name);
     if !forest.feature_names().iter().eq(declared) {
@@ -37,8 +37,8 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
     let golden = rows(package, FileRole::Golden, read_golden)?;
     let model = LoadedModel {
         manifest: manifest.clone(),
-        manifest_bytes: package.manifest_bytes.clone(),
-        signatures: package.signatures.clone(),
+        manifest_bytes: package.signed.bytes.clone(),
+        signatures: package.signed.signatures.clone(),
         forest,
         attributor,
     };
@@ -53,7 +53,7 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
 
 /// The one place that hands a model file to its reader.
 fn read_model(package: &SignedPackage) -> Result<Model, PackageError> {
-    let name = &package.manifest.file(FileRole::Model).format;
+    let name = &package.signed.manifest.file(FileRole::Model).format;
     let format = Format::from_name(name).ok_or_else(|| PackageError::ModelFormat {
         format: name.clone(),
     })?;
@@ -88,8 +88,8 @@ fn rows<T>(
     role: FileRole,
     parse: fn(&[u8], &Manifest) -> Result<Vec<T>, RowsError>,
 ) -> Result<Vec<T>, PackageError> {
-    parse(package.file(role), &package.manifest).map_err(|source| PackageError::Rows {
-        file: package.manifest.file(role).path.clone(),
+    parse(package.file(role), &package.signed.manifest).map_err(|source| PackageError::Rows {
+        file: package.signed.manifest.file(role).path.clone(),
         source,
     })
 }

@@ -12,22 +12,29 @@ use crate::registry::{Created, MANIFEST_FILE, PackagePlace, RegistryError, SIGNA
 /// Largest signature file, in bytes.
 const SIGNATURE_BYTES_MAX: u64 = 64 << 10;
 
-/// The bytes of a package, exactly as they were signed.
+/// A manifest that enough trusted keys signed.
 #[derive(Debug)]
-pub struct SignedPackage {
+pub struct SignedManifest {
     /// The manifest, parsed.
     pub manifest: Manifest,
-    /// The manifest's bytes.
-    pub manifest_bytes: Vec<u8>,
+    /// Its bytes, exactly as they were signed.
+    pub bytes: Vec<u8>,
     /// The signatures over them, at least one.
     pub signatures: Vec<DetachedSignature>,
     signature_bytes: Vec<u8>,
+}
+
+/// The bytes of a package, exactly as they were signed.
+#[derive(Debug)]
+pub struct SignedPackage {
+    /// The manifest and its signatures.
+    pub signed: SignedManifest,
     files: BTreeMap<FileRole, Vec<u8>>,
 }
 
-impl SignedPackage {
-    /// Reads the package of a model: the signatures are verified, with keys that are valid at the moment `at`, before the manifest is parsed, and each file's digest before it
-    /// is kept. `None` when there is no manifest, which is also how a half-written version looks.
+impl SignedManifest {
+    /// Reads the manifest of a model: the signatures are verified, with keys that are valid at the moment `at`, before
+    /// it is parsed. `None` when there is no manifest, which is also how a half-written version looks.
     ///
     /// # Errors
     /// [`PackageError`] names the first check that failed.
@@ -37,34 +44,51 @@ impl SignedPackage {
         trust: &TrustPolicy,
         at: UnixMicros,
     ) -> Result<Option<Self>, PackageError> {
-        let Some(manifest_bytes) = place.read(MANIFEST_FILE, MANIFEST_SIZE_MAX as u64).await?
-        else {
+        let Some(bytes) = place.read(MANIFEST_FILE, MANIFEST_SIZE_MAX as u64).await? else {
             return Ok(None);
         };
         let signature_bytes = required(place, SIGNATURE_FILE, SIGNATURE_BYTES_MAX).await?;
         let signatures =
             DetachedSignature::parse_file(&signature_bytes).map_err(PackageError::Signature)?;
         trust
-            .verify(&manifest_bytes, &signatures, model.name(), at)
+            .verify(&bytes, &signatures, model.name(), at)
             .map_err(PackageError::Signature)?;
-        let manifest = Manifest::parse(&manifest_bytes).map_err(PackageError::Manifest)?;
+        let manifest = Manifest::parse(&bytes).map_err(PackageError::Manifest)?;
         if manifest.model_version() != model {
             return Err(PackageError::OtherModel {
                 expected: model.clone(),
                 found: manifest.model_version().clone(),
             });
         }
-        let mut files = BTreeMap::new();
-        for entry in &manifest.files {
-            files.insert(entry.role, signed_file(place, entry).await?);
-        }
         Ok(Some(Self {
             manifest,
-            manifest_bytes,
+            bytes,
             signatures,
             signature_bytes,
-            files,
         }))
+    }
+}
+
+impl SignedPackage {
+    /// Reads the package of a model: first its [`SignedManifest`], then each file, whose digest is verified before it
+    /// is kept.
+    ///
+    /// # Errors
+    /// [`PackageError`] names the first check that failed.
+    pub async fn read(
+        place: &PackagePlace,
+        model: &ModelVersion,
+        trust: &TrustPolicy,
+        at: UnixMicros,
+    ) -> Result<Option<Self>, PackageError> {
+        let Some(signed) = SignedManifest::read(place, model, trust, at).await? else {
+            return Ok(None);
+        };
+        let mut files = BTreeMap::new();
+        for entry in &signed.manifest.files {
+            files.insert(entry.role, signed_file(place, entry).await?);
+        }
+        Ok(Some(Self { signed, files }))
     }
 
     /// The bytes of the file with a role.
@@ -75,7 +99,7 @@ impl SignedPackage {
     /// Bytes of all files together.
     pub fn byte_count(&self) -> usize {
         let files: usize = self.files.values().map(Vec::len).sum();
-        self.manifest_bytes.len() + self.signature_bytes.len() + files
+        self.signed.bytes.len() + self.signed.signature_bytes.len() + files
     }
 
     /// Writes the package where there is none, its manifest last.
@@ -84,13 +108,14 @@ impl SignedPackage {
     /// [`RegistryError::Conflict`] when there are other bytes, and what the store says.
     pub async fn create(&self, place: &PackagePlace) -> Result<Created, RegistryError> {
         let mut files: Vec<(&str, &[u8])> = self
+            .signed
             .manifest
             .files
             .iter()
             .map(|entry| (entry.path.as_str(), self.file(entry.role)))
             .collect();
-        files.push((SIGNATURE_FILE, &self.signature_bytes));
-        place.create(&self.manifest_bytes, &files).await
+        files.push((SIGNATURE_FILE, &self.signed.signature_bytes));
+        place.create(&self.signed.bytes, &files).await
     }
 }
 
