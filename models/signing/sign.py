@@ -65,7 +65,7 @@ def check_trust(trust: Path, key_id: str, public_key: str, model: str) -> None:
         raise SystemExit(f"{trust} has no key {key_id}")
     if keys[key_id]["public_key"] != public_key:
         raise SystemExit(f"the private key does not belong to {key_id} in {trust}")
-    if model not in keys[key_id]["models"]:
+    if not {"*", model} & set(keys[key_id]["models"]):
         raise SystemExit(f"{key_id} may not sign {model}")
 
 

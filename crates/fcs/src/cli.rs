@@ -74,9 +74,8 @@ pub(crate) enum Command {
     /// Look into the transparency log and verify it.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Check and show model packages.
-    #[command(subcommand)]
-    Model(ModelCommand),
+    /// Check, show, sign and move model packages.
+    Model(ModelArguments),
     /// Check and show the settings of the services.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -287,18 +286,115 @@ pub(crate) enum AuditCommand {
 }
 
 /// `fcs model`.
+#[derive(Args)]
+#[command(
+    after_help = "A registry is a folder, file:///folder or s3://bucket/prefix; without --from it is the models folder.\n\
+                  A bucket is reached with the usual variables: AWS_REGION, AWS_ENDPOINT_URL (and AWS_ALLOW_HTTP=true for \
+                  http://), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.\n\
+                  Exit codes: 0 ok, 1 error, 2 usage, 3 no such package or registry, 5 other bytes are there, \
+                  7 package refused."
+)]
+pub(crate) struct ModelArguments {
+    /// Keys that may sign packages; the default is trust.toml in the models folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+/// What to do with packages.
 #[derive(Subcommand)]
 pub(crate) enum ModelCommand {
-    /// Check a package as activation does: signature, digests, schema, golden rows, additivity.
+    /// Check a package as activation does: signatures, digests, schema, golden rows, additivity.
     Verify {
-        /// Package as "name/version"; none means every package of the folder.
+        /// Package as "name/version"; none means every package of the registry.
         model: Option<String>,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
     },
-    /// Show a package: schema, reasons, policy, reference population.
+    /// Show a package: schema, reasons, policy, reference population, lineage.
     Inspect {
+        /// Package as "name/version", or a folder that holds one.
+        model: String,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+    },
+    /// List the packages of a registry, with whether their manifests are trusted.
+    List {
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+    },
+    /// Verify a package and create it in a registry; what is there is never replaced.
+    Push {
+        /// Folder that holds the package.
+        folder: PathBuf,
+        /// Registry to create it in.
+        #[arg(long, value_name = "REGISTRY")]
+        to: String,
+    },
+    /// Copy a package from a registry into a folder, its signatures and digests verified.
+    Pull {
         /// Package as "name/version".
         model: String,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+        /// Folder that will hold the package; made if it is missing.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
     },
+    /// Make a signing key (Ed25519) and print its entry for a trust policy.
+    Keygen {
+        /// File for the private key; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Name of the key in trust policies.
+        #[arg(long)]
+        key_id: String,
+    },
+    /// Sign the package in a folder.
+    Sign(SignArguments),
+    /// Show every key in which two manifests differ: schema, policy, reasons, digests, metrics.
+    Diff {
+        /// Package as "name/version", or a folder that holds one.
+        before: String,
+        /// The other package.
+        after: String,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+    },
+    /// Write a model card as one HTML file: quality, effects of the features, policy, lineage.
+    Card {
+        /// Package as "name/version".
+        model: String,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+/// Arguments of `fcs model sign`.
+#[derive(Args)]
+pub(crate) struct SignArguments {
+    /// Folder that holds the package.
+    pub(crate) folder: PathBuf,
+    /// Private key file (Ed25519, PKCS#8 in PEM).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Name of the key; needed when the trust policy does not hold it.
+    #[arg(long)]
+    pub(crate) key_id: Option<String>,
+    /// Keep the signatures that are there, as when keys rotate or two must sign.
+    #[arg(long)]
+    pub(crate) add: bool,
 }
 
 /// `fcs config`.

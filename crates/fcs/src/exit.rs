@@ -17,6 +17,12 @@ pub(crate) enum CliError {
     /// Something that was checked is not as it should be.
     #[error("{0}")]
     Verification(String),
+    /// Something else is there already.
+    #[error("{0}")]
+    Conflict(String),
+    /// A registry of packages failed.
+    #[error("{0}")]
+    Registry(String),
     /// The named thing does not exist.
     #[error("{0}")]
     NotFound(String),
@@ -53,10 +59,11 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
         Some(CliError::Api(error)) => api(error),
         Some(CliError::Usage(_)) => 2,
         Some(CliError::NotFound(_)) => 3,
+        Some(CliError::Conflict(_)) => 5,
         Some(CliError::Verification(_)) => 7,
         Some(CliError::Timeout(_)) => 8,
         Some(CliError::Settings(_)) => 64,
-        None => 1,
+        Some(CliError::Registry(_)) | None => 1,
     })
 }
 
@@ -82,6 +89,8 @@ mod tests {
             (api(ErrorCode::DeadlineExceeded), 8),
             (api(ErrorCode::Internal), 1),
             (CliError::Usage(String::new()), 2),
+            (CliError::Conflict(String::new()), 5),
+            (CliError::Registry(String::new()), 1),
             (CliError::Verification(String::new()), 7),
             (CliError::Settings(String::new()), 64),
         ] {

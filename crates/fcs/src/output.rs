@@ -1,25 +1,27 @@
 //! Printing results: tables for people, one JSON document for programs.
 
+use std::io::{self, Write as _};
+
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::cli::Format;
 
-/// Prints a value as JSON, or what `table` makes of it.
-#[expect(
-    clippy::print_stdout,
-    reason = "the one place that writes results to standard output"
-)]
+/// Prints a value as JSON, or what `table` makes of it: the one place that writes results to standard output.
 pub(crate) fn print<T: Serialize>(
     format: Format,
     value: &T,
     table: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<()> {
-    match format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(value)?),
-        Format::Table => println!("{}", table(value).trim_end()),
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(value)?,
+        Format::Table => table(value).trim_end().to_owned(),
+    };
+    match writeln!(io::stdout().lock(), "{text}") {
+        // Whoever reads has seen enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
     }
-    Ok(())
 }
 
 /// One line below the header, and nothing else that is not data.

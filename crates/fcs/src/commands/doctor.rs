@@ -75,7 +75,7 @@ fn bad(check: &'static str, found: impl Into<String>, fix: impl Into<String>) ->
 
 async fn packages(global: &Global) -> Finding {
     const CHECK: &str = "model packages";
-    let trust = match read_trust(global) {
+    let trust = match read_trust(global, None) {
         Ok(trust) => trust,
         Err(error) => {
             return bad(

@@ -1,27 +1,141 @@
 //! `fcs model`.
 
+mod card;
+mod diff;
+mod inspect;
+mod sign;
+mod transfer;
+
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use fcs_core::{Clock as _, ModelVersion};
-use fcs_decision::manifest::{Condition, Feature, FeatureKind, Manifest, MissingRule};
+use fcs_core::{Clock as _, ModelVersion, UnixMicros};
+use fcs_decision::manifest::Manifest;
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 use fcs_service::SystemClock;
 use model_server::app::models::describe;
-use model_server::app::package;
-use model_server::registry::{Registry, S3Settings};
+use model_server::app::package::{self, PackageError, SignedPackage};
+use model_server::registry::{MANIFEST_FILE, Registry, RegistryError, S3Settings};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::cli::{Format, Global, ModelCommand};
-use crate::commands::deployment::read_manifest;
+use crate::cli::{Format, Global, ModelArguments, ModelCommand};
 use crate::exit::CliError;
 use crate::output::{print, table};
 
 /// Runs one of the commands.
-pub(crate) async fn run(global: &Global, command: &ModelCommand) -> anyhow::Result<()> {
-    match command {
-        ModelCommand::Verify { model } => verify(global, model.as_deref()).await,
-        ModelCommand::Inspect { model } => inspect(global, &parse(model)?),
+pub(crate) async fn run(global: &Global, arguments: &ModelArguments) -> anyhow::Result<()> {
+    let keys = || Keys::read(global, arguments.trust.as_deref());
+    match &arguments.command {
+        ModelCommand::Verify { model, from } => {
+            let registry = open_registry(global, from.as_deref())?;
+            verify(global, &registry, model.as_deref(), &keys()?).await
+        }
+        ModelCommand::Inspect { model, from } => {
+            let manifest = Source::find(global, from.as_deref(), model)?.read().await?;
+            inspect(global, &manifest)
+        }
+        ModelCommand::List { from } => {
+            let registry = open_registry(global, from.as_deref())?;
+            transfer::list(global, &registry, &keys()?).await
+        }
+        ModelCommand::Push { folder, to } => {
+            let registry = open_registry(global, Some(to))?;
+            transfer::push(global, folder, &registry, &keys()?).await
+        }
+        ModelCommand::Pull { model, from, to } => {
+            let registry = open_registry(global, from.as_deref())?;
+            transfer::pull(global, &registry, &parse(model)?, to, &keys()?).await
+        }
+        ModelCommand::Keygen { to, key_id } => sign::keygen(global, to, key_id),
+        ModelCommand::Sign(arguments) => sign::sign(global, arguments, &keys()?),
+        ModelCommand::Diff {
+            before,
+            after,
+            from,
+        } => {
+            let before = Source::find(global, from.as_deref(), before)?
+                .read()
+                .await?;
+            let after = Source::find(global, from.as_deref(), after)?.read().await?;
+            diff::run(global.output, &to_json(&before)?, &to_json(&after)?)
+        }
+        ModelCommand::Card { model, from, to } => {
+            let registry = open_registry(global, from.as_deref())?;
+            card::run(global, &registry, &parse(model)?, &keys()?, to).await
+        }
     }
+}
+
+/// The trust policy, and the moment at which keys must be valid.
+struct Keys {
+    trust: TrustPolicy,
+    now: UnixMicros,
+}
+
+impl Keys {
+    fn read(global: &Global, file: Option<&Path>) -> anyhow::Result<Self> {
+        Ok(Self {
+            trust: read_trust(global, file)?,
+            now: SystemClock.now(),
+        })
+    }
+
+    /// The package of a registry, its signatures and digests verified.
+    async fn fetch(
+        &self,
+        registry: &Registry,
+        model: &ModelVersion,
+    ) -> Result<SignedPackage, CliError> {
+        package::fetch(registry, model, &self.trust, self.now)
+            .await
+            .map_err(package_error)
+    }
+}
+
+/// Where a manifest is: a folder with a package, or a version in a registry.
+enum Source {
+    Folder(PathBuf),
+    Registry(Registry, ModelVersion),
+}
+
+impl Source {
+    fn find(global: &Global, from: Option<&str>, name: &str) -> anyhow::Result<Self> {
+        let folder = Path::new(name);
+        if folder.join(MANIFEST_FILE).is_file() {
+            return Ok(Self::Folder(folder.to_path_buf()));
+        }
+        Ok(Self::Registry(open_registry(global, from)?, parse(name)?))
+    }
+
+    /// The bytes of the manifest, which parse.
+    async fn read(&self) -> anyhow::Result<Vec<u8>> {
+        let bytes = match self {
+            Self::Folder(folder) => folder_manifest(folder)?.0,
+            Self::Registry(registry, model) => {
+                let place = registry.package(model);
+                let bytes_max = fcs_decision::manifest::MANIFEST_SIZE_MAX as u64;
+                place.read(MANIFEST_FILE, bytes_max).await?.ok_or_else(|| {
+                    CliError::NotFound(format!(
+                        "there is no package {place}; name the folder of the packages with --models-dir, \
+                         or a registry with --from"
+                    ))
+                })?
+            }
+        };
+        Manifest::parse(&bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// The manifest of a folder that holds one package: its bytes, and what they say. Nothing is verified.
+fn folder_manifest(folder: &Path) -> anyhow::Result<(Vec<u8>, Manifest)> {
+    let path = folder.join(MANIFEST_FILE);
+    let bytes = std::fs::read(&path)
+        .map_err(|error| CliError::NotFound(format!("read {}: {error}", path.display())))?;
+    let manifest = Manifest::parse(&bytes)
+        .map_err(|error| CliError::Verification(format!("{}: {error}", path.display())))?;
+    Ok((bytes, manifest))
 }
 
 #[derive(Serialize)]
@@ -35,16 +149,19 @@ struct Verified {
     problem: Option<String>,
 }
 
-async fn verify(global: &Global, model: Option<&str>) -> anyhow::Result<()> {
-    let trust = read_trust(global)?;
-    let registry = open_registry(global, None)?;
+async fn verify(
+    global: &Global,
+    registry: &Registry,
+    model: Option<&str>,
+    keys: &Keys,
+) -> anyhow::Result<()> {
     let models = match model {
         Some(model) => vec![parse(model)?],
         None => registry.list().await?,
     };
     let mut verified = Vec::with_capacity(models.len());
     for model in &models {
-        verified.push(verify_one(&registry, model, &trust).await);
+        verified.push(verify_one(registry, model, keys).await);
     }
     print(global.output, &verified, |verified| {
         let rows = verified.iter().map(|model| {
@@ -68,12 +185,13 @@ async fn verify(global: &Global, model: Option<&str>) -> anyhow::Result<()> {
     Err(CliError::Verification(format!("{refused} of {} packages refused", verified.len())).into())
 }
 
-/// The keys that may sign packages of the models folder.
-pub(crate) fn read_trust(global: &Global) -> anyhow::Result<TrustPolicy> {
-    let path = global.models_dir.join("trust.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
+/// The keys that may sign packages: those of a file, or of the models folder.
+pub(crate) fn read_trust(global: &Global, file: Option<&Path>) -> anyhow::Result<TrustPolicy> {
+    let default = global.models_dir.join("trust.toml");
+    let path = file.unwrap_or(&default);
+    let text = std::fs::read_to_string(path).map_err(|error| {
         CliError::NotFound(format!(
-            "read {}: {error}; name the folder of the packages with --models-dir",
+            "read {}: {error}; name the folder of the packages with --models-dir, or the keys with --trust",
             path.display()
         ))
     })?;
@@ -88,9 +206,9 @@ pub(crate) fn open_registry(global: &Global, location: Option<&str>) -> anyhow::
     opened.map_err(|error| CliError::NotFound(error.to_string()).into())
 }
 
-async fn verify_one(registry: &Registry, model: &ModelVersion, trust: &TrustPolicy) -> Verified {
+async fn verify_one(registry: &Registry, model: &ModelVersion, keys: &Keys) -> Verified {
     let start = Instant::now();
-    let loaded = package::load(registry, model, trust, SystemClock.now()).await;
+    let loaded = package::load(registry, model, &keys.trust, keys.now).await;
     let seconds = start.elapsed().as_secs_f64();
     let model = model.clone();
     match loaded {
@@ -121,109 +239,34 @@ fn signers(signatures: &[DetachedSignature]) -> String {
     names.join(", ")
 }
 
-fn inspect(global: &Global, model: &ModelVersion) -> anyhow::Result<()> {
-    let manifest = read_manifest(global, model)?;
+fn inspect(global: &Global, manifest: &[u8]) -> anyhow::Result<()> {
     if global.output == Format::Json {
-        let path = global
-            .models_dir
-            .join(model.name())
-            .join(model.version())
-            .join("model.toml");
-        let document: serde_json::Value = toml_to_json(&std::fs::read_to_string(path)?)?;
-        return print(Format::Json, &document, |_| String::new());
+        return print(Format::Json, &to_json(manifest)?, |_| String::new());
     }
-    print(Format::Table, &(), |()| text(&manifest))
+    let manifest = Manifest::parse(manifest)?;
+    print(Format::Table, &(), |()| inspect::text(&manifest))
 }
 
-fn toml_to_json(text: &str) -> anyhow::Result<serde_json::Value> {
-    Ok(toml::from_str(text)?)
+fn to_json(manifest: &[u8]) -> anyhow::Result<Value> {
+    Ok(toml::from_str(std::str::from_utf8(manifest)?)?)
 }
 
-fn text(manifest: &Manifest) -> String {
-    let info = &manifest.model;
-    let policy = &manifest.policy;
-    let features = manifest.features.iter().map(feature_row);
-    let reasons = manifest.reasons.iter().map(|reason| {
-        vec![
-            reason.code.clone(),
-            reason.regb_ref.clone(),
-            reason.hmda_code.to_string(),
-            reason.text.clone(),
-        ]
-    });
-    let rules = policy.knock_outs.iter().map(|rule| {
-        let condition = format!("{} {}", rule.feature, condition(&rule.condition));
-        vec![rule.id.clone(), condition, rule.reason.clone()]
-    });
-    let population = &manifest.reference_population;
-    format!(
-        "{}: {}\nmanifest digest {}\nprobability of: {}\nheld-out rows {}, AUC {:.4}, Brier score {:.4}\n\n\
-         Features\n{}\n\nReasons\n{}\n\nPolicy: approve from {}, refer from {}; knock-out rules in order\n{}\n\n\
-         Reference population {}: {} applicants with scores from {} to below {}",
-        manifest.model_version(),
-        info.title,
-        manifest.digest(),
-        info.adverse_outcome,
-        manifest.evaluation.rows,
-        manifest.evaluation.auc,
-        manifest.evaluation.brier,
-        table(
-            &[
-                "feature",
-                "type and range",
-                "missing",
-                "reason",
-                "description"
-            ],
-            features
-        ),
-        table(&["code", "form C-1", "#HMDA", "text"], reasons),
-        policy.approve_at_least,
-        policy.refer_at_least,
-        table(&["rule", "denies when", "reason"], rules),
-        population.id,
-        population.rows,
-        population.score_from,
-        population.score_to,
-    )
+/// A refused package as an error with the documented exit code.
+fn package_error(error: PackageError) -> CliError {
+    let text = describe(&error);
+    match error {
+        PackageError::NotFound { .. } => CliError::NotFound(text),
+        PackageError::Registry(error) => registry_error(&error),
+        _ => CliError::Verification(format!("the package was refused: {text}")),
+    }
 }
 
-fn feature_row(feature: &Feature) -> Vec<String> {
-    let kind = match &feature.kind {
-        FeatureKind::Number(range) => {
-            format!("{} to {} {}", range.minimum, range.maximum, feature.unit)
-        }
-        FeatureKind::Integer(range) => {
-            format!(
-                "whole, {} to {} {}",
-                range.minimum, range.maximum, feature.unit
-            )
-        }
-        FeatureKind::Category(categories) => categories
-            .iter()
-            .map(|category| category.name.as_str())
-            .collect::<Vec<_>>()
-            .join(" | "),
-    };
-    let missing = match feature.missing {
-        MissingRule::Refuse => "refused",
-        MissingRule::Allow => "allowed",
-    };
-    vec![
-        feature.name.clone(),
-        kind,
-        missing.into(),
-        feature.reason.clone(),
-        feature.description.clone(),
-    ]
-}
-
-fn condition(condition: &Condition) -> String {
-    match condition {
-        Condition::AtLeast(value) => format!("≥ {value}"),
-        Condition::AtMost(value) => format!("≤ {value}"),
-        Condition::EqualsNumber(value) => format!("= {value}"),
-        Condition::EqualsCategory(name) => format!("is {name}"),
+fn registry_error(error: &RegistryError) -> CliError {
+    let text = describe(error);
+    match error {
+        RegistryError::Conflict { .. } => CliError::Conflict(text),
+        RegistryError::Location { .. } => CliError::NotFound(text),
+        _ => CliError::Registry(text),
     }
 }
 

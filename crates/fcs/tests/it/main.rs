@@ -8,6 +8,7 @@
 mod command_line;
 mod crash;
 mod demo;
+mod packages;
 mod privacy;
 mod processes;
 mod restarts;
