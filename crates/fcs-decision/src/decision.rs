@@ -13,8 +13,6 @@ use crate::record::{
     RecordPopulation,
 };
 
-/// How far base margin plus contributions may be from the margin, relative to the margin and at least absolute.
-pub const ADDITIVITY_TOLERANCE: f64 = 1e-9;
 /// How far the probability may be from the link function of the margin.
 pub const PROBABILITY_TOLERANCE: f64 = 1e-12;
 
@@ -260,7 +258,7 @@ fn check_output(
         output.base_margin + output.contributions.iter().sum::<f64>(),
     );
     // A sum of finite numbers can overflow.
-    if !sum.is_finite() || (sum - margin).abs() > ADDITIVITY_TOLERANCE * margin.abs().max(1.0) {
+    if !sum.is_finite() || (sum - margin).abs() > manifest.additivity_tolerance(margin) {
         return Err(DecideError::NotAdditive { sum, margin });
     }
     let (expected, found) = (

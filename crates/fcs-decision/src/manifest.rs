@@ -395,6 +395,32 @@ impl Manifest {
         &self.version
     }
 
+    /// How far base plus contributions may lie from a margin. Attributions are sums in double precision; a margin
+    /// that its own library adds up in single precision is farther from them.
+    pub fn additivity_tolerance(&self, margin: f64) -> f64 {
+        let relative = if self.is_single_precision() {
+            1e-4
+        } else {
+            1e-9
+        };
+        relative * margin.abs().max(1.0)
+    }
+
+    /// Largest relative distance between a golden margin or probability and the one computed from its row.
+    pub fn golden_tolerance(&self) -> f64 {
+        if self.is_single_precision() {
+            1e-5
+        } else {
+            1e-12
+        }
+    }
+
+    /// Whether the model's library computes in single precision.
+    fn is_single_precision(&self) -> bool {
+        let format = self.file(FileRole::Model).format.as_str();
+        matches!(format, "xgboost-json" | "xgboost-ubj" | "onnx")
+    }
+
     /// The file with a role.
     pub fn file(&self, role: FileRole) -> &FileEntry {
         self.files

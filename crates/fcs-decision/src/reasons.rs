@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::decision::ADDITIVITY_TOLERANCE;
 use crate::manifest::{KnockOut, Manifest};
 use crate::record::PrincipalReason;
 
@@ -14,7 +13,7 @@ use crate::record::PrincipalReason;
 pub(crate) const REASONS_MAX: usize = 4;
 
 /// A sum at or below the rounding error of attributions cannot be told from none, so it is not adverse.
-const ADVERSE_CONTRIBUTION_ABOVE: f64 = ADDITIVITY_TOLERANCE;
+const ADVERSE_CONTRIBUTION_ABOVE: f64 = 1e-9;
 
 struct Group<'a> {
     code: &'a str,

@@ -66,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) front: Front,
     pub(crate) body: Body,
     pub(crate) link: Link,
+    /// What a margin is divided by before the link: the number of trees of LightGBM's random forests, else 1.
+    pub(crate) link_divisor: f64,
 }
 
 impl Model {
@@ -120,8 +122,8 @@ impl Model {
     /// The margin of a row (what the link takes), by walking the trees one node at a time. This is the plain
     /// reference; [`Engine`](crate::Engine) gives the same bits faster.
     ///
-    /// It is the training library's raw score, with one exception: for a random forest LightGBM returns the sum of
-    /// its trees as raw score, but converts their average. The margin is the average.
+    /// It is the training library's raw score: for LightGBM's random forests the sum of the trees, although their
+    /// output is made of the average.
     ///
     /// # Panics
     /// When the row does not have one number per feature: rows are checked against the schema before they get here.
@@ -146,9 +148,18 @@ impl Model {
         self.trees().iter().map(id).collect()
     }
 
+    /// Whether the output is the log-odds' probability, `1 / (1 + exp(-margin))`: what a package of a credit model
+    /// promises.
+    pub fn is_log_odds(&self) -> bool {
+        let Parts {
+            link, link_divisor, ..
+        } = &*self.parts;
+        *link == Link::Logistic { sigmoid: 1.0 } && *link_divisor <= 1.0
+    }
+
     /// The model's output for a margin, by its [`Link`]. In `[0, 1]` for a logistic link and a margin that is not NaN.
     pub fn probability(&self, margin: f64) -> f64 {
-        self.parts.link.output(margin)
+        self.parts.link.output(margin / self.parts.link_divisor)
     }
 
     /// The columns of a row, which is checked for its length.

@@ -120,7 +120,7 @@ fn refuses_every_altered_bit_and_the_key_of_another() {
     let sound = signature("second", second);
     let refused = |message: &[u8], signature: &DetachedSignature| {
         matches!(
-            verify(&policy(), message, &[signature.clone()], "card"),
+            verify(&policy(), message, std::slice::from_ref(signature), "card"),
             Err(TrustError::BadSignature { .. })
         )
     };

@@ -38,7 +38,7 @@ struct Header {
     feature_names: Vec<String>,
     link: Link,
     tree_count: usize,
-    summation: Summation,
+    link_divisor: f64,
 }
 
 /// Reads a whole model.
@@ -86,9 +86,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, LightGbmError> {
         front: Front::Identity,
         body: Body::Trees(Ensemble {
             trees,
-            summation: header.summation,
+            summation: Summation::BOOSTED_DOUBLE,
         }),
         link: header.link,
+        link_divisor: header.link_divisor,
     })
 }
 
@@ -147,19 +148,16 @@ fn header(fields: &Fields<'_>) -> Result<Header, Problem> {
             .optional("objective")
             .map_or(Ok(Link::Identity), link)?,
         tree_count,
-        summation: summation(fields.optional("average_output"), tree_count)?,
+        link_divisor: link_divisor(fields.optional("average_output"), tree_count)?,
     })
 }
 
-/// LightGBM's random forests say `average_output`: their trees are averaged before the objective converts the
-/// average. (`predict(raw_score=True)` returns the sum all the same; a margin here is what the link takes.)
-fn summation(average: Option<Field<'_>>, tree_count: usize) -> Result<Summation, Problem> {
+/// LightGBM's random forests say `average_output`: their raw score is the sum of the trees like any other, but what
+/// the objective converts is the average.
+fn link_divisor(average: Option<Field<'_>>, tree_count: usize) -> Result<f64, Problem> {
     match average {
-        None => Ok(Summation::BOOSTED_DOUBLE),
-        Some(field) if field.value.is_empty() => Ok(Summation {
-            divisor: tree_count as f64,
-            ..Summation::BOOSTED_DOUBLE
-        }),
+        None => Ok(1.0),
+        Some(field) if field.value.is_empty() => Ok(tree_count as f64),
         Some(field) => Err(field.unsupported("the word alone")),
     }
 }

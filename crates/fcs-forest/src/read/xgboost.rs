@@ -57,6 +57,7 @@ fn read<S: Source>(format: Format, open: impl Fn() -> Read<S>) -> Result<Parts, 
             },
         }),
         link: header.link,
+        link_divisor: 1.0,
     })
 }
 

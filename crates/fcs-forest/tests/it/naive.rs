@@ -6,7 +6,6 @@ use std::collections::{BTreeSet, HashMap};
 
 pub(crate) struct NaiveModel {
     feature_count: usize,
-    is_average: bool,
     trees: Vec<NaiveTree>,
 }
 
@@ -31,21 +30,12 @@ impl NaiveModel {
         let (trees, _) = rest.split_once("\nend of trees\n").unwrap();
         Self {
             feature_count: names.split(' ').count(),
-            is_average: header.lines().any(|line| line == "average_output"),
             trees: trees.split("\nTree=").map(NaiveTree::new).collect(),
         }
     }
 
     pub(crate) fn margin(&self, row: &[f64]) -> f64 {
-        self.trees.iter().map(|tree| tree.value(row)).sum::<f64>() / self.divisor()
-    }
-
-    fn divisor(&self) -> f64 {
-        if self.is_average {
-            self.trees.len() as f64
-        } else {
-            1.0
-        }
+        self.trees.iter().map(|tree| tree.value(row)).sum()
     }
 
     pub(crate) fn shapley_values(&self, row: &[f64], references: &[Vec<f64>]) -> Vec<f64> {
@@ -53,7 +43,7 @@ impl NaiveModel {
         for tree in &self.trees {
             tree.add_shapley_values(row, references, &mut totals);
         }
-        totals.iter().map(|total| total / self.divisor()).collect()
+        totals
     }
 }
 

@@ -9,7 +9,7 @@ mod signed;
 use fcs_core::{ModelVersion, UnixMicros};
 use fcs_decision::manifest::Manifest;
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
-use fcs_forest::{Attributor, Model};
+use fcs_forest::{Attributor, Engine, Model};
 
 use crate::registry::Registry;
 
@@ -25,8 +25,10 @@ pub struct LoadedModel {
     pub manifest_bytes: Vec<u8>,
     /// The signatures over them, at least one.
     pub signatures: Vec<DetachedSignature>,
-    /// The trees.
+    /// The model as it was read.
     pub forest: Model,
+    /// The same model, compiled to answer requests.
+    pub engine: Engine,
     /// Prepared attributions against the reference population.
     pub attributor: Attributor,
 }

@@ -49,6 +49,7 @@ impl Document {
                 precision: Precision::Double,
             }),
             link: self.link.link(),
+            link_divisor: 1.0,
         })
     }
 }

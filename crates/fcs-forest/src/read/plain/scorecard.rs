@@ -96,6 +96,7 @@ impl Document {
                 },
             }),
             link: self.link.link(),
+            link_divisor: 1.0,
         })
     }
 }

@@ -6,9 +6,8 @@
 Columns of a table: the features (empty: missing), `margin`, `output`, `leaf_ids` (LightGBM's `pred_leaf`, one per
 tree), `contribution.FEATURE` and `base` (LightGBM's `pred_contrib`, which add up to the margin).
 
-Margins are raw scores, except where the file says `average_output`: there LightGBM's raw score is the sum of the
-trees, and what its objective converts to an output is their average. The margin is that average, as LightGBM
-returns it for the same file without an objective; contributions are divided alike.
+Margins are raw scores. Where the file says `average_output` (random forests) LightGBM's raw score and contributions
+are sums over the trees, and its output is made of their average.
 
 Each model is there for one thing that a reader or a decision can get wrong. Everything is seeded and runs on one
 thread. Numbers are printed by repr: the shortest text that reads back to the same bits.
@@ -235,11 +234,6 @@ def write(name, variant):
     # Predict from the written file: that is the model under test.
     booster = lgb.Booster(model_file=str(path))
     margins, contributions = booster.predict(rows, raw_score=True), booster.predict(rows, pred_contrib=True)
-    if "\naverage_output\n" in path.read_text():
-        plain = [line for line in path.read_text().split("\n") if not line.startswith("objective=")]
-        averages = lgb.Booster(model_str="\n".join(plain)).predict(rows)
-        assert (averages == margins / booster.num_trees()).all()
-        margins, contributions = averages, contributions / booster.num_trees()
     np.testing.assert_allclose(contributions.sum(axis=1), margins, rtol=1e-9, atol=1e-12)
     outputs, leaves = booster.predict(rows), booster.predict(rows, pred_leaf=True).reshape(len(rows), -1)
     with open(HERE / f"{name}.csv", "w", newline="") as file:

@@ -6,11 +6,6 @@ use fcs_forest::{Attributor, Engine, Format, Kernel, Model};
 use super::{LoadedModel, PackageError, SignedPackage};
 use crate::app::rows::{GoldenRow, RowsError, read_golden, read_reference};
 
-/// Largest relative difference between a golden margin or probability and ours.
-const GOLDEN_TOLERANCE: f64 = 1e-12;
-/// Largest difference between base + contributions and the margin.
-const ADDITIVITY_TOLERANCE: f64 = 1e-9;
-
 /// A model that passed every check, with the rows that came with it.
 pub struct Checked {
     /// The model.
@@ -32,18 +27,22 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
     if !forest.feature_names().iter().eq(declared) {
         return Err(PackageError::Features);
     }
+    if !forest.is_log_odds() {
+        return Err(PackageError::Link);
+    }
     let references = rows(package, FileRole::Reference, read_reference)?;
     let attributor = Attributor::new(&forest, &references).map_err(PackageError::Attribution)?;
     let golden = rows(package, FileRole::Golden, read_golden)?;
+    let engine = compile(manifest, &forest)?;
     let model = LoadedModel {
         manifest: manifest.clone(),
         manifest_bytes: package.signed.bytes.clone(),
         signatures: package.signed.signatures.clone(),
         forest,
+        engine,
         attributor,
     };
     reproduce_golden_rows(&model, &golden)?;
-    check_kernel(&model, &golden)?;
     Ok(Checked {
         model,
         references,
@@ -60,27 +59,18 @@ fn read_model(package: &SignedPackage) -> Result<Model, PackageError> {
     Model::read(package.file(FileRole::Model), format).map_err(PackageError::Model)
 }
 
-/// A pinned kernel must exist here, take the model, and give the golden rows the same bits.
-fn check_kernel(model: &LoadedModel, golden: &[GoldenRow]) -> Result<(), PackageError> {
-    let Some(pinned) = &model.manifest.engine else {
-        return Ok(());
+/// Compiles the model, with the kernel that the manifest pins if it pins one.
+fn compile(manifest: &Manifest, forest: &Model) -> Result<Engine, PackageError> {
+    let Some(pinned) = &manifest.engine else {
+        return Ok(Engine::new(forest));
     };
-    let refused = || PackageError::Kernel {
-        kernel: pinned.kernel.clone(),
-    };
-    let kernel = Kernel::ALL
-        .into_iter()
+    let mut kernels = Kernel::ALL.into_iter();
+    kernels
         .find(|kernel| kernel.name() == pinned.kernel)
-        .ok_or_else(refused)?;
-    let engine = Engine::with_kernel(&model.forest, kernel).ok_or_else(refused)?;
-    let same = |row: &GoldenRow| {
-        engine.margin(&row.values).to_bits() == model.forest.margin(&row.values).to_bits()
-    };
-    if golden.iter().all(same) {
-        Ok(())
-    } else {
-        Err(refused())
-    }
+        .and_then(|kernel| Engine::with_kernel(forest, kernel))
+        .ok_or_else(|| PackageError::Kernel {
+            kernel: pinned.kernel.clone(),
+        })
 }
 
 fn rows<T>(
@@ -97,11 +87,17 @@ fn rows<T>(
 fn reproduce_golden_rows(model: &LoadedModel, golden: &[GoldenRow]) -> Result<(), PackageError> {
     for (position, golden) in golden.iter().enumerate() {
         let row = position + 1;
-        let margin = model.forest.margin(&golden.values);
+        let margin = model.engine.margin(&golden.values);
+        // Every kernel gives the bits of the plain walk; one that did not could not be replayed.
+        if margin.to_bits() != model.forest.margin(&golden.values).to_bits() {
+            return Err(PackageError::Kernel {
+                kernel: model.engine.kernel().name().to_owned(),
+            });
+        }
         let probability = model.forest.probability(margin);
         for (found, expected) in [(margin, golden.margin), (probability, golden.probability)] {
             let distance = (found - expected).abs();
-            if distance.is_nan() || distance > GOLDEN_TOLERANCE * expected.abs() {
+            if distance.is_nan() || distance > model.manifest.golden_tolerance() * expected.abs() {
                 return Err(PackageError::Golden {
                     row,
                     expected,
@@ -111,7 +107,7 @@ fn reproduce_golden_rows(model: &LoadedModel, golden: &[GoldenRow]) -> Result<()
         }
         let sum: f64 = model.attributor.contributions(&golden.values).iter().sum();
         let difference = (model.attributor.base_margin() + sum - margin).abs();
-        if difference.is_nan() || difference > ADDITIVITY_TOLERANCE {
+        if difference.is_nan() || difference > model.manifest.additivity_tolerance(margin) {
             return Err(PackageError::Additivity { row, difference });
         }
     }

@@ -55,12 +55,15 @@ pub enum PackageError {
         /// The format in the manifest.
         format: String,
     },
-    /// The pinned kernel is unknown here, does not take the model, or gives other bits.
-    #[error("the pinned kernel {kernel:?} cannot compute this model here")]
+    /// The kernel is unknown here, does not take the model, or gives other bits than the plain walk.
+    #[error("the kernel {kernel:?} cannot compute this model here")]
     Kernel {
-        /// The kernel in the manifest.
+        /// Its name.
         kernel: String,
     },
+    /// The model's margin is not the log-odds that the manifest's link takes it for.
+    #[error("the model's output is not 1 / (1 + exp(-margin)), as the link of the manifest says")]
+    Link,
     /// The model file cannot be read.
     #[error("read the model file")]
     Model(#[source] ReadError),
