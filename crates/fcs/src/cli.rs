@@ -347,6 +347,14 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
     },
+    /// Predict the rows of a CSV file with any supported model file: a CSV with margin and probability.
+    ///
+    /// Columns of the rows are found by the names of the model's features, in any order; others are ignored. Where a
+    /// model has only made-up names (Column_0, f0), a file with as many columns is taken in order. An empty cell and
+    /// NaN are missing values. With -o json the result is a list of objects.
+    Predict(PredictArguments),
+    /// Measure how fast this machine scores and attributes with a model.
+    Bench(BenchArguments),
     /// Make a signing key (Ed25519) and print its entry for a trust policy.
     Keygen {
         /// File for the private key; it must not exist.
@@ -379,6 +387,43 @@ pub(crate) enum ModelCommand {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
+}
+
+/// Arguments of `fcs model predict`.
+#[derive(Args)]
+pub(crate) struct PredictArguments {
+    /// Model file (LightGBM text, XGBoost JSON or UBJ, ONNX, linear model or scorecard in TOML or JSON), or the folder of
+    /// a package.
+    pub(crate) file: PathBuf,
+    /// Rows to predict: a CSV file with a header; "-" is standard input.
+    #[arg(long, value_name = "ROWS.csv")]
+    pub(crate) rows: PathBuf,
+    /// Add a column per feature and `base`: exact Shapley values of the margin. They follow the paths of the trees, as
+    /// LightGBM's pred_contrib and XGBoost's pred_contribs do; for a linear model they are weight times value.
+    #[arg(long)]
+    pub(crate) contributions: bool,
+    /// With --contributions: measure them against these applicants instead (interventional), a CSV file like the rows.
+    #[arg(long, value_name = "REFERENCES.csv", requires = "contributions")]
+    pub(crate) references: Option<PathBuf>,
+    /// Format of the model file, when its first bytes do not tell it, for example `xgboost-json`.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
+}
+
+/// Arguments of `fcs model bench`.
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    /// Model file, or the folder of a package.
+    pub(crate) file: PathBuf,
+    /// Rows to score: a CSV file with a header. A package is measured with its golden rows by default.
+    #[arg(long, value_name = "ROWS.csv")]
+    pub(crate) rows: Option<PathBuf>,
+    /// Seconds per measurement.
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    /// Format of the model file, when its first bytes do not tell it.
+    #[arg(long)]
+    pub(crate) format: Option<String>,
 }
 
 /// Arguments of `fcs model sign`.

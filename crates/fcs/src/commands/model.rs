@@ -1,8 +1,11 @@
 //! `fcs model`.
 
+mod bench;
 mod card;
 mod diff;
+mod file;
 mod inspect;
+mod predict;
 mod sign;
 mod transfer;
 
@@ -47,6 +50,8 @@ pub(crate) async fn run(global: &Global, arguments: &ModelArguments) -> anyhow::
             let registry = open_registry(global, from.as_deref())?;
             transfer::pull(global, &registry, &parse(model)?, to, &keys()?).await
         }
+        ModelCommand::Predict(arguments) => predict::run(global.output, arguments),
+        ModelCommand::Bench(arguments) => bench::run(global.output, arguments),
         ModelCommand::Keygen { to, key_id } => sign::keygen(global, to, key_id),
         ModelCommand::Sign(arguments) => sign::sign(global, arguments, &keys()?),
         ModelCommand::Diff {
