@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcs_core::Secret;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
@@ -142,14 +142,19 @@ fn bucket_store(bucket: &str, s3: &S3Settings) -> Result<Arc<dyn ObjectStore>, S
             retry_timeout: RETRY_TIMEOUT,
             ..RetryConfig::default()
         });
-    let mut options = ClientOptions::new()
-        .with_timeout(REQUEST_TIMEOUT)
-        .with_connect_timeout(CONNECT_TIMEOUT);
-    if let Some(endpoint) = &s3.endpoint {
-        options = options.with_allow_http(endpoint.starts_with("http://"));
-        builder = builder.with_endpoint(endpoint);
+    // One by one, because options as a whole would replace what the variables say.
+    for (key, limit) in [
+        (ClientConfigKey::Timeout, REQUEST_TIMEOUT),
+        (ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT),
+    ] {
+        let limit = format!("{}s", limit.as_secs());
+        builder = builder.with_config(AmazonS3ConfigKey::Client(key), limit);
     }
-    builder = builder.with_client_options(options);
+    if let Some(endpoint) = &s3.endpoint {
+        builder = builder
+            .with_endpoint(endpoint)
+            .with_allow_http(endpoint.starts_with("http://"));
+    }
     if let Some(region) = &s3.region {
         builder = builder.with_region(region);
     }
