@@ -11,6 +11,7 @@ mod decide;
 mod encode;
 mod fixture;
 mod manifest;
+mod manifest_format;
 mod packages;
 mod reasons;
 mod record;
