@@ -125,7 +125,7 @@ fn categories_effect(alternative: &str, names: &[&str], effect: &Effect, y: (f64
     let legend: Vec<String> = names
         .iter()
         .enumerate()
-        .map(|(index, name)| format!("{} {name}", index + 1))
+        .map(|(index, name)| format!("{}\u{a0}{name}", index + 1))
         .collect();
     html! {
         (frame.plot(alternative, ("", ""), &marks))

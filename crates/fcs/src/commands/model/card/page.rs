@@ -115,7 +115,7 @@ fn effects(facts: &Facts<'_>) -> Markup {
         div class="pair" {
             figure { h3 { "By feature" } (charts::importance(&named(facts, &order))) }
             @let groups = families(facts);
-            @if groups.len() > 1 {
+            @if groups.len() < order.len() {
                 figure {
                     h3 { "By group" } (charts::importance(&groups))
                     figcaption { "Sums of the features' mean sizes; " (if facts.manifest.features.iter().any(|it| it.family.is_some()) { "families of the manifest." } else { "features with one reason code." }) }
@@ -131,7 +131,7 @@ fn effects(facts: &Facts<'_>) -> Markup {
         p class="legend" {
             span class="key" {} "accumulated local effects (Apley and Zhu 2020): changes near applicants who have such values"
             br;
-            span class="key dashed" {} "partial dependence (Friedman 2001): the feature set to the value for everyone"
+            span class="key dashed" {} "partial dependence (Friedman 2001): the feature set to the value for everyone, also the bars of a category"
         }
         div class="many" {
             @for column in order {
