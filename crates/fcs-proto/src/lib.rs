@@ -29,6 +29,14 @@ pub mod monitoring {
     }
 }
 
+/// The Open Inference Protocol.
+pub mod inference {
+    include!("generated/inference.rs");
+}
+
+/// The compiled contracts, a serialised `FileDescriptorSet` for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
+
 /// Deployments and the transparency log.
 pub mod deployment {
     /// Version 1.

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CONTRACTS: [&str; 7] = [
+use prost::Message as _;
+
+const CONTRACTS: [&str; 8] = [
     "faircredit/scoring/v1/scoring.proto",
     "faircredit/scoring/v1/feed.proto",
     "faircredit/scoring/v1/traffic.proto",
@@ -11,6 +13,7 @@ const CONTRACTS: [&str; 7] = [
     "faircredit/monitoring/v1/monitoring.proto",
     "faircredit/deployment/v1/deployment.proto",
     "faircredit/deployment/v1/audit.proto",
+    "inference/grpc_service.proto",
 ];
 
 /// `cargo xtask codegen` sets this variable to write the bindings instead of comparing them.
@@ -46,13 +49,19 @@ fn committed_bindings_are_current() {
 fn generate(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     let descriptors = protox::compile(CONTRACTS, [root]).expect("the contracts compile");
+    // Reflection hands these out; comments would only make them long.
+    let mut bare = descriptors.clone();
+    for file in &mut bare.file {
+        file.source_code_info = None;
+    }
+    fs::write(folder.join("descriptors.bin"), bare.encode_to_vec()).expect("write descriptors");
     tonic_prost_build::configure()
         .out_dir(folder)
         .compile_fds(descriptors)
         .expect("bindings are generated");
 }
 
-fn bindings(folder: &Path) -> Vec<(String, String)> {
+fn bindings(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("folder of bindings")
         .map(|entry| entry.unwrap().path())
@@ -61,10 +70,10 @@ fn bindings(folder: &Path) -> Vec<(String, String)> {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     files
         .iter()
-        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .map(|path| (name(path), fs::read(path).unwrap()))
         .collect()
 }
 
-fn names(bindings: &[(String, String)]) -> Vec<&str> {
+fn names(bindings: &[(String, Vec<u8>)]) -> Vec<&str> {
     bindings.iter().map(|(name, _)| name.as_str()).collect()
 }
