@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::CONTENT_TYPE;
 use crate::problem::Problem;
-use crate::serve::{Limits, serve};
+use crate::serve::{Limits, Public, serve};
 use crate::{Health, MetricsHandle, Telemetry};
 
 /// `/health`, `/ready` and `/startup`, for the admin listener and for the public one.
@@ -145,7 +145,12 @@ impl Admin {
                 match tokio::net::TcpListener::from_std(listener) {
                     // Probes are short: at the end of the process nothing is worth waiting for.
                     Ok(listener) => {
-                        serve(listener, routes(state), limits, stopped.clone(), stopped).await;
+                        let public = Public {
+                            app: routes(state),
+                            limits,
+                            tls: None,
+                        };
+                        serve(listener, public, stopped.clone(), stopped).await;
                     }
                     Err(error) => tracing::error!(%error, "the admin listener did not start"),
                 }

@@ -30,6 +30,8 @@ pub(crate) struct Edge {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) metrics: RequestMetrics,
     pub(crate) request_timeout: Duration,
+    /// [`crate::Service::detail_member`].
+    pub(crate) detail_member: fn(&str) -> Option<&'static str>,
 }
 
 /// Wraps the routes of a service.
@@ -76,6 +78,10 @@ async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) ->
     let span = span(&request, &id, if is_grpc { &path } else { &route });
     let answer = answer(&edge, request, id.clone(), next, is_grpc);
     let mut response = answer.instrument(span.clone()).await;
+    if let (false, Some(member)) = (is_grpc, (edge.detail_member)(&path)) {
+        let shaped = async { Problem::repeat_detail(response, member) };
+        response = id.clone().scope(shaped).await;
+    }
     let _entered = span.enter();
     let taken = started.elapsed();
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {

@@ -21,9 +21,10 @@ use crate::context::Shared;
 use crate::edge::Edge;
 use crate::metrics::process;
 use crate::metrics::requests::RequestMetrics;
-use crate::serve::{Limits, serve};
+use crate::serve::{Limits, Public, serve};
 use crate::settings::{Settings, ShutdownSettings};
 use crate::tasks::{Tasks, panic_text};
+use crate::tls::Tls;
 use crate::{Health, MetricsHandle, Service, ServiceContext, edge};
 
 /// What tasks get to notice that they must stop at once.
@@ -75,6 +76,7 @@ pub async fn launch<S: Service>(
     };
     let admin = Admin::start(settings.admin.listen, limits, admin_state)?;
     let listener = bind(settings.http.listen).await?;
+    let tls = Tls::start(&settings.tls, &ctx)?;
     let http = listener
         .local_addr()
         .context("the public listener has no address")?;
@@ -90,6 +92,7 @@ pub async fn launch<S: Service>(
             random: Arc::clone(&ctx.random),
             metrics: RequestMetrics::register(&ctx.metrics),
             request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
+            detail_member: S::detail_member,
         },
     );
     for guard in unwind {
@@ -97,7 +100,7 @@ pub async fn launch<S: Service>(
     }
     let admin_address = admin.address;
     let (stop, force) = (CancellationToken::new(), CancellationToken::new());
-    let server = spawn_server(listener, app, limits, &ctx);
+    let server = spawn_server(listener, Public { app, limits, tls }, &ctx);
     ctx.health.set_started();
     info!(service = S::NAME, %http, admin = %admin_address, "the service has started");
     let life = Life {
@@ -161,14 +164,12 @@ async fn start<S: Service>(ctx: ServiceContext<S::Settings>) -> anyhow::Result<R
 )]
 fn spawn_server<T>(
     listener: TcpListener,
-    app: Router,
-    limits: Limits,
+    public: Public,
     ctx: &ServiceContext<T>,
 ) -> JoinHandle<usize> {
     tokio::spawn(serve(
         listener,
-        app,
-        limits,
+        public,
         ctx.draining.clone(),
         ctx.hard.clone(),
     ))

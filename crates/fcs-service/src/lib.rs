@@ -25,6 +25,7 @@ mod request_id;
 mod serve;
 mod shell;
 mod tasks;
+mod tls;
 
 use std::future::Future;
 
@@ -67,6 +68,13 @@ pub trait Service: Sized + Send + 'static {
     fn start(
         ctx: ServiceContext<Self::Settings>,
     ) -> impl Future<Output = anyhow::Result<axum::Router>> + Send;
+
+    /// Name of a further member that repeats the detail of a problem on this path, for routes whose contract
+    /// names one; `None` where RFC 9457 alone holds.
+    fn detail_member(path: &str) -> Option<&'static str> {
+        let _ = path;
+        None
+    }
 
     /// Applies the migrations; `<binary> migrate` calls it. Without stores there is nothing to do.
     fn migrate(

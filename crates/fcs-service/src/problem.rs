@@ -32,6 +32,8 @@ pub mod reason {
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
     /// The route exists, with other methods: 405.
     pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
+    /// A queue is full; over gRPC this is `UNAVAILABLE`, over HTTP 429.
+    pub const BUSY: &str = "BUSY";
     /// There is no such route: 404.
     pub const NO_ROUTE: &str = "NO_ROUTE";
     /// The request took too long: 504.
@@ -121,8 +123,26 @@ impl Problem {
             reason::BODY_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
             reason::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason::METHOD_NOT_ALLOWED => StatusCode::METHOD_NOT_ALLOWED,
+            reason::BUSY => StatusCode::TOO_MANY_REQUESTS,
             _ => http_status(self.0.code),
         }
+    }
+
+    /// The same answer with its detail repeated in a further member; other answers stay as they are.
+    pub(crate) fn repeat_detail(response: Response, member: &'static str) -> Response {
+        let Some(problem) = response.extensions().get::<Self>() else {
+            return response;
+        };
+        let body = problem.body(RequestId::current().as_ref());
+        let mut members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&body).expect("a problem is a JSON object");
+        if let Some(detail) = members.get("detail").cloned() {
+            members.insert(member.to_owned(), detail);
+        }
+        let body = serde_json::to_vec(&members).expect("a problem holds only text and numbers");
+        let (mut parts, _) = response.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(parts, body.into())
     }
 
     fn body(&self, request_id: Option<&RequestId>) -> Vec<u8> {
@@ -158,7 +178,7 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(self.0.code);
+        response.extensions_mut().insert(self);
         response
     }
 }

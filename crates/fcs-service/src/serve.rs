@@ -21,6 +21,7 @@ use tracing::warn;
 use self::busy::Total;
 use self::connection::Server;
 use crate::settings::HttpSettings;
+use crate::tls::Tls;
 
 /// A pause after the listener failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -43,15 +44,23 @@ impl Limits {
     }
 }
 
+/// What a listener serves, and how.
+pub(crate) struct Public {
+    pub(crate) app: Router,
+    pub(crate) limits: Limits,
+    /// Without it the listener speaks plain text.
+    pub(crate) tls: Option<Tls>,
+}
+
 /// Serves until `stop`; then accepts no more, lets the requests in flight end, and returns how many requests
 /// `abort` had to cut off. Idle connections close at once; half-sent requests do not count as work.
 pub(crate) async fn serve(
     listener: TcpListener,
-    app: Router,
-    limits: Limits,
+    public: Public,
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> usize {
+    let Public { app, limits, tls } = public;
     let graceful = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(limits.max_connections));
     let mut connections = JoinSet::new();
@@ -59,6 +68,7 @@ pub(crate) async fn serve(
     let server = Server {
         app,
         limits,
+        tls,
         total: Arc::clone(&total),
         stop: stop.clone(),
     };

@@ -20,7 +20,7 @@ pub use layers::Sources;
 pub use load::load;
 pub use sections::{
     AdminSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, RedisSettings,
-    ShutdownSettings, TelemetrySettings,
+    ShutdownSettings, TelemetrySettings, TlsSettings,
 };
 pub use show::{shown_json, shown_toml};
 
@@ -32,6 +32,8 @@ pub struct Settings<T> {
     pub environment: Environment,
     /// The public listener.
     pub http: HttpSettings,
+    /// TLS of the public listener.
+    pub tls: TlsSettings,
     /// The admin listener.
     pub admin: AdminSettings,
     /// Logs.
@@ -56,6 +58,7 @@ impl<T: Default> Settings<T> {
         Self {
             environment,
             http: HttpSettings::defaults(environment, http_port),
+            tls: TlsSettings::default(),
             admin: AdminSettings::defaults(environment, admin_port),
             log: LogSettings::defaults(environment),
             telemetry: TelemetrySettings::default(),

@@ -14,7 +14,8 @@ use tracing::debug;
 
 use super::Limits;
 use super::busy::{Busy, Total};
-use super::io::Guarded;
+use super::io::{Guarded, Stream};
+use crate::tls::Tls;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,20 +32,38 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Server {
     pub(super) app: Router,
     pub(super) limits: Limits,
+    pub(super) tls: Option<Tls>,
     pub(super) total: Total,
     pub(super) stop: CancellationToken,
 }
 
 /// Serves a connection to its end. A client that sends nothing, or half of what tells its protocol, is
 /// dropped after the header time-out, or at once when the server stops.
-pub(super) async fn serve(mut stream: TcpStream, server: Server, watcher: Watcher) {
+pub(super) async fn serve(stream: TcpStream, server: Server, watcher: Watcher) {
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = &server.tls else {
+        return serve_stream(stream, server, watcher).await;
+    };
+    let handshake = tokio::time::timeout(server.limits.header_timeout, tls.accept(stream));
+    let accepted = tokio::select! {
+        accepted = handshake => accepted,
+        () = server.stop.cancelled() => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) => serve_stream(stream, server, watcher).await,
+        Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
+        Err(_) => debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn serve_stream<S: Stream>(mut stream: S, server: Server, watcher: Watcher) {
     let Server {
         app,
         limits,
+        tls: _,
         total,
         stop,
     } = server;
-    let _ = stream.set_nodelay(true);
     let first = tokio::select! {
         first = tokio::time::timeout(limits.header_timeout, first_bytes(&mut stream)) => first,
         () = stop.cancelled() => return,
@@ -74,7 +93,7 @@ pub(super) async fn serve(mut stream: TcpStream, server: Server, watcher: Watche
 
 /// Reads until the protocol is clear: the whole HTTP/2 preface, or bytes that cannot become it.
 /// `None` when the client leaves first.
-async fn first_bytes(stream: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
+async fn first_bytes<S: Stream>(stream: &mut S) -> std::io::Result<Option<Vec<u8>>> {
     let mut buffer = [0; PREFACE.len()];
     let mut length = 0;
     while length < buffer.len() && buffer[..length] == PREFACE[..length] {

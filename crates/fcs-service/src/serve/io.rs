@@ -8,14 +8,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::busy::Busy;
 
+/// What a connection's bytes come through: TCP, or TLS over it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+
 /// A stream whose request heads have a time limit.
-pub(super) struct Guarded {
-    stream: TcpStream,
+pub(super) struct Guarded<S> {
+    stream: S,
     first: Vec<u8>,
     busy: Busy,
     header_timeout: Option<Duration>,
@@ -29,10 +33,10 @@ struct Head {
     after: u64,
 }
 
-impl Guarded {
+impl<S> Guarded<S> {
     /// `first` is what was already read. Without a time-out the protocol keeps watch itself.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: S,
         first: Vec<u8>,
         busy: Busy,
         header_timeout: Option<Duration>,
@@ -82,7 +86,7 @@ impl Guarded {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: Stream> AsyncRead for Guarded<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -111,7 +115,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: Stream> AsyncWrite for Guarded<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

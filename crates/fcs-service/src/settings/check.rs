@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::Uri;
 
-use super::{Environment, Settings, SettingsCheck};
+use super::{Environment, Settings, SettingsCheck, TlsSettings};
 use crate::telemetry::parse_filter;
 
 /// Every broken rule, each with what to write instead. `section` is the name of the service's own section.
@@ -16,6 +16,7 @@ pub(super) fn problems<T: SettingsCheck>(
     let mut problems = Vec::new();
     limits(settings, &mut problems);
     addresses(settings.http.listen, settings.admin.listen, &mut problems);
+    tls(&settings.tls, &mut problems);
     telemetry(settings, &mut problems);
     stores(settings, &mut problems);
     shutdown(settings, &mut problems);
@@ -56,6 +57,7 @@ fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
             settings.database.statement_timeout_ms,
         ),
         ("redis.timeout_ms", settings.redis.timeout_ms),
+        ("tls.reload_interval_ms", settings.tls.reload_interval_ms),
         (
             "shutdown.drain_deadline_ms",
             settings.shutdown.drain_deadline_ms,
@@ -74,6 +76,27 @@ fn addresses(http: SocketAddr, admin: SocketAddr, problems: &mut Vec<String>) {
         problems.push(format!(
             "http.listen and admin.listen: both are {http}; they must differ"
         ));
+    }
+}
+
+fn tls(tls: &TlsSettings, problems: &mut Vec<String>) {
+    if tls.certificate.is_some() != tls.key.is_some() {
+        problems.push("tls: set certificate and key together".to_owned());
+    }
+    if tls.client_ca.is_some() && tls.certificate.is_none() {
+        problems.push("tls.client_ca: needs tls.certificate and tls.key".to_owned());
+    }
+    let files = [
+        ("tls.certificate", &tls.certificate),
+        ("tls.key", &tls.key),
+        ("tls.client_ca", &tls.client_ca),
+    ];
+    for (key, path) in files {
+        if let Some(path) = path
+            && !path.is_file()
+        {
+            problems.push(format!("{key}: {} is not a file", path.display()));
+        }
     }
 }
 

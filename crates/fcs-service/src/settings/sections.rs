@@ -1,6 +1,7 @@
 //! The sections that every service shares.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use fcs_core::Secret;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,31 @@ impl HttpSettings {
             request_timeout_ms: 10_000,
             max_connections: 4_096,
             max_body_bytes: 1_048_576,
+        }
+    }
+}
+
+/// TLS of the public listener. Without a certificate it speaks plain text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// PEM file with the server's certificate and those between it and the root.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    pub key: Option<PathBuf>,
+    /// PEM file with the roots of client certificates; with it, every client must show one (mTLS).
+    pub client_ca: Option<PathBuf>,
+    /// How often the files are read again; new ones count for new connections.
+    pub reload_interval_ms: u64,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            client_ca: None,
+            reload_interval_ms: 60_000,
         }
     }
 }

@@ -108,3 +108,17 @@ fn the_text_of_a_stranger_stays_inside() {
     let gone = api_error(&Status::unavailable("connection refused"));
     assert_eq!(gone.code, ErrorCode::Unavailable);
 }
+
+#[tokio::test]
+async fn a_full_queue_is_unavailable_over_grpc_and_429_over_http() {
+    let busy = ApiError::new(
+        ErrorCode::Unavailable,
+        fcs_service::problem::reason::BUSY,
+        "the queue is full",
+    );
+    let busy = busy.retry_after(1);
+    assert_eq!(status(&busy).code(), Code::Unavailable);
+    let (shown, headers, _) = problem(busy).await;
+    assert_eq!(shown, http::StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(headers["retry-after"], "1");
+}

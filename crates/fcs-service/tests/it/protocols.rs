@@ -154,6 +154,7 @@ async fn errors_are_problems_whoever_made_them() {
         let problem = answer.json();
         assert_eq!(problem["reason"], reason, "{method} {path}");
         assert_eq!(problem["status"], status);
+        assert_eq!(problem["error"], problem["detail"], "{method} {path}");
         assert_eq!(
             problem["request_id"],
             answer.header("x-request-id"),

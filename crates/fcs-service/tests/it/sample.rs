@@ -84,6 +84,10 @@ impl Service for Sample {
     const ADMIN_PORT: u16 = 9090;
     type Settings = SampleSettings;
 
+    fn detail_member(path: &str) -> Option<&'static str> {
+        path.starts_with("/v1/").then_some("error")
+    }
+
     async fn start(ctx: ServiceContext<SampleSettings>) -> anyhow::Result<Router> {
         ctx.health.dependency("database").good();
         let soft = ctx.soft.clone();
