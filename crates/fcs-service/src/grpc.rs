@@ -1,10 +1,12 @@
-//! Errors, deadlines and channels over gRPC.
+//! Errors, deadlines, channels and the standard services over gRPC.
 
 mod client;
 mod deadline;
 mod intern;
+mod standard;
 mod status;
 
 pub use client::{channel, request};
 pub use deadline::Deadline;
+pub use standard::add_standard_services;
 pub use status::{DOMAIN, api_error, status, status_code};

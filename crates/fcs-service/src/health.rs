@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 /// A main runtime that has not beaten for this long counts as stuck.
@@ -22,6 +23,8 @@ struct State {
     dependencies: Mutex<BTreeMap<&'static str, Arc<AtomicBool>>>,
     created: Instant,
     last_beat_ms: AtomicU64,
+    /// Marked at every change that readiness may depend on.
+    changes: Arc<watch::Sender<()>>,
 }
 
 /// What readiness says, and why.
@@ -45,6 +48,7 @@ impl Default for Health {
             dependencies: Mutex::default(),
             created: Instant::now(),
             last_beat_ms: AtomicU64::new(0),
+            changes: Arc::default(),
         }))
     }
 }
@@ -54,7 +58,11 @@ impl Health {
     pub fn dependency(&self, name: &'static str) -> Dependency {
         let mut dependencies = self.dependencies();
         let good = Arc::clone(dependencies.entry(name).or_default());
-        Dependency { name, good }
+        Dependency {
+            name,
+            good,
+            changes: Arc::clone(&self.0.changes),
+        }
     }
 
     /// What a readiness probe is told.
@@ -75,6 +83,11 @@ impl Health {
         }
     }
 
+    /// Wakes up whenever readiness may have changed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
     /// Whether the start is over.
     pub fn is_started(&self) -> bool {
         self.0.started.load(Ordering::Relaxed)
@@ -89,10 +102,12 @@ impl Health {
 
     pub(crate) fn set_started(&self) {
         self.0.started.store(true, Ordering::Relaxed);
+        self.0.changes.send_replace(());
     }
 
     pub(crate) fn set_draining(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
+        self.0.changes.send_replace(());
     }
 
     /// Beats for as long as the runtime lets it; the caller drops it when the service ends.
@@ -123,12 +138,14 @@ fn millis(duration: Duration) -> u64 {
 pub struct Dependency {
     name: &'static str,
     good: Arc<AtomicBool>,
+    changes: Arc<watch::Sender<()>>,
 }
 
 impl Dependency {
     /// The dependency answers.
     pub fn good(&self) {
         if !self.good.swap(true, Ordering::Relaxed) {
+            self.changes.send_replace(());
             info!(dependency = self.name, "a dependency is good");
         }
     }
@@ -136,6 +153,7 @@ impl Dependency {
     /// The dependency does not answer. The reason goes to the log, never to a probe.
     pub fn bad(&self, reason: impl std::fmt::Display) {
         if self.good.swap(false, Ordering::Relaxed) {
+            self.changes.send_replace(());
             warn!(dependency = self.name, %reason, "a dependency went bad; not ready");
         }
     }

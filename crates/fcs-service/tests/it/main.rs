@@ -15,5 +15,7 @@ mod process;
 mod protocols;
 mod sample;
 mod settings;
+mod standard;
+mod tls;
 mod traces;
 mod wire;
