@@ -1,8 +1,14 @@
 //! What the model server does, free of transport.
 
+pub mod inference;
+pub mod lifecycle;
 pub mod models;
 pub mod package;
 mod rows;
 pub mod score;
+pub mod scorer;
+pub mod statistics;
+pub mod turns;
+pub mod versions;
 
 pub use rows::{GoldenRow, RowsError};

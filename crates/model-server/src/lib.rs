@@ -1,6 +1,6 @@
 //! The model server: loads signed model packages, scores rows and attributes margins.
 //!
-//! For: `faircredit.model.v1.ModelService`.
+//! For: `faircredit.model.v1.ModelService` and the Open Inference Protocol v2, over gRPC and REST.
 //! Not for: policy, reasons and records, which are the gateway's.
 //!
 //! Invariants: a model in memory passed every check of [`app::package::load`]; a score's attributions
@@ -8,29 +8,45 @@
 
 pub mod app;
 mod grpc;
+mod http;
+mod jobs;
 mod metrics;
 pub mod registry;
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use fcs_core::ModelVersion;
 use fcs_decision::trust::TrustPolicy;
+use fcs_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use fcs_proto::model::v1::model_service_server::ModelServiceServer;
+use fcs_service::grpc::add_standard_services;
 use fcs_service::{Service, ServiceContext};
-use tokio::sync::Semaphore;
+use tonic::codec::CompressionEncoding::{Deflate, Gzip};
 use tonic::service::Routes;
 
-pub use settings::ModelServerSettings;
+pub use settings::{ModelServerSettings, WatchPolicy};
 
-use app::models::Models;
+use app::inference::{Inference, Repository};
+use app::lifecycle::Lifecycle;
+use app::models::{ModelLimits, Models};
+use app::scorer::Scorer;
+use app::turns::Turns;
+use jobs::watch::Watch;
 use metrics::Metrics;
 use registry::Registry;
 
 /// Largest request and response: 1,024 rows with attributions fit.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// The services that health and reflection name.
+const SERVICES: [&str; 2] = [
+    "faircredit.model.v1.ModelService",
+    "inference.GRPCInferenceService",
+];
 
 /// The service.
 pub struct ModelServer;
@@ -46,22 +62,87 @@ impl Service for ModelServer {
         let settings = &ctx.settings.service;
         let trust = read_trust(settings).await?;
         let registry = Registry::open(&settings.registry, &settings.s3)?;
-        let models = Arc::new(Models::new(registry, trust, Arc::clone(&ctx.clock)));
+        let clock = Arc::clone(&ctx.clock);
+        let models = Arc::new(Models::new(registry, trust, clock, limits(settings)));
         let metrics = Metrics::register(&ctx.metrics);
-        preload(&models, &settings.preload).await?;
-        metrics
-            .models_loaded
-            .set(i64::try_from(models.loaded_count()).unwrap_or(i64::MAX));
-        let permits = Arc::new(Semaphore::new(concurrency(settings)));
-        let service = ModelServiceServer::new(grpc::Grpc {
-            models,
+        let lifecycle = Arc::new(Lifecycle::new(Arc::clone(&models), Arc::clone(&metrics)));
+        for name in &settings.preload {
+            let model: ModelVersion = name.parse()?;
+            lifecycle.load(model).await?;
+        }
+        watch(&ctx, &lifecycle);
+        let scorer = Arc::new(Scorer {
+            turns: Turns::new(concurrency(settings), settings.max_waiting_requests),
             metrics,
-            permits,
-        })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Routes::new(service).into_axum_router())
+            clock: Arc::clone(&ctx.clock),
+        });
+        routes(&ctx, models, lifecycle, scorer)
     }
+
+    fn detail_member(path: &str) -> Option<&'static str> {
+        let rest = path.strip_prefix(http::PREFIX)?;
+        (rest.is_empty() || rest.starts_with('/')).then_some("error")
+    }
+}
+
+/// Both contracts over gRPC, one of them over REST, and the standard services.
+fn routes(
+    ctx: &ServiceContext<ModelServerSettings>,
+    models: Arc<Models>,
+    lifecycle: Arc<Lifecycle>,
+    scorer: Arc<Scorer>,
+) -> anyhow::Result<Router> {
+    let inference = Arc::new(Inference {
+        models: Arc::clone(&models),
+        scorer: Arc::clone(&scorer),
+    });
+    let repository = Arc::new(Repository {
+        inference: Arc::clone(&inference),
+        lifecycle: Arc::clone(&lifecycle),
+    });
+    let own = ModelServiceServer::new(grpc::Grpc {
+        models,
+        lifecycle,
+        scorer,
+        draining: ctx.draining.clone(),
+    })
+    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let open = GrpcInferenceServiceServer::new(grpc::InferenceGrpc {
+        inference: Arc::clone(&inference),
+        repository: Arc::clone(&repository),
+        health: ctx.health.clone(),
+        draining: ctx.draining.clone(),
+    })
+    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+    .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    .accept_compressed(Gzip)
+    .accept_compressed(Deflate)
+    .send_compressed(Gzip)
+    .send_compressed(Deflate);
+    let routes = Routes::new(own).add_service(open);
+    let routes = add_standard_services(routes, ctx, &SERVICES, fcs_proto::DESCRIPTORS)?;
+    let rest = http::routes(http::Http {
+        inference,
+        repository,
+        health: ctx.health.clone(),
+        request_timeout: Duration::from_millis(ctx.settings.http.request_timeout_ms),
+    });
+    Ok(routes.into_axum_router().merge(rest))
+}
+
+fn watch(ctx: &ServiceContext<ModelServerSettings>, lifecycle: &Arc<Lifecycle>) {
+    let settings = &ctx.settings.service;
+    if settings.watch_policy == WatchPolicy::None {
+        return;
+    }
+    let watch = Watch {
+        lifecycle: Arc::clone(lifecycle),
+        policy: settings.watch_policy,
+        interval: Duration::from_millis(settings.watch_interval_ms),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("registry-watch", watch.run());
 }
 
 async fn read_trust(settings: &ModelServerSettings) -> anyhow::Result<TrustPolicy> {
@@ -72,13 +153,15 @@ async fn read_trust(settings: &ModelServerSettings) -> anyhow::Result<TrustPolic
     Ok(TrustPolicy::parse(&text)?)
 }
 
-async fn preload(models: &Arc<Models>, names: &[String]) -> anyhow::Result<()> {
-    for name in names {
-        let model: ModelVersion = name.parse()?;
-        let models = Arc::clone(models);
-        tokio::task::spawn_blocking(move || models.load(&model)).await??;
+fn limits(settings: &ModelServerSettings) -> ModelLimits {
+    ModelLimits {
+        models_max: settings.max_loaded_models,
+        working_max: match settings.max_concurrent_requests_per_model {
+            0 => concurrency(settings),
+            limit => limit,
+        },
+        waiting_max: settings.max_waiting_requests_per_model,
     }
-    Ok(())
 }
 
 fn concurrency(settings: &ModelServerSettings) -> usize {

@@ -23,6 +23,30 @@ pub struct ModelServerSettings {
     pub preload: Vec<String>,
     /// Requests that may compute at the same time; 0 means one per core.
     pub max_concurrent_requests: usize,
+    /// Requests that may wait for that; the next one is told to retry.
+    pub max_waiting_requests: usize,
+    /// Requests of one model that may compute at the same time; 0 means as many as of all.
+    pub max_concurrent_requests_per_model: usize,
+    /// Requests of one model that may wait for that; the next one is told to retry.
+    pub max_waiting_requests_per_model: usize,
+    /// Models in memory.
+    pub max_loaded_models: usize,
+    /// Which packages of the registry are loaded without being asked for.
+    pub watch_policy: WatchPolicy,
+    /// How often the registry is looked through for them.
+    pub watch_interval_ms: u64,
+}
+
+/// Which packages are loaded without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchPolicy {
+    /// None: every model is asked for.
+    None,
+    /// The highest version of each name.
+    Latest,
+    /// Every version.
+    All,
 }
 
 impl Default for ModelServerSettings {
@@ -33,6 +57,12 @@ impl Default for ModelServerSettings {
             trust_policy: "models/trust.toml".into(),
             preload: Vec::new(),
             max_concurrent_requests: 0,
+            max_waiting_requests: 1_024,
+            max_concurrent_requests_per_model: 0,
+            max_waiting_requests_per_model: 256,
+            max_loaded_models: 64,
+            watch_policy: WatchPolicy::None,
+            watch_interval_ms: 5_000,
         }
     }
 }
@@ -61,6 +91,18 @@ impl SettingsCheck for ModelServerSettings {
         for model in &self.preload {
             if let Err(error) = model.parse::<ModelVersion>() {
                 problems.push(format!("model_server.preload: {model:?}: {error}"));
+            }
+        }
+        let positive = [
+            ("max_loaded_models", self.max_loaded_models as u64),
+            ("watch_interval_ms", self.watch_interval_ms),
+        ];
+        for (key, value) in positive {
+            // A day is beyond every sensible interval.
+            if !(1..=86_400_000).contains(&value) {
+                problems.push(format!(
+                    "model_server.{key}: must be from 1 to 86400000, got {value}"
+                ));
             }
         }
         problems

@@ -115,6 +115,90 @@ pub struct RowScore {
     #[prost(double, repeated, tag = "4")]
     pub contributions: ::prost::alloc::vec::Vec<f64>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreBatchRequest {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelRef>,
+    /// At most 1,024 rows; none is allowed.
+    #[prost(message, repeated, tag = "2")]
+    pub rows: ::prost::alloc::vec::Vec<Row>,
+    /// Whether to compute attributions.
+    #[prost(bool, tag = "3")]
+    pub explain: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreBatchResponse {
+    /// The model that answered, with its digest.
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelRef>,
+    /// One outcome per row, in the order of the request.
+    #[prost(message, repeated, tag = "2")]
+    pub rows: ::prost::alloc::vec::Vec<RowOutcome>,
+}
+/// What became of one row.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RowOutcome {
+    #[prost(oneof = "row_outcome::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<row_outcome::Outcome>,
+}
+/// Nested message and enum types in `RowOutcome`.
+pub mod row_outcome {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Score(super::RowScore),
+        #[prost(message, tag = "2")]
+        Error(super::RowError),
+    }
+}
+/// Why a row or a request of a stream was not scored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RowError {
+    /// Number of the gRPC status code.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// Stable reason in UPPER_SNAKE_CASE.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// What is wrong and what would be right.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamRequest {
+    /// Comes back in the answer; at most 128 bytes.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub batch: ::core::option::Option<ScoreBatchRequest>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamResponse {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(oneof = "score_stream_response::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<score_stream_response::Outcome>,
+}
+/// Nested message and enum types in `ScoreStreamResponse`.
+pub mod score_stream_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "2")]
+        Batch(super::ScoreBatchResponse),
+        #[prost(message, tag = "3")]
+        Error(super::RowError),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnloadModelRequest {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelRef>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnloadModelResponse {
+    #[prost(message, optional, tag = "1")]
+    pub model: ::core::option::Option<ModelRef>,
+}
 /// Whether a package may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -344,6 +428,89 @@ pub mod model_service_client {
                 .insert(GrpcMethod::new("faircredit.model.v1.ModelService", "Score"));
             self.inner.unary(req, path, codec).await
         }
+        /// Scores rows one by one: a row that cannot be scored fails alone.
+        pub async fn score_batch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ScoreBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ScoreBatchResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.model.v1.ModelService/ScoreBatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.model.v1.ModelService", "ScoreBatch"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Scores batches as they come; answers come in the order of the requests, and one that fails ends nothing.
+        pub async fn score_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ScoreStreamRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ScoreStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.model.v1.ModelService/ScoreStream",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.model.v1.ModelService", "ScoreStream"),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
+        /// Takes a model out of memory; requests that run on it end undisturbed.
+        pub async fn unload_model(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UnloadModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadModelResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.model.v1.ModelService/UnloadModel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.model.v1.ModelService", "UnloadModel"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -388,6 +555,36 @@ pub mod model_service_server {
             &self,
             request: tonic::Request<super::ScoreRequest>,
         ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
+        /// Scores rows one by one: a row that cannot be scored fails alone.
+        async fn score_batch(
+            &self,
+            request: tonic::Request<super::ScoreBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ScoreBatchResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ScoreStream method.
+        type ScoreStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ScoreStreamResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Scores batches as they come; answers come in the order of the requests, and one that fails ends nothing.
+        async fn score_stream(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ScoreStreamRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ScoreStreamStream>,
+            tonic::Status,
+        >;
+        /// Takes a model out of memory; requests that run on it end undisturbed.
+        async fn unload_model(
+            &self,
+            request: tonic::Request<super::UnloadModelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UnloadModelResponse>,
+            tonic::Status,
+        >;
     }
     /// Scores rows with models whose packages were verified before they were loaded.
     #[derive(Debug)]
@@ -630,6 +827,144 @@ pub mod model_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ScoreSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.model.v1.ModelService/ScoreBatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreBatchSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::ScoreBatchRequest>
+                    for ScoreBatchSvc<T> {
+                        type Response = super::ScoreBatchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ScoreBatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::score_batch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreBatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.model.v1.ModelService/ScoreStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreStreamSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::StreamingService<super::ScoreStreamRequest>
+                    for ScoreStreamSvc<T> {
+                        type Response = super::ScoreStreamResponse;
+                        type ResponseStream = T::ScoreStreamStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ScoreStreamRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::score_stream(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.model.v1.ModelService/UnloadModel" => {
+                    #[allow(non_camel_case_types)]
+                    struct UnloadModelSvc<T: ModelService>(pub Arc<T>);
+                    impl<
+                        T: ModelService,
+                    > tonic::server::UnaryService<super::UnloadModelRequest>
+                    for UnloadModelSvc<T> {
+                        type Response = super::UnloadModelResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UnloadModelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ModelService>::unload_model(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UnloadModelSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

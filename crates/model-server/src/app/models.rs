@@ -1,16 +1,22 @@
 //! The models in memory.
+//!
+//! A model becomes visible whole, by one exchange of a pointer, after its package passed every check; a
+//! request keeps the model that it began with. So a reload or an unload disturbs no request, and memory is
+//! given back when the last one has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use fcs_core::{ApiError, Clock, Digest, ErrorCode, ModelVersion};
 use fcs_decision::trust::TrustPolicy;
-
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::package::{self, LoadedModel, PackageError};
+use super::statistics::Statistics;
+use super::turns::Turns;
+use super::versions;
 use crate::registry::Registry;
 
 /// A listing that takes longer counts as failed: the gateway waits one second for it.
@@ -21,10 +27,34 @@ const LISTING_LIMIT: Duration = Duration::from_millis(700);
 pub enum ModelState {
     /// In the registry.
     Available,
+    /// Being verified for the first time.
+    Loading,
     /// Verified and in memory; the digest is the manifest's.
     Loaded(Digest),
     /// Refused when it was last loaded.
     Refused(String),
+}
+
+/// How much the models in memory may take.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelLimits {
+    /// Models in memory.
+    pub models_max: usize,
+    /// Requests of one model that compute at the same time.
+    pub working_max: usize,
+    /// Requests of one model that wait for that.
+    pub waiting_max: usize,
+}
+
+/// A model in memory with its queue and its statistics, which a reload keeps. Cloning shares them.
+#[derive(Clone)]
+pub struct Served {
+    /// The verified package.
+    pub model: Arc<LoadedModel>,
+    /// The queue of the model's requests.
+    pub turns: Arc<Turns>,
+    /// Counts and times.
+    pub statistics: Arc<Statistics>,
 }
 
 /// Loads packages from a registry and keeps them.
@@ -32,19 +62,28 @@ pub struct Models {
     registry: Registry,
     trust: TrustPolicy,
     clock: Arc<dyn Clock>,
-    loaded: RwLock<BTreeMap<ModelVersion, Arc<LoadedModel>>>,
+    limits: ModelLimits,
+    loaded: RwLock<BTreeMap<ModelVersion, Served>>,
+    loading: RwLock<BTreeSet<ModelVersion>>,
     refused: RwLock<BTreeMap<ModelVersion, String>>,
     last_listed: RwLock<Vec<ModelVersion>>,
 }
 
 impl Models {
     /// Serves packages of `registry` that a key of `trust` signed.
-    pub fn new(registry: Registry, trust: TrustPolicy, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        registry: Registry,
+        trust: TrustPolicy,
+        clock: Arc<dyn Clock>,
+        limits: ModelLimits,
+    ) -> Self {
         Self {
             registry,
             trust,
             clock,
+            limits,
             loaded: RwLock::default(),
+            loading: RwLock::default(),
             refused: RwLock::default(),
             last_listed: RwLock::default(),
         }
@@ -55,43 +94,82 @@ impl Models {
     /// Reads the registry and computes for up to seconds: call it from a blocking thread of the runtime.
     ///
     /// # Errors
-    /// `NotFound`, `Unavailable` when the registry cannot be read, or `FailedPrecondition` with the check that
-    /// failed.
+    /// `NotFound`, `Unavailable` when the registry cannot be read, `ResourceExhausted` when there are too many
+    /// models, or `FailedPrecondition` with the check that failed.
     pub fn load(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
-        if let Some(loaded) = self.get(model) {
-            return Ok(loaded);
-        }
-        let loading = package::load(&self.registry, model, &self.trust, self.clock.now());
-        match Handle::current().block_on(loading) {
-            Ok(loaded) => {
-                let loaded = Arc::new(loaded);
-                write(&self.refused).remove(model);
-                write(&self.loaded).insert(model.clone(), Arc::clone(&loaded));
-                tracing::info!(model = %model, digest = %loaded.manifest.digest(), "model loaded");
-                Ok(loaded)
-            }
-            Err(error) => Err(self.refuse(model, &error)),
+        match self.get(model) {
+            Some(served) => Ok(served.model),
+            None => self.reload(model),
         }
     }
 
+    /// Verifies a package again and puts it in the place of the one in memory; a package that is refused now
+    /// leaves the one in memory where it is. Call it from a blocking thread of the runtime.
+    ///
+    /// # Errors
+    /// As [`Models::load`].
+    pub fn reload(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
+        if !read(&self.loaded).contains_key(model) && self.loaded_count() >= self.limits.models_max
+        {
+            return Err(ApiError::new(
+                ErrorCode::ResourceExhausted,
+                "TOO_MANY_MODELS",
+                format!(
+                    "{} models are in memory, which is the limit; unload one first",
+                    self.limits.models_max
+                ),
+            ));
+        }
+        write(&self.loading).insert(model.clone());
+        let loading = package::load(&self.registry, model, &self.trust, self.clock.now());
+        let outcome = match Handle::current().block_on(loading) {
+            Ok(loaded) => Ok(self.insert(Arc::new(loaded))),
+            Err(error) => Err(self.refuse(model, &error)),
+        };
+        write(&self.loading).remove(model);
+        outcome
+    }
+
+    /// Takes a model out of memory; requests that run on it keep it until they end. Whether it was there.
+    pub fn unload(&self, model: &ModelVersion) -> bool {
+        let was_loaded = write(&self.loaded).remove(model).is_some();
+        if was_loaded {
+            tracing::info!(model = %model, "model unloaded");
+        }
+        was_loaded
+    }
+
     /// A loaded model.
-    pub fn get(&self, model: &ModelVersion) -> Option<Arc<LoadedModel>> {
-        self.loaded
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(model)
-            .cloned()
+    pub fn get(&self, model: &ModelVersion) -> Option<Served> {
+        read(&self.loaded).get(model).cloned()
+    }
+
+    /// Every loaded version of a name, the highest last.
+    pub fn versions(&self, name: &str) -> Vec<Served> {
+        let mut served: Vec<Served> = read(&self.loaded)
+            .iter()
+            .filter(|(model, _)| model.name() == name)
+            .map(|(_, served)| served.clone())
+            .collect();
+        served.sort_by(|left, right| {
+            let (left, right) = (left.model.version(), right.model.version());
+            versions::compare(left.version(), right.version())
+        });
+        served
+    }
+
+    /// Every loaded model, in the order of name and version.
+    pub fn all(&self) -> Vec<Served> {
+        read(&self.loaded).values().cloned().collect()
     }
 
     /// How many models are in memory.
     pub fn loaded_count(&self) -> usize {
-        self.loaded
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        read(&self.loaded).len()
     }
 
-    /// Every package of the registry with its state. Call it from a blocking thread of the runtime.
+    /// Every package of the registry with its state, and every model in memory whose package is gone. Call it
+    /// from a blocking thread of the runtime.
     ///
     /// # Errors
     /// `Unavailable` when the registry cannot be listed and no model is known from before.
@@ -103,35 +181,54 @@ impl Models {
             .collect())
     }
 
-    /// What the registry holds. While it cannot be listed, what it held and what is in memory: the models in memory
-    /// go on answering, and callers take this list as a sign of life.
-    fn listed(&self) -> Result<Vec<ModelVersion>, ApiError> {
+    /// What the registry holds and what is in memory. While it cannot be listed, what it held counts: the models
+    /// in memory go on answering, and callers take this list as a sign of life.
+    fn listed(&self) -> Result<BTreeSet<ModelVersion>, ApiError> {
         let listing = async { timeout(LISTING_LIMIT, self.registry.list()).await };
         let failure = match Handle::current().block_on(listing) {
             Ok(Ok(models)) => {
-                write(&self.last_listed).clone_from(&models);
-                return Ok(models);
+                *write(&self.last_listed) = models;
+                None
             }
-            Ok(Err(error)) => unreadable(&error),
-            Err(elapsed) => unreadable(&elapsed),
+            Ok(Err(error)) => Some(unreadable(&error)),
+            Err(elapsed) => Some(unreadable(&elapsed)),
         };
         let mut known: BTreeSet<ModelVersion> = read(&self.last_listed).iter().cloned().collect();
         known.extend(read(&self.loaded).keys().cloned());
-        if known.is_empty() {
-            return Err(failure);
+        match failure {
+            Some(failure) if known.is_empty() => Err(failure),
+            _ => Ok(known),
         }
-        Ok(known.into_iter().collect())
     }
 
     fn state(&self, model: &ModelVersion) -> ModelState {
-        if let Some(loaded) = self.get(model) {
-            return ModelState::Loaded(loaded.manifest.digest());
+        if let Some(served) = self.get(model) {
+            return ModelState::Loaded(served.model.manifest.digest());
         }
-        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
-        refused
+        if read(&self.loading).contains(model) {
+            return ModelState::Loading;
+        }
+        read(&self.refused)
             .get(model)
             .cloned()
             .map_or(ModelState::Available, ModelState::Refused)
+    }
+
+    /// Makes a verified package visible.
+    fn insert(&self, model: Arc<LoadedModel>) -> Arc<LoadedModel> {
+        let version = model.version().clone();
+        tracing::info!(model = %version, digest = %model.manifest.digest(), "model loaded");
+        write(&self.refused).remove(&version);
+        let limits = self.limits;
+        write(&self.loaded)
+            .entry(version)
+            .and_modify(|served| served.model = Arc::clone(&model))
+            .or_insert_with(|| Served {
+                model: Arc::clone(&model),
+                turns: Arc::new(Turns::new(limits.working_max, limits.waiting_max)),
+                statistics: Arc::default(),
+            });
+        model
     }
 
     fn refuse(&self, model: &ModelVersion, error: &PackageError) -> ApiError {
@@ -142,8 +239,11 @@ impl Models {
         if matches!(error, PackageError::NotFound { .. }) {
             return ApiError::not_found("MODEL_NOT_FOUND", reason);
         }
-        tracing::warn!(model = %model, reason, "model refused");
-        write(&self.refused).insert(model.clone(), reason.clone());
+        let before = write(&self.refused).insert(model.clone(), reason.clone());
+        // The watch of the registry tries again and again; one line is enough.
+        if before.as_ref() != Some(&reason) {
+            tracing::warn!(model = %model, reason, "model refused");
+        }
         ApiError::new(
             ErrorCode::FailedPrecondition,
             "MODEL_REFUSED",
@@ -162,11 +262,11 @@ fn unreadable(error: &dyn std::error::Error) -> ApiError {
     )
 }
 
-fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,21 +1,22 @@
 //! Scoring rows with a loaded model.
+//!
+//! A row is scored by itself: what is wrong with it never changes or fails a neighbour.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Violation};
+use fcs_service::grpc::Deadline;
 
-use super::models::Models;
+use super::models::{Models, Served};
 use super::package::LoadedModel;
 
 /// Most rows of one request.
 pub const ROWS_MAX: usize = 1_024;
+/// Largest distance between base plus contributions and the margin that may leave the server.
+const ADDITIVITY_TOLERANCE: f64 = 1e-9;
 
-/// Which model to score with, and what to compute.
-pub struct ScoreCommand {
-    /// Name and version.
-    pub model: ModelVersion,
-    /// Refuse a model with another manifest.
-    pub manifest_digest: Option<Digest>,
+/// Rows of one request.
+pub struct Batch {
     /// One value per feature in the manifest's order, NaN for missing.
     pub rows: Vec<Vec<f64>>,
     /// Whether to compute attributions.
@@ -23,8 +24,9 @@ pub struct ScoreCommand {
 }
 
 /// The score of one row.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RowScore {
-    /// Log-odds of the adverse outcome.
+    /// Log-odds of the adverse outcome; finite.
     pub margin: f64,
     /// Probability of the adverse outcome.
     pub probability: f64,
@@ -32,47 +34,84 @@ pub struct RowScore {
     pub contributions: Vec<f64>,
 }
 
-/// Finds the loaded model of a command and checks the rows against it.
+/// What became of one row.
+pub type RowOutcome = Result<RowScore, ApiError>;
+
+/// What became of a batch.
+pub struct Scored {
+    /// One outcome per row.
+    pub rows: Vec<RowOutcome>,
+    /// Greatest distance between base plus contributions and the margin.
+    pub additivity_error_max: f64,
+    /// Time of computing.
+    pub taken: Duration,
+}
+
+/// Finds the loaded model that a caller of our own contract names.
 ///
 /// # Errors
-/// `FailedPrecondition` when the model is not loaded or has another digest, `InvalidArgument` for bad rows.
-pub fn prepare(models: &Models, command: &ScoreCommand) -> Result<Arc<LoadedModel>, ApiError> {
-    let model = models
-        .get(&command.model)
-        .ok_or_else(|| not_loaded(&command.model))?;
-    if command
-        .manifest_digest
-        .is_some_and(|digest| digest != model.manifest.digest())
-    {
+/// `FailedPrecondition` when it is not loaded or has another digest.
+pub fn find(
+    models: &Models,
+    model: &ModelVersion,
+    digest: Option<Digest>,
+) -> Result<Served, ApiError> {
+    let served = models.get(model).ok_or_else(|| not_loaded(model))?;
+    if digest.is_some_and(|digest| digest != served.model.manifest.digest()) {
         return Err(ApiError::new(
             ErrorCode::FailedPrecondition,
             "MODEL_DIGEST_MISMATCH",
-            format!(
-                "{} is loaded with another manifest digest than the request names",
-                command.model
-            ),
+            format!("{model} is loaded with another manifest digest than the request names"),
         ));
     }
-    check_rows(&command.rows, model.manifest.features.len())?;
-    Ok(model)
+    Ok(served)
 }
 
-/// Scores every row. Computes for up to milliseconds per row: call it from a blocking thread.
-pub fn score(model: &LoadedModel, command: &ScoreCommand) -> Vec<RowScore> {
-    let score_row = |row: &Vec<f64>| {
-        let margin = model.forest.margin(row);
-        let contributions = if command.explain {
-            model.attributor.contributions(row)
-        } else {
-            Vec::new()
-        };
-        RowScore {
-            margin,
-            probability: model.forest.probability(margin),
-            contributions,
-        }
+/// Scores one row. Computes for up to milliseconds: call it from a blocking thread.
+fn score_row(model: &LoadedModel, row: &[f64], explain: bool) -> RowScore {
+    let margin = model.forest.margin(row);
+    let contributions = if explain {
+        model.attributor.contributions(row)
+    } else {
+        Vec::new()
     };
-    command.rows.iter().map(score_row).collect()
+    RowScore {
+        margin,
+        probability: model.forest.probability(margin),
+        contributions,
+    }
+}
+
+/// Scores every row that fits the model; the others get their errors.
+///
+/// # Errors
+/// `DeadlineExceeded` when the deadline passes on the way: nobody waits for the rest.
+pub fn score(model: &LoadedModel, batch: &Batch, deadline: Deadline) -> Result<Scored, ApiError> {
+    let start = Instant::now();
+    let width = model.manifest.features.len();
+    let base_margin = model.attributor.base_margin();
+    let mut rows = Vec::with_capacity(batch.rows.len());
+    let mut additivity_error_max: f64 = 0.0;
+    for (index, row) in batch.rows.iter().enumerate() {
+        if deadline.is_over() {
+            return Err(Deadline::passed());
+        }
+        if let Some((reason, description)) = check_row(row, width) {
+            rows.push(Err(invalid_row(index, reason, description)));
+            continue;
+        }
+        let score = score_row(model, row, batch.explain);
+        if batch.explain {
+            let error = additivity_error(&score, base_margin);
+            additivity_error_max = additivity_error_max.max(error);
+        }
+        rows.push(check_score(score, batch.explain.then_some(base_margin)));
+    }
+    Ok(Scored {
+        rows,
+        additivity_error_max,
+        taken: start.elapsed(),
+    })
 }
 
 /// The model is not in memory.
@@ -84,41 +123,125 @@ pub fn not_loaded(model: &ModelVersion) -> ApiError {
     )
 }
 
-fn check_rows(rows: &[Vec<f64>], width: usize) -> Result<(), ApiError> {
-    let mut violations = Vec::new();
-    if rows.is_empty() || rows.len() > ROWS_MAX {
-        violations.push(Violation {
-            pointer: "/rows".into(),
-            reason: "ROW_COUNT_OUT_OF_RANGE",
-            description: format!("send 1 to {ROWS_MAX} rows, not {}", rows.len()),
-        });
+fn additivity_error(score: &RowScore, base_margin: f64) -> f64 {
+    (base_margin + score.contributions.iter().sum::<f64>() - score.margin).abs()
+}
+
+/// A number that is none, or attributions that do not add up to the margin, never leave the server.
+fn check_score(score: RowScore, base_margin: Option<f64>) -> RowOutcome {
+    let numbers = [score.margin, score.probability];
+    let mut all = numbers.iter().chain(&score.contributions);
+    if !all.all(|number| number.is_finite()) {
+        tracing::error!("a score is not finite");
+        return Err(ApiError::new(
+            ErrorCode::Internal,
+            "SCORE_NOT_FINITE",
+            "the score of a row is not a finite number",
+        ));
     }
-    for (index, row) in rows.iter().enumerate().take(ROWS_MAX) {
-        let wrong = if row.len() != width {
-            Some((
-                "ROW_LENGTH",
-                format!("send {width} values, one per feature, not {}", row.len()),
-            ))
-        } else if row.iter().any(|value| value.is_infinite()) {
-            Some((
-                "VALUE_NOT_FINITE",
-                "values are finite, or NaN for missing".to_owned(),
-            ))
-        } else {
-            None
-        };
-        violations.extend(wrong.map(|(reason, description)| Violation {
-            pointer: format!("/rows/{index}"),
-            reason,
-            description,
-        }));
+    if let Some(base_margin) = base_margin
+        && additivity_error(&score, base_margin) > ADDITIVITY_TOLERANCE
+    {
+        tracing::error!("attributions do not add up to the margin");
+        return Err(ApiError::new(
+            ErrorCode::Internal,
+            "ATTRIBUTIONS_NOT_ADDITIVE",
+            "the attributions do not add up to the margin",
+        ));
+    }
+    Ok(score)
+}
+
+/// What is wrong with a row, if anything.
+fn check_row(row: &[f64], width: usize) -> Option<(&'static str, String)> {
+    if row.len() != width {
+        let description = format!("send {width} values, one per feature, not {}", row.len());
+        return Some(("ROW_LENGTH", description));
+    }
+    row.iter().any(|value| value.is_infinite()).then(|| {
+        let description = "values are finite, or NaN for missing".to_owned();
+        ("VALUE_NOT_FINITE", description)
+    })
+}
+
+fn invalid_row(index: usize, reason: &'static str, description: String) -> ApiError {
+    let violation = Violation {
+        pointer: format!("/rows/{index}"),
+        reason,
+        description,
+    };
+    let message = "the rows do not fit the model";
+    ApiError::invalid("INVALID_ROWS", message, vec![violation])
+}
+
+/// Checks all rows of a request that is answered as a whole.
+///
+/// # Errors
+/// `InvalidArgument` with a violation for each bad row.
+pub fn check_rows(rows: &[Vec<f64>], width: usize) -> Result<(), ApiError> {
+    check_count(rows.len(), 1)?;
+    let mut violations = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        if let Some((reason, description)) = check_row(row, width) {
+            violations.push(Violation {
+                pointer: format!("/rows/{index}"),
+                reason,
+                description,
+            });
+        }
     }
     if violations.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(
-        "INVALID_ROWS",
-        "the rows do not fit the model",
-        violations,
-    ))
+    let message = "the rows do not fit the model";
+    Err(ApiError::invalid("INVALID_ROWS", message, violations))
+}
+
+/// Checks the number of rows of a request.
+///
+/// # Errors
+/// `InvalidArgument` outside of `rows_min` to [`ROWS_MAX`].
+pub fn check_count(rows: usize, rows_min: usize) -> Result<(), ApiError> {
+    if (rows_min..=ROWS_MAX).contains(&rows) {
+        return Ok(());
+    }
+    let violation = Violation {
+        pointer: "/rows".into(),
+        reason: "ROW_COUNT_OUT_OF_RANGE",
+        description: format!("send {rows_min} to {ROWS_MAX} rows, not {rows}"),
+    };
+    let message = "the rows do not fit the model";
+    Err(ApiError::invalid("INVALID_ROWS", message, vec![violation]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(margin: f64, contributions: Vec<f64>) -> RowScore {
+        RowScore {
+            margin,
+            probability: 0.5,
+            contributions,
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_never_leave() {
+        for margin in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = check_score(with(margin, Vec::new()), None).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Internal);
+            assert_eq!(error.reason, "SCORE_NOT_FINITE");
+        }
+        let error = check_score(with(1.0, vec![f64::NAN]), Some(0.0)).unwrap_err();
+        assert_eq!(error.reason, "SCORE_NOT_FINITE");
+        assert!(check_score(with(1.0, Vec::new()), None).is_ok());
+    }
+
+    #[test]
+    fn attributions_that_do_not_add_up_never_leave() {
+        assert!(check_score(with(1.0, vec![0.25, 0.25]), Some(0.5)).is_ok());
+        let error = check_score(with(1.0, vec![0.25, 0.25]), Some(0.4)).unwrap_err();
+        assert_eq!(error.reason, "ATTRIBUTIONS_NOT_ADDITIVE");
+    }
 }

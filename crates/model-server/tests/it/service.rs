@@ -14,13 +14,13 @@ use tonic::transport::Channel;
 
 use crate::spoiled::{Copy, real_registry};
 
-struct Server {
-    running: Running,
-    client: ModelServiceClient<Channel>,
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) client: ModelServiceClient<Channel>,
     _folder: TempDir,
 }
 
-async fn serve(settings: ModelServerSettings) -> Server {
+pub(crate) async fn serve(settings: ModelServerSettings) -> Server {
     let folder = TempDir::new().unwrap();
     let settings = Settings::embedded(folder.path(), settings);
     let running = launch::<ModelServer>(settings, &Shared::silent())
@@ -34,7 +34,7 @@ async fn serve(settings: ModelServerSettings) -> Server {
     }
 }
 
-fn real_settings() -> ModelServerSettings {
+pub(crate) fn real_settings() -> ModelServerSettings {
     let registry = real_registry();
     ModelServerSettings {
         trust_policy: registry.join("trust.toml"),
@@ -43,7 +43,7 @@ fn real_settings() -> ModelServerSettings {
     }
 }
 
-fn boston() -> ModelRef {
+pub(crate) fn boston() -> ModelRef {
     ModelRef {
         name: "boston-hmda".into(),
         version: "1".into(),
@@ -52,7 +52,7 @@ fn boston() -> ModelRef {
 }
 
 /// Rows of the golden file with their margins.
-fn golden() -> Vec<(Vec<f64>, f64)> {
+pub(crate) fn golden() -> Vec<(Vec<f64>, f64)> {
     let text = fs::read_to_string(real_registry().join("boston-hmda/1/golden.csv")).unwrap();
     let number = |text: &str| {
         if text.is_empty() {

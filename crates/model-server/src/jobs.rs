@@ -1,0 +1,3 @@
+//! Background loops.
+
+pub(crate) mod watch;
