@@ -79,6 +79,8 @@ pub(crate) enum Command {
     /// Check and show the settings of the services.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Check how a server of the Open Inference Protocol answers good and broken requests.
+    Conformance(ConformanceArguments),
     /// Check that the system can work here; every finding says what to do.
     Doctor,
 }
@@ -118,6 +120,20 @@ pub(crate) struct DemoArguments {
     /// Applications in flight at the same time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
+}
+
+/// Arguments of `fcs conformance`.
+#[derive(Args)]
+pub(crate) struct ConformanceArguments {
+    /// Address of the server's gRPC port.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) target: String,
+    /// Address of its HTTP port; without it the checks over HTTP are left out.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) http: Option<String>,
+    /// The model to ask with; the default is the first that is ready.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
 }
 
 /// `fcs decision`.

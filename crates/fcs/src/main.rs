@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod commands;
+mod conformance;
 mod demo;
 mod embedded;
 mod endpoints;

@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{audit, bias, config, decision, deployment, doctor, model, up};
-use crate::{demo, exit};
+use crate::{conformance, demo, exit};
 
 /// Two workers at least: a service must answer while another thread flushes.
 const WORKERS_MIN: usize = 2;
@@ -43,6 +43,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Audit(command) => audit::run(global, command).await,
         Command::Model(command) => model::run(global, command).await,
         Command::Config(command) => config::run(global, command),
+        Command::Conformance(arguments) => conformance::run(global, arguments).await,
         Command::Doctor => doctor::run(global).await,
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod command_line;
+mod conformance;
 mod crash;
 mod demo;
 mod packages;
