@@ -19,6 +19,14 @@ pub fn redis_url() -> String {
     server_url("FCS_TEST_REDIS_URL")
 }
 
+/// The Python that has Triton's client.
+///
+/// # Panics
+/// When the tests run without `cargo xtask test`.
+pub fn tritonclient_python() -> String {
+    server_url("FCS_TEST_TRITONCLIENT_PYTHON")
+}
+
 #[expect(
     clippy::disallowed_methods,
     clippy::panic,
@@ -27,7 +35,7 @@ pub fn redis_url() -> String {
 fn server_url(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!(
-            "{variable} is not set: run the tests with `cargo xtask test`, which starts the servers"
+            "{variable} is not set: run the tests with `cargo xtask test`, which starts and installs what they need"
         )
     })
 }

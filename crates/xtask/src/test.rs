@@ -9,6 +9,9 @@ use crate::servers::Servers;
 /// Packages of the S3 server that tests start.
 const S3_REQUIREMENTS: &str = "crates/model-server/tests/s3/requirements.txt";
 
+/// Triton's client, which tests drive the model server with.
+const TRITONCLIENT_REQUIREMENTS: &str = "crates/model-server/tests/tritonclient/requirements.txt";
+
 /// What to run.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -26,13 +29,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     command::run(cargo().args(["build", "--workspace", "--bins"]))?;
     let servers = Servers::start()?;
     let s3 = python_environment(Path::new(S3_REQUIREMENTS))?;
+    let tritonclient = python_environment(Path::new(TRITONCLIENT_REQUIREMENTS))?;
     command::run(
         runner()
             .args(selection(options.package.as_deref()))
             .args(&options.rest)
             .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
             .env("FCS_TEST_REDIS_URL", &servers.redis_url)
-            .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server")),
+            .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
+            .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python")),
     )
 }
 

@@ -7,3 +7,4 @@ mod package;
 mod registry;
 mod service;
 mod spoiled;
+mod tritonclient;
