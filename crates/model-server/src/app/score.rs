@@ -12,8 +12,6 @@ use super::package::LoadedModel;
 
 /// Most rows of one request.
 pub const ROWS_MAX: usize = 1_024;
-/// Largest distance between base plus contributions and the margin that may leave the server.
-const ADDITIVITY_TOLERANCE: f64 = 1e-9;
 
 /// Rows of one request.
 pub struct Batch {
@@ -69,7 +67,7 @@ pub fn find(
 
 /// Scores one row. Computes for up to milliseconds: call it from a blocking thread.
 fn score_row(model: &LoadedModel, row: &[f64], explain: bool) -> RowScore {
-    let margin = model.forest.margin(row);
+    let margin = model.engine.margin(row);
     let contributions = if explain {
         model.attributor.contributions(row)
     } else {
@@ -105,7 +103,11 @@ pub fn score(model: &LoadedModel, batch: &Batch, deadline: Deadline) -> Result<S
             let error = additivity_error(&score, base_margin);
             additivity_error_max = additivity_error_max.max(error);
         }
-        rows.push(check_score(score, batch.explain.then_some(base_margin)));
+        let tolerance = model.manifest.additivity_tolerance(score.margin);
+        rows.push(check_score(
+            score,
+            batch.explain.then_some((base_margin, tolerance)),
+        ));
     }
     Ok(Scored {
         rows,
@@ -128,7 +130,8 @@ fn additivity_error(score: &RowScore, base_margin: f64) -> f64 {
 }
 
 /// A number that is none, or attributions that do not add up to the margin, never leave the server.
-fn check_score(score: RowScore, base_margin: Option<f64>) -> RowOutcome {
+/// `explained` is the base margin of the attributions and how far their sum may lie from the margin.
+fn check_score(score: RowScore, explained: Option<(f64, f64)>) -> RowOutcome {
     let numbers = [score.margin, score.probability];
     let mut all = numbers.iter().chain(&score.contributions);
     if !all.all(|number| number.is_finite()) {
@@ -139,8 +142,8 @@ fn check_score(score: RowScore, base_margin: Option<f64>) -> RowOutcome {
             "the score of a row is not a finite number",
         ));
     }
-    if let Some(base_margin) = base_margin
-        && additivity_error(&score, base_margin) > ADDITIVITY_TOLERANCE
+    if let Some((base_margin, tolerance)) = explained
+        && additivity_error(&score, base_margin) > tolerance
     {
         tracing::error!("attributions do not add up to the margin");
         return Err(ApiError::new(
@@ -233,15 +236,15 @@ mod tests {
             assert_eq!(error.code, ErrorCode::Internal);
             assert_eq!(error.reason, "SCORE_NOT_FINITE");
         }
-        let error = check_score(with(1.0, vec![f64::NAN]), Some(0.0)).unwrap_err();
+        let error = check_score(with(1.0, vec![f64::NAN]), Some((0.0, 1e-9))).unwrap_err();
         assert_eq!(error.reason, "SCORE_NOT_FINITE");
         assert!(check_score(with(1.0, Vec::new()), None).is_ok());
     }
 
     #[test]
     fn attributions_that_do_not_add_up_never_leave() {
-        assert!(check_score(with(1.0, vec![0.25, 0.25]), Some(0.5)).is_ok());
-        let error = check_score(with(1.0, vec![0.25, 0.25]), Some(0.4)).unwrap_err();
+        assert!(check_score(with(1.0, vec![0.25, 0.25]), Some((0.5, 1e-9))).is_ok());
+        let error = check_score(with(1.0, vec![0.25, 0.25]), Some((0.4, 1e-9))).unwrap_err();
         assert_eq!(error.reason, "ATTRIBUTIONS_NOT_ADDITIVE");
     }
 }
