@@ -10,6 +10,7 @@ that begin with `found` were found by the fuzzer; this script leaves them alone.
 import hashlib
 import random
 import struct
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -169,6 +170,27 @@ def manifest(seeds):
     seeds.damage("cut", text)
 
 
+def package_rows(seeds):
+    manifest = tomllib.loads((FIXTURE / "model.toml").read_text())
+    names = [feature["name"] for feature in manifest["features"]]
+
+    def table(columns, rows):
+        lines = [",".join(columns), *(",".join(str(number % 7) for number in range(len(columns))) for _ in range(rows))]
+        return "\n".join(lines) + "\n"
+
+    golden = table([*names, "margin", "probability"], 64)
+    seeds.add("good-golden", golden)
+    seeds.add("good-reference", table(names, manifest["reference_population"]["rows"]))
+    seeds.add("too-few", table([*names, "margin", "probability"], 63))
+    seeds.replace("missing", golden, "\n0,", "\n,")
+    seeds.replace("not-finite", golden, "\n0,", "\ninf,")
+    seeds.replace("overflow", golden, "\n0,", "\n1e999,")
+    seeds.replace("quote-open", golden, "\n0,", '\n"0,')
+    seeds.replace("row-long", golden, "\n0,", "\n0,0,")
+    seeds.replace("byte-order-mark", golden, names[0], "\ufeff" + names[0])
+    seeds.damage("damaged", golden)
+
+
 def trust_policy(seeds):
     text = (ROOT / "models/trust.toml").read_text()
     seeds.add("good", text)
@@ -254,5 +276,6 @@ def tlog_proof(seeds):
 if __name__ == "__main__":
     lightgbm(Seeds("model_lightgbm_text"))
     detected(Seeds("model_detected"))
-    for write in [manifest, trust_policy, detached_signature, decision_record, tlog_note, tlog_leaf, tlog_proof]:
+    for write in [manifest, package_rows, trust_policy, detached_signature, decision_record, tlog_note, tlog_leaf,
+                  tlog_proof]:
         write(Seeds(write.__name__))

@@ -1,5 +1,5 @@
 //! What a decision is and how it is reached: the manifest of a model package and the trust in it, the feature
-//! schema, score scaling, policy, principal reasons, cohorts, and the canonical decision record.
+//! schema, its rows, score scaling, policy, principal reasons, cohorts, and the canonical decision record.
 //!
 //! For: deciding, the same way each time, from a verified manifest, validated features and a model's output.
 //! Not for: evaluating trees (`fcs-forest`), storing or sending decisions (the services).
@@ -18,5 +18,6 @@ pub mod manifest;
 pub mod protected;
 mod reasons;
 pub mod record;
+pub mod rows;
 pub mod score;
 pub mod trust;

@@ -21,12 +21,13 @@ pub struct Target {
 }
 
 /// Every reader under test.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     target("decision_record", packages::decision_record),
     target("detached_signature", packages::detached_signature),
     target("manifest", packages::manifest),
     target("model_detected", models::detected),
     target("model_lightgbm_text", models::lightgbm_text),
+    target("package_rows", packages::package_rows),
     target("tlog_leaf", log::leaf),
     target("tlog_note", log::note),
     target("tlog_proof", log::proof),

@@ -1,8 +1,11 @@
 //! Readers of what comes with a model, and of decision records.
 
+use std::sync::LazyLock;
+
 use fcs_core::UnixMicros;
 use fcs_decision::manifest::{FileRole, Manifest, sha256};
 use fcs_decision::record::DecisionRecord;
+use fcs_decision::rows::{read_golden, read_reference};
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 
 /// A manifest that was read holds every file, and a text for every reason it names.
@@ -53,5 +56,27 @@ pub(crate) fn decision_record(bytes: &[u8]) {
         assert_eq!(record.to_canonical_bytes(), bytes);
         assert_eq!(record.inputs().len(), record.features.len());
         drop(record.context());
+    }
+}
+
+/// The rows of a package for a fixed manifest: one number per feature, of golden rows a margin too.
+pub(crate) fn package_rows(bytes: &[u8]) {
+    static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
+        let bytes = include_bytes!("../../fcs-decision/tests/fixture/model.toml");
+        Manifest::parse(bytes).expect("the fixture is a manifest")
+    });
+    let width = MANIFEST.features.len();
+    let is_number = |value: &f64| value.is_finite() || value.is_nan();
+    if let Ok(rows) = read_reference(bytes, &MANIFEST) {
+        let expected = MANIFEST.reference_population.rows;
+        assert_eq!(u32::try_from(rows.len()), Ok(expected));
+        let is_row = |row: &Vec<f64>| row.len() == width && row.iter().all(is_number);
+        assert!(rows.iter().all(is_row));
+    }
+    if let Ok(rows) = read_golden(bytes, &MANIFEST) {
+        for row in rows {
+            assert!(row.values.len() == width && row.values.iter().all(is_number));
+            assert!(row.margin.is_finite() && row.probability.is_finite());
+        }
     }
 }

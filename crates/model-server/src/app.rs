@@ -4,11 +4,11 @@ pub mod inference;
 pub mod lifecycle;
 pub mod models;
 pub mod package;
-mod rows;
 pub mod score;
 pub mod scorer;
 pub mod statistics;
 pub mod turns;
 pub mod versions;
 
+use fcs_decision::rows;
 pub use rows::{GoldenRow, RowsError};

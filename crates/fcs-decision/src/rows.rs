@@ -1,9 +1,10 @@
 //! The reference population and the golden rows of a package.
 
+use crate::manifest::Manifest;
 use csv::{Reader, StringRecord};
-use fcs_decision::manifest::Manifest;
 
 /// A row with the margin that the training library gave it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct GoldenRow {
     /// One value per feature, NaN for missing.
     pub values: Vec<f64>,
@@ -47,10 +48,7 @@ pub enum RowsError {
 const GOLDEN_ROWS_MIN: usize = 64;
 
 /// Reads `reference.csv`: one column per feature, an empty field is a missing value.
-pub(crate) fn read_reference(
-    bytes: &[u8],
-    manifest: &Manifest,
-) -> Result<Vec<Vec<f64>>, RowsError> {
+pub fn read_reference(bytes: &[u8], manifest: &Manifest) -> Result<Vec<Vec<f64>>, RowsError> {
     let rows = numbers(bytes, &feature_names(manifest))?;
     let expected = usize::try_from(manifest.reference_population.rows).unwrap_or(usize::MAX);
     if rows.len() != expected {
@@ -63,7 +61,7 @@ pub(crate) fn read_reference(
 }
 
 /// Reads `golden.csv`: one column per feature, then `margin` and `probability`.
-pub(crate) fn read_golden(bytes: &[u8], manifest: &Manifest) -> Result<Vec<GoldenRow>, RowsError> {
+pub fn read_golden(bytes: &[u8], manifest: &Manifest) -> Result<Vec<GoldenRow>, RowsError> {
     let mut columns = feature_names(manifest);
     let width = columns.len();
     columns.extend(["margin", "probability"]);
