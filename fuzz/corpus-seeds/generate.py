@@ -8,6 +8,7 @@ that begin with `found` were found by the fuzzer; this script leaves them alone.
 """
 
 import hashlib
+import json
 import random
 import struct
 import tomllib
@@ -15,7 +16,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-LIGHTGBM = ROOT / "crates/fcs-forest/tests/golden/lightgbm"
+GOLDEN = ROOT / "crates/fcs-forest/tests/golden"
+LIGHTGBM = GOLDEN / "lightgbm"
 FIXTURE = ROOT / "crates/fcs-decision/tests/fixture"
 
 
@@ -154,8 +156,93 @@ def lightgbm(seeds):
 
 def detected(seeds):
     seeds.add("good-lightgbm-text", SMALL_LIGHTGBM)
+    seeds.add("good-xgboost-json", (GOLDEN / "xgboost/v3_constant.json").read_bytes())
+    seeds.add("good-xgboost-ubj", (GOLDEN / "xgboost/v3_constant.ubj").read_bytes())
+    for path in PLAIN:
+        seeds.add(f"good-{path.parent.name}{path.suffix}", path.read_bytes())
     for number, start in enumerate([b"", b"tree", b"tree\n", b"{", b"{}", b"\x08\x01", b"\xff\xfe"]):
         seeds.add(f"start-{number}", start)
+
+
+PLAIN = [GOLDEN / "linear/logistic.toml", GOLDEN / "linear/logistic.json", GOLDEN / "scorecard/hand.toml",
+         GOLDEN / "scorecard/hand.json"]
+
+
+def first_tree(document):
+    return document["learner"]["gradient_booster"]["model"]["trees"][0]
+
+
+def xgboost_json(seeds):
+    """XGBoost's own JSON, with values changed in the first tree, or in the words around the trees."""
+    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees"]:
+        seeds.add(f"good-{name}", (GOLDEN / f"xgboost/{name}.json").read_bytes())
+    text = (GOLDEN / "xgboost/v3_many_categories.json").read_text()
+
+    def changed(name, change):
+        document = json.loads(text)
+        change(document)
+        seeds.add(name, json.dumps(document, separators=(",", ":")))
+
+    def in_tree(name, key, position, value):
+        def change(document):
+            first_tree(document)[key][position] = value
+
+        changed(name, change)
+
+    in_tree("cycle-to-root", "left_children", 0, 0)
+    in_tree("child-shared", "right_children", 0, 1)
+    in_tree("child-out-of-range", "left_children", 0, 100_000)
+    in_tree("child-lowest", "left_children", 0, -(2**31))
+    in_tree("feature-out-of-range", "split_indices", 0, 2**31)
+    in_tree("threshold-overflow", "split_conditions", 0, 1e300)
+    in_tree("cover-negative", "sum_hessian", 0, -1)
+    in_tree("missing-other", "default_left", 0, 7)
+    for key in ["categories_segments", "categories_sizes", "categories", "categories_nodes"]:
+        if first_tree(json.loads(text))[key]:
+            in_tree(f"giant-{key}", key, 0, 2**31 - 1)
+    changed("nodes-giant", lambda it: first_tree(it)["tree_param"].update(num_nodes="4294967295"))
+    changed("features-giant", lambda it: it["learner"]["learner_model_param"].update(num_feature="4294967295"))
+    changed("base-score-overflow", lambda it: it["learner"]["learner_model_param"].update(base_score="1E999"))
+    changed("no-trees", lambda it: it["learner"]["gradient_booster"]["model"].update(trees=[]))
+    changed("lists-short", lambda it: first_tree(it).update(split_conditions=[]))
+    seeds.add("deep-lists", '{"learner":' + "[" * 5000)
+    seeds.add("deep-objects", '{"learner":' * 2000)
+    seeds.add("number-long", '{"version":[' + "9" * 5000 + "]}")
+    seeds.add("surrogate-alone", '{"learner":"\\ud800"}')
+    seeds.damage("constant", (GOLDEN / "xgboost/v3_constant.json").read_bytes())
+
+
+def xgboost_ubj(seeds):
+    """XGBoost's own UBJSON, and copies in which a length lies."""
+    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees"]:
+        seeds.add(f"good-{name}", (GOLDEN / f"xgboost/{name}.ubj").read_bytes())
+    content = (GOLDEN / "xgboost/v3_many_categories.ubj").read_bytes()
+    for marker in [b"[$d#L", b"[$l#L", b"[$U#L", b"[#L", b"SL", b"{L"]:
+        at = content.index(marker) + len(marker)
+        for name, length in [("giant", 2**63 - 1), ("negative", -1), ("million", 1_000_000), ("none", 0)]:
+            lying = content[:at] + struct.pack(">q", length) + content[at + 8 :]
+            seeds.add(f"length-{name}-of-{marker.hex()}", lying[: at + 400])
+    seeds.add("deep-lists", b"{L" + struct.pack(">q", 7) + b"learner" + b"[" * 5000)
+    seeds.add("deep-counted", b"{L" + struct.pack(">q", 7) + b"learner" + (b"[#L" + struct.pack(">q", 1)) * 1000)
+    seeds.add("no-operations", b"{" + b"N" * 3000)
+    seeds.damage("constant", (GOLDEN / "xgboost/v3_constant.ubj").read_bytes())
+
+
+def plain(seeds):
+    """Linear models and scorecards."""
+    for path in PLAIN:
+        seeds.add(f"good-{path.parent.name}{path.suffix}", path.read_bytes())
+    linear, card = PLAIN[0].read_text(), (GOLDEN / "scorecard/hand.toml").read_text()
+    seeds.replace("weight-not-a-number", linear, "weight = -4.2", "weight = nan # -4.2")
+    seeds.replace("weight-overflow", linear, "weight = -4.2", "weight = 1e308 # -4.2")
+    seeds.replace("link-unknown", linear, '"logistic"', '"softmax"')
+    seeds.replace("name-twice", linear, '"utilisation"', '"income"')
+    seeds.replace("bound-infinite", card, "below = ", "below = inf # ")
+    seeds.replace("codes-giant", card, "codes = [", "codes = [4294967295, 9223372036854775807, ")
+    seeds.add("deep-toml", "features = " + "[" * 2000)
+    seeds.add("deep-json", '{"features":' + "[" * 2000)
+    seeds.damage("card", card)
+    seeds.damage("json", PLAIN[1].read_bytes())
 
 
 def manifest(seeds):
@@ -276,6 +363,9 @@ def tlog_proof(seeds):
 if __name__ == "__main__":
     lightgbm(Seeds("model_lightgbm_text"))
     detected(Seeds("model_detected"))
+    plain(Seeds("model_plain"))
+    xgboost_json(Seeds("model_xgboost_json"))
+    xgboost_ubj(Seeds("model_xgboost_ubj"))
     for write in [manifest, package_rows, trust_policy, detached_signature, decision_record, tlog_note, tlog_leaf,
                   tlog_proof]:
         write(Seeds(write.__name__))

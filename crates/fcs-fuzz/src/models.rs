@@ -27,6 +27,26 @@ pub(crate) fn lightgbm_text(bytes: &[u8]) {
     check(bytes, Format::LightGbmText);
 }
 
+pub(crate) fn xgboost_json(bytes: &[u8]) {
+    check(bytes, Format::XgBoostJson);
+}
+
+pub(crate) fn xgboost_ubj(bytes: &[u8]) {
+    check(bytes, Format::XgBoostUbj);
+}
+
+/// Linear models and scorecards, as TOML and as JSON: what one of the four reads, the others may not.
+pub(crate) fn plain(bytes: &[u8]) {
+    for format in [
+        Format::LinearToml,
+        Format::LinearJson,
+        Format::ScorecardToml,
+        Format::ScorecardJson,
+    ] {
+        check(bytes, format);
+    }
+}
+
 fn check(bytes: &[u8], format: Format) {
     let Ok(model) = Model::read(bytes, format) else {
         return;
