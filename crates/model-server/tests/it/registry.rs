@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fcs_core::{ErrorCode, ModelVersion, Secret};
 use fcs_service::SystemClock;
 use fcs_testkit::s3::{self, S3Server};
-use model_server::app::models::{ModelState, Models};
+use model_server::app::models::{ModelLimits, ModelState, Models};
 use model_server::app::package::{self, PackageError, SignedPackage};
 use model_server::registry::{Created, PackagePlace, Registry, RegistryError, S3Settings};
 use tempfile::TempDir;
@@ -192,7 +192,16 @@ async fn models_in_memory_outlive_their_registry() {
     } = bucket();
     let package = real_package().await;
     package.create(&registry.package(&boston())).await.unwrap();
-    let models = Arc::new(Models::new(registry, real_trust(), Arc::new(SystemClock)));
+    let models = Arc::new(Models::new(
+        registry,
+        real_trust(),
+        Arc::new(SystemClock),
+        ModelLimits {
+            models_max: 2,
+            working_max: 1,
+            waiting_max: 1,
+        },
+    ));
     let blocking = |work: fn(&Models) -> bool| {
         let models = Arc::clone(&models);
         tokio::task::spawn_blocking(move || work(&models))
