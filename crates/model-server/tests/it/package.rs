@@ -259,7 +259,7 @@ fn what_this_release_cannot_compute_is_refused() {
     let unknown = load_format_2(|text| text + "\n[engine]\nkernel = \"abacus\"\n");
     assert_eq!(
         unknown,
-        Err("the pinned kernel \"abacus\" cannot compute this model here".into())
+        Err("the kernel \"abacus\" cannot compute this model here".into())
     );
     let lied = load_format_2(|text| text.replacen("lightgbm-text", "onnx", 1));
     assert!(lied.is_err(), "LightGBM's text is no ONNX");
