@@ -305,7 +305,7 @@ async fn send(
             answer = &mut asked => answer?,
             _ = connection => asked.await?,
         };
-        Ok(Answer {
+        anyhow::Ok(Answer {
             status: parts.status,
             headers: parts.headers,
             body,

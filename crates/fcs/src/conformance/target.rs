@@ -14,7 +14,7 @@ use crate::cli::ConformanceArguments;
 use crate::exit::CliError;
 
 /// Answers may be as large as clients of the protocol allow.
-const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
+const MESSAGE_BYTES_MAX: usize = (1 << 31) - 1;
 /// The property of our metadata that names outputs which come only when asked for.
 const ON_REQUEST: &str = "outputs_on_request";
 
