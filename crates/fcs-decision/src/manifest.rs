@@ -421,6 +421,23 @@ impl Manifest {
         matches!(format, "xgboost-json" | "xgboost-ubj" | "onnx")
     }
 
+    /// Contributions, one per feature, summed by family in the order in which families first occur. A feature without
+    /// a family stands for itself. Empty when no feature has one: then there is nothing to sum.
+    pub fn by_family<'a>(&'a self, contributions: &[f64]) -> Vec<(&'a str, f64)> {
+        let mut sums: Vec<(&str, f64)> = Vec::new();
+        if contributions.is_empty() || self.features.iter().all(|it| it.family.is_none()) {
+            return sums;
+        }
+        for (feature, contribution) in self.features.iter().zip(contributions) {
+            let family = feature.family.as_deref().unwrap_or(&feature.name);
+            match sums.iter_mut().find(|(name, _)| *name == family) {
+                Some((_, sum)) => *sum += contribution,
+                None => sums.push((family, *contribution)),
+            }
+        }
+        sums
+    }
+
     /// The file with a role.
     pub fn file(&self, role: FileRole) -> &FileEntry {
         self.files

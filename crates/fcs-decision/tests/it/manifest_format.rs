@@ -50,6 +50,12 @@ fn format_2_adds_and_format_1_stays() {
     assert_eq!(manifest.format, 2);
     assert_eq!(manifest.features[0].family.as_deref(), Some("capacity"));
     assert_eq!(manifest.features[1].family, None);
+    let contributions: Vec<f64> = (1..=manifest.features.len()).map(|it| it as f64).collect();
+    let by_family = manifest.by_family(&contributions);
+    assert_eq!(by_family[0], ("capacity", 1.0));
+    assert_eq!(by_family[1], (manifest.features[1].name.as_str(), 2.0));
+    assert_eq!(by_family.len(), manifest.features.len());
+    assert!(manifest.by_family(&[]).is_empty());
     let lineage = manifest.lineage.unwrap();
     assert_eq!(lineage.parent.unwrap().to_string(), "example-card/6");
     assert_eq!(lineage.libraries["xgboost"], "3.1.0");

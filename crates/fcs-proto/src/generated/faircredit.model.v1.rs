@@ -114,6 +114,20 @@ pub struct RowScore {
     /// base_margin + sum(contributions) = margin.
     #[prost(double, repeated, tag = "4")]
     pub contributions: ::prost::alloc::vec::Vec<f64>,
+    /// The contributions summed by the features' families in the manifest, in the order in which families first occur; a
+    /// feature without a family stands for itself. Empty without `explain`, and when the manifest names no family.
+    #[prost(message, repeated, tag = "5")]
+    pub family_contributions: ::prost::alloc::vec::Vec<FamilyContribution>,
+}
+/// What a family of features adds to a margin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FamilyContribution {
+    /// Name of the family, or of a feature that has none.
+    #[prost(string, tag = "1")]
+    pub family: ::prost::alloc::string::String,
+    /// Sum of the contributions of its features, in margin units.
+    #[prost(double, tag = "2")]
+    pub contribution: f64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreBatchRequest {

@@ -6,11 +6,12 @@ use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Violation};
 use fcs_decision::trust::DetachedSignature;
 use fcs_proto::model::v1::model_service_server::ModelService;
 use fcs_proto::model::v1::{
-    DetachedSignature as WireSignature, GetModelRequest, GetModelResponse, ListModelsRequest,
-    ListModelsResponse, LoadModelRequest, LoadModelResponse, ModelRef, ModelState as WireState,
-    ModelStatus, Row, RowError, RowOutcome, RowScore as WireScore, ScoreBatchRequest,
-    ScoreBatchResponse, ScoreRequest, ScoreResponse, ScoreStreamRequest, ScoreStreamResponse,
-    UnloadModelRequest, UnloadModelResponse, row_outcome, score_stream_response,
+    DetachedSignature as WireSignature, FamilyContribution, GetModelRequest, GetModelResponse,
+    ListModelsRequest, ListModelsResponse, LoadModelRequest, LoadModelResponse, ModelRef,
+    ModelState as WireState, ModelStatus, Row, RowError, RowOutcome, RowScore as WireScore,
+    ScoreBatchRequest, ScoreBatchResponse, ScoreRequest, ScoreResponse, ScoreStreamRequest,
+    ScoreStreamResponse, UnloadModelRequest, UnloadModelResponse, row_outcome,
+    score_stream_response,
 };
 use fcs_service::grpc::{Deadline, status};
 use futures::stream::BoxStream;
@@ -167,10 +168,9 @@ impl Grpc {
         let batch = batch(request.rows, request.explain);
         score::check_rows(&batch.rows, served.model.manifest.features.len())?;
         let outcomes = self.scorer.score(&served, batch, deadline).await?;
-        let base_margin = base_margin(&served.model, request.explain);
         let rows = outcomes
             .into_iter()
-            .map(|outcome| outcome.map(|score| wire_score(score, base_margin)))
+            .map(|outcome| outcome.map(|score| wire_score(&served.model, score)))
             .collect::<Result<_, _>>()?;
         Ok(ScoreResponse {
             model: Some(model_ref(&served.model)),
@@ -189,9 +189,8 @@ impl Grpc {
         let batch = batch(request.rows, request.explain);
         score::check_count(batch.rows.len(), 0)?;
         let outcomes = self.scorer.score(&served, batch, deadline).await?;
-        let base_margin = base_margin(&served.model, request.explain);
         let outcome = |outcome: score::RowOutcome| match outcome {
-            Ok(score) => row_outcome::Outcome::Score(wire_score(score, base_margin)),
+            Ok(score) => row_outcome::Outcome::Score(wire_score(&served.model, score)),
             Err(error) => row_outcome::Outcome::Error(row_error(&error)),
         };
         let rows = outcomes.into_iter().map(|it| RowOutcome {
@@ -225,14 +224,6 @@ impl Grpc {
             id: request.id,
             outcome: Some(outcome),
         })
-    }
-}
-
-fn base_margin(model: &LoadedModel, explain: bool) -> f64 {
-    if explain {
-        model.attributor.base_margin()
-    } else {
-        0.0
     }
 }
 
@@ -300,12 +291,23 @@ fn wire_signature(signature: &DetachedSignature) -> WireSignature {
     }
 }
 
-/// `base_margin` is zero when there are no contributions that it would belong to.
-fn wire_score(score: RowScore, base_margin: f64) -> WireScore {
+/// What belongs to contributions stays empty when there are none.
+fn wire_score(model: &LoadedModel, score: RowScore) -> WireScore {
+    let base_margin = if score.contributions.is_empty() {
+        0.0
+    } else {
+        model.attributor.base_margin()
+    };
+    let families = model.manifest.by_family(&score.contributions).into_iter();
+    let family_contributions = families.map(|(family, contribution)| FamilyContribution {
+        family: family.to_owned(),
+        contribution,
+    });
     WireScore {
         margin: score.margin,
         probability: score.probability,
         base_margin,
+        family_contributions: family_contributions.collect(),
         contributions: score.contributions,
     }
 }

@@ -113,7 +113,9 @@ async fn a_new_package_is_loaded_by_the_watch_once_it_is_whole() {
         }
     };
     let refused = until("the half package is refused", SOON, || async {
-        index().await.filter(|entry| entry.reason.contains("missing"))
+        index()
+            .await
+            .filter(|entry| entry.reason.contains("missing"))
     })
     .await;
     assert_eq!(refused.state, "UNAVAILABLE");

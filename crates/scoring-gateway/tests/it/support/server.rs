@@ -7,7 +7,9 @@ use fcs_core::{ApiError, ModelVersion};
 use fcs_proto::model::v1::model_service_server::{ModelService, ModelServiceServer};
 use fcs_proto::model::v1::{
     GetModelRequest, GetModelResponse, ListModelsRequest, ListModelsResponse, LoadModelRequest,
-    LoadModelResponse, ModelRef, RowScore, ScoreRequest, ScoreResponse,
+    LoadModelResponse, ModelRef, RowScore, ScoreBatchRequest, ScoreBatchResponse, ScoreRequest,
+    ScoreResponse, ScoreStreamRequest, ScoreStreamResponse, UnloadModelRequest,
+    UnloadModelResponse,
 };
 use fcs_service::grpc::{Deadline, status};
 use fcs_service::{Running, Settings, Shared, launch};
@@ -20,7 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::models::FakeModels;
 use super::package;
@@ -215,6 +217,7 @@ impl ModelService for Models {
             probability: output.probability.get(),
             base_margin: output.base_margin,
             contributions: output.contributions,
+            family_contributions: Vec::new(),
         };
         let model = ModelRef {
             name: model.version.name().to_owned(),
@@ -225,5 +228,30 @@ impl ModelService for Models {
             model: Some(model),
             rows: vec![row],
         }))
+    }
+
+    // The gateway calls none of these.
+
+    async fn unload_model(
+        &self,
+        _request: Request<UnloadModelRequest>,
+    ) -> Result<Response<UnloadModelResponse>, Status> {
+        Err(Status::unimplemented("no unloading here"))
+    }
+
+    async fn score_batch(
+        &self,
+        _request: Request<ScoreBatchRequest>,
+    ) -> Result<Response<ScoreBatchResponse>, Status> {
+        Err(Status::unimplemented("no batches here"))
+    }
+
+    type ScoreStreamStream = tokio_stream::Empty<Result<ScoreStreamResponse, Status>>;
+
+    async fn score_stream(
+        &self,
+        _request: Request<Streaming<ScoreStreamRequest>>,
+    ) -> Result<Response<Self::ScoreStreamStream>, Status> {
+        Err(Status::unimplemented("no streams here"))
     }
 }
