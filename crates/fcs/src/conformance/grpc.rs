@@ -164,13 +164,13 @@ type Breakage = (&'static str, Code, fn(&mut ModelInferRequest));
 
 const BREAKAGES: [Breakage; 14] = [
     ("unknown model", Code::NotFound, |it| {
-        it.model_name = NOBODY.into()
+        it.model_name = NOBODY.into();
     }),
     ("unknown version", Code::NotFound, |it| {
-        it.model_version = "999999".into()
+        it.model_version = "999999".into();
     }),
     ("wrong input name", Code::InvalidArgument, |it| {
-        it.inputs[0].name = NOBODY.into()
+        it.inputs[0].name = NOBODY.into();
     }),
     ("wrong shape", Code::InvalidArgument, |it| {
         if let Some(size) = it.inputs[0].shape.last_mut() {
@@ -187,7 +187,7 @@ const BREAKAGES: [Breakage; 14] = [
         it.raw_input_contents.clear();
     }),
     ("unknown output", Code::InvalidArgument, |it| {
-        ask_for(it, &[NOBODY])
+        ask_for(it, &[NOBODY]);
     }),
     ("raw too short", Code::InvalidArgument, |it| {
         it.raw_input_contents[0].pop();
@@ -200,10 +200,10 @@ const BREAKAGES: [Breakage; 14] = [
         },
     ),
     ("negative dimension", Code::InvalidArgument, |it| {
-        it.inputs[0].shape[0] = -1
+        it.inputs[0].shape[0] = -1;
     }),
     ("dimension of 2^62", Code::InvalidArgument, |it| {
-        it.inputs[0].shape[0] = 1 << 62
+        it.inputs[0].shape[0] = 1 << 62;
     }),
     ("duplicate input", Code::InvalidArgument, |it| {
         it.inputs.push(it.inputs[0].clone());
@@ -213,7 +213,7 @@ const BREAKAGES: [Breakage; 14] = [
         it.raw_input_contents[0] = vec![0; LARGE_BYTES];
     }),
     ("unknown datatype", Code::InvalidArgument, |it| {
-        it.inputs[0].datatype = "FP65".into()
+        it.inputs[0].datatype = "FP65".into();
     }),
 ];
 

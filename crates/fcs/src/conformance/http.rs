@@ -118,7 +118,7 @@ type Breakage = (&'static str, fn(&mut Value));
 
 const BREAKAGES: [Breakage; 9] = [
     ("wrong input name", |it| {
-        it["inputs"][0]["name"] = json!(NOBODY)
+        it["inputs"][0]["name"] = json!(NOBODY);
     }),
     ("wrong shape", |it| {
         let mut shape = it["inputs"][0]["shape"]
@@ -137,13 +137,13 @@ const BREAKAGES: [Breakage; 9] = [
     ("no inputs", |it| it["inputs"] = json!([])),
     ("missing inputs", |it| *it = json!({})),
     ("unknown output", |it| {
-        it["outputs"] = json!([{ "name": NOBODY }])
+        it["outputs"] = json!([{ "name": NOBODY }]);
     }),
     ("negative dimension", |it| {
-        it["inputs"][0]["shape"][0] = json!(-1)
+        it["inputs"][0]["shape"][0] = json!(-1);
     }),
     ("dimension of 2^62", |it| {
-        it["inputs"][0]["shape"][0] = json!(1_i64 << 62)
+        it["inputs"][0]["shape"][0] = json!(1_i64 << 62);
     }),
     ("duplicate input", |it| {
         let first = it["inputs"][0].clone();
