@@ -97,7 +97,7 @@ async fn execution_count(target: &mut Target) -> Result<u64, tonic::Status> {
 async fn stream(target: &mut Target, findings: &mut Findings) {
     let expected = "an answer, an error message, an answer";
     let mut unknown = good(&target.metadata, 1);
-    unknown.model_name = NOBODY.to_owned();
+    NOBODY.clone_into(&mut unknown.model_name);
     let requests = [
         good(&target.metadata, 1),
         unknown,
