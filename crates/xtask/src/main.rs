@@ -5,6 +5,7 @@
     reason = "a task talks to the person who runs it"
 )]
 
+mod bench;
 mod command;
 mod fuzz;
 mod layers;
@@ -31,6 +32,9 @@ struct Arguments {
 enum Task {
     /// Starts a private PostgreSQL and Redis (installing them if needed) and runs every test.
     Test(test::Options),
+    /// Measures the product beside its peers.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Checks that dependencies point down: processes, foundations, domain, core.
     CheckLayers,
     /// Checks that no source file has more than 500 lines.
@@ -48,6 +52,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Bench(bench) => bench::run_bench(&bench),
         Task::CheckLayers => layers::check(),
         Task::CheckSizes => sizes::check(),
         Task::CheckProto => check_proto(),

@@ -1,0 +1,150 @@
+//! Benchmarks beside peers. What they need is prepared under `target/` and kept there.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::command::{cargo, new, output, run, workspace_root};
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Measures the tree engine beside LightGBM, XGBoost, hessboost, lleaves, tl2cgen, ONNX Runtime and shap.
+    Engine(Options),
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Models to measure on, by their names in bench/engine/models.py.
+    #[arg(long, value_delimiter = ',')]
+    shapes: Vec<String>,
+    /// Leaves out peers that take minutes to build, the growth series and large populations, and repeats less.
+    #[arg(long)]
+    quick: bool,
+    /// How to print the results.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+const SHAPES: [&str; 4] = ["300x31", "300x31_num", "xgb_500xd6", "1000x63"];
+const GROWTH: [&str; 6] = [
+    "trees_100",
+    "trees_1000",
+    "depth_4",
+    "depth_6",
+    "depth_8",
+    "depth_10",
+];
+
+pub(crate) fn run_bench(bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Engine(options) => engine(options),
+    }
+}
+
+/// Peers, models, peers' own builds of the models, our binary, and then the run.
+fn engine(options: &Options) -> anyhow::Result<()> {
+    let scripts = workspace_root().join("bench/engine");
+    let home = workspace_root().join("target/bench-engine");
+    let data = home.join("data");
+    fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+    let python = install_peers(&scripts, &home.join("venv"))?;
+    let shapes = shapes(options);
+    let script = |name: &str| {
+        let mut command = new("nice");
+        // Preparing takes minutes and must not slow down other work on the machine.
+        command
+            .args(["-n", "19"])
+            .arg(&python)
+            .arg(scripts.join(name))
+            .arg(&data);
+        command
+    };
+    run(script("models.py").args(&shapes))?;
+    for shape in &shapes {
+        let mut command = script("peers.py");
+        command.arg(shape).arg("onnx");
+        if !options.quick && !GROWTH.contains(&shape.as_str()) {
+            command.args(["lleaves", "tl2cgen"]);
+        }
+        run(&mut command)?;
+    }
+    let packages = output(new(&python).args([
+        "-c",
+        "import lightgbm, pathlib; print(pathlib.Path(lightgbm.__file__).parents[1])",
+    ]))?;
+    let build = home.join("build");
+    let manifest = scripts.join("Cargo.toml");
+    run(cargo()
+        .args(["build", "--release", "--manifest-path"])
+        .arg(&manifest)
+        .env("CARGO_TARGET_DIR", &build))?;
+    let mut measure = new(build.join("release/engine-bench"));
+    measure
+        .arg("--data")
+        .arg(&data)
+        .arg("--packages")
+        .arg(packages.trim())
+        .arg("--python")
+        .arg(&python)
+        .arg("--scripts")
+        .arg(&scripts)
+        .arg("--shapes")
+        .arg(shapes.join(","))
+        // Peers that use OpenMP start no threads of their own.
+        .env("OMP_NUM_THREADS", "1");
+    if options.quick {
+        measure.arg("--quick");
+    }
+    if matches!(options.output, Output::Json) {
+        measure.args(["--output", "json"]);
+    }
+    run(&mut measure)
+}
+
+fn shapes(options: &Options) -> Vec<String> {
+    if !options.shapes.is_empty() {
+        return options.shapes.clone();
+    }
+    let growth: &[&str] = if options.quick { &[] } else { &GROWTH };
+    SHAPES
+        .iter()
+        .chain(growth)
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// A virtual environment with exactly the pinned peers; made anew when the pins change.
+fn install_peers(scripts: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let pins = scripts.join("requirements.txt");
+    let wanted = fs::read_to_string(&pins).with_context(|| format!("read {}", pins.display()))?;
+    let python = folder.join("bin/python");
+    let installed = folder.join("installed.txt");
+    if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        return Ok(python);
+    }
+    let base = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    run(new(base).args(["-m", "venv", "--clear"]).arg(folder))?;
+    run(new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        // The pins are complete. XGBoost asks for a newer Python than others here work with, but does not need it.
+        .args(["--no-deps", "--ignore-requires-python", "--requirement"])
+        .arg(&pins))?;
+    fs::write(&installed, wanted).with_context(|| format!("write {}", installed.display()))?;
+    Ok(python)
+}
