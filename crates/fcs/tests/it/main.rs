@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod demo;
 mod packages;
+mod predict;
 mod privacy;
 mod processes;
 mod restarts;
