@@ -1,6 +1,6 @@
 //! The file formats of a model.
 
-use crate::read::plain;
+use crate::read::{onnx, plain};
 
 /// A format that [`Model::read`](crate::Model::read) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +11,8 @@ pub enum Format {
     XgBoostJson,
     /// The same model as Universal Binary JSON.
     XgBoostUbj,
+    /// An ONNX model of the `ai.onnx.ml` operators.
+    Onnx,
     /// A linear model as TOML: see `docs/guides/model-formats.md`, as for the next three.
     LinearToml,
     /// A linear model as JSON.
@@ -23,10 +25,11 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LightGbmText,
         Self::XgBoostJson,
         Self::XgBoostUbj,
+        Self::Onnx,
         Self::LinearToml,
         Self::LinearJson,
         Self::ScorecardToml,
@@ -39,6 +42,7 @@ impl Format {
             Self::LightGbmText => "lightgbm-text",
             Self::XgBoostJson => "xgboost-json",
             Self::XgBoostUbj => "xgboost-ubj",
+            Self::Onnx => "onnx",
             Self::LinearToml => "linear-toml",
             Self::LinearJson => "linear-json",
             Self::ScorecardToml => "scorecard-toml",
@@ -55,6 +59,9 @@ impl Format {
     pub fn detect(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"tree\n") {
             return Some(Self::LightGbmText);
+        }
+        if onnx::detect(bytes) {
+            return Some(Self::Onnx);
         }
         xgboost(bytes).or_else(|| plain::detect(bytes))
     }

@@ -4,7 +4,7 @@
 
 mod step;
 
-pub(crate) use step::Step;
+pub(crate) use step::{Lookup, Operation, Step};
 
 /// How the columns of the model come from the features of a row.
 #[derive(Debug, Clone, PartialEq)]

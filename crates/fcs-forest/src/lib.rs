@@ -1,5 +1,5 @@
-//! Tree ensembles: reads a model of LightGBM (text) or XGBoost (JSON, UBJSON), predicts its margin, and attributes a
-//! margin to features.
+//! Tree ensembles, scorecards and linear models: reads a model of LightGBM (text), XGBoost (JSON, UBJSON), ONNX, or a
+//! plain document (TOML, JSON), predicts its margin, and attributes a margin to features.
 //!
 //! For: answering a request with the margin that its own library would give, bit for bit, and with the exact
 //! Shapley values of that margin against a reference population.

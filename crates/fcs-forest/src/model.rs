@@ -84,6 +84,7 @@ impl Model {
             Format::LightGbmText => read::lightgbm::read(bytes)?,
             Format::XgBoostJson => read::xgboost::read_json(bytes)?,
             Format::XgBoostUbj => read::xgboost::read_ubj(bytes)?,
+            Format::Onnx => read::onnx::read(bytes)?,
             Format::LinearToml => plain::linear(bytes, Syntax::Toml)?,
             Format::LinearJson => plain::linear(bytes, Syntax::Json)?,
             Format::ScorecardToml => plain::scorecard(bytes, Syntax::Toml)?,

@@ -4,6 +4,7 @@
 mod document;
 mod error;
 pub(crate) mod lightgbm;
+pub(crate) mod onnx;
 pub(crate) mod plain;
 pub(crate) mod xgboost;
 

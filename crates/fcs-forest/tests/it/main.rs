@@ -10,6 +10,7 @@
 mod generated;
 mod golden;
 mod naive;
+mod onnx;
 mod packages;
 mod plain;
 mod properties;
