@@ -228,6 +228,30 @@ def xgboost_ubj(seeds):
     seeds.damage("constant", (GOLDEN / "xgboost/v3_constant.ubj").read_bytes())
 
 
+def onnx(seeds):
+    """Small graphs of ONNX's own tools, and copies in which a length lies."""
+    for name in ["branch_eq", "branch_gt", "linear_regression", "logistic_regression", "min_max_binarizer", "named_inputs"]:
+        seeds.add(f"good-{name}", (GOLDEN / f"onnx/{name}.onnx").read_bytes())
+    content = (GOLDEN / "onnx/branch_eq.onnx").read_bytes()
+    at = content.index(b"TreeEnsemble") - 1
+    for name, length in [("giant", b"\xff\xff\xff\xff\x07"), ("negative", b"\xff" * 9 + b"\x01"), ("none", b"\0")]:
+        seeds.add(f"length-{name}", content[:at] + length + content[at + 1 :])
+    nested = b""
+    for _ in range(200):
+        nested = b"\x3a" + varint(len(nested)) + nested
+    seeds.add("deep-graphs", nested)
+    seeds.damage("linear", (GOLDEN / "onnx/linear_regression.onnx").read_bytes())
+
+
+def varint(number):
+    """The base-128 integer of protobuf."""
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number % 128 + 128)
+        number //= 128
+    return bytes([*encoded, number])
+
+
 def plain(seeds):
     """Linear models and scorecards."""
     for path in PLAIN:
@@ -363,6 +387,7 @@ def tlog_proof(seeds):
 if __name__ == "__main__":
     lightgbm(Seeds("model_lightgbm_text"))
     detected(Seeds("model_detected"))
+    onnx(Seeds("model_onnx"))
     plain(Seeds("model_plain"))
     xgboost_json(Seeds("model_xgboost_json"))
     xgboost_ubj(Seeds("model_xgboost_ubj"))

@@ -21,12 +21,13 @@ pub struct Target {
 }
 
 /// Every reader under test.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     target("decision_record", packages::decision_record),
     target("detached_signature", packages::detached_signature),
     target("manifest", packages::manifest),
     target("model_detected", models::detected),
     target("model_lightgbm_text", models::lightgbm_text),
+    target("model_onnx", models::onnx),
     target("model_plain", models::plain),
     target("model_xgboost_json", models::xgboost_json),
     target("model_xgboost_ubj", models::xgboost_ubj),

@@ -27,6 +27,10 @@ pub(crate) fn lightgbm_text(bytes: &[u8]) {
     check(bytes, Format::LightGbmText);
 }
 
+pub(crate) fn onnx(bytes: &[u8]) {
+    check(bytes, Format::Onnx);
+}
+
 pub(crate) fn xgboost_json(bytes: &[u8]) {
     check(bytes, Format::XgBoostJson);
 }

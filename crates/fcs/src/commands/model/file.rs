@@ -11,7 +11,8 @@ use model_server::app::models::describe;
 use crate::exit::CliError;
 
 /// Extensions of model files whose first bytes may not tell the format.
-const EXTENSIONS: [(&str, Format); 3] = [
+const EXTENSIONS: [(&str, Format); 4] = [
+    ("onnx", Format::Onnx),
     ("ubj", Format::XgBoostUbj),
     ("json", Format::XgBoostJson),
     ("txt", Format::LightGbmText),
