@@ -1,12 +1,12 @@
 //! Models of XGBoost 1.7, 2.1 and 3.2 against XGBoost's own predictions: see `tests/golden/xgboost/generate.py`.
 
-mod golden;
+pub(crate) mod golden;
 mod refusals;
 
 use std::path::{Path, PathBuf};
 
 /// Every golden model.
-const NAMES: [&str; 39] = [
+pub(crate) const NAMES: [&str; 39] = [
     "v1_base_score",
     "v1_dart",
     "v1_early_stopping",
@@ -52,6 +52,6 @@ fn path(name: &str, extension: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/xgboost/{name}.{extension}"))
 }
 
-fn bytes(name: &str, extension: &str) -> Vec<u8> {
+pub(crate) fn bytes(name: &str, extension: &str) -> Vec<u8> {
     std::fs::read(path(name, extension)).unwrap()
 }
