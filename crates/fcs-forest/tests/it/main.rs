@@ -9,6 +9,7 @@
 
 mod generated;
 mod golden;
+mod interventional;
 mod naive;
 mod onnx;
 mod packages;
