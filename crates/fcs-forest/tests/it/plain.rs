@@ -7,18 +7,18 @@ use proptest::prelude::*;
 
 use crate::{close, number};
 
-const LINEAR_TOML: &str = include_str!("../golden/linear/logistic.toml");
+pub(crate) const LINEAR_TOML: &str = include_str!("../golden/linear/logistic.toml");
 const LINEAR_JSON: &str = include_str!("../golden/linear/logistic.json");
-const SCORECARD_TOML: &str = include_str!("../golden/scorecard/hand.toml");
+pub(crate) const SCORECARD_TOML: &str = include_str!("../golden/scorecard/hand.toml");
 const SCORECARD_JSON: &str = include_str!("../golden/scorecard/hand.json");
 
-fn model(text: &str) -> Model {
+pub(crate) fn model(text: &str) -> Model {
     let format = Format::detect(text.as_bytes()).unwrap();
     Model::read(text.as_bytes(), format).unwrap()
 }
 
 /// Rows, margins and outputs of scikit-learn.
-fn linear_golden() -> Vec<(Vec<f64>, f64, f64)> {
+pub(crate) fn linear_golden() -> Vec<(Vec<f64>, f64, f64)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/linear");
     let mut reader = csv::Reader::from_path(folder.join("logistic.csv")).unwrap();
     let golden: Vec<_> = reader
@@ -93,7 +93,7 @@ fn a_linear_contribution_is_the_weight_times_the_distance_from_the_mean() {
 
 /// Age, region and channel, the margin by hand, and the bins.
 #[rustfmt::skip]
-const BY_HAND: &[([f64; 3], f64, [u32; 3])] = &[
+pub(crate) const BY_HAND: &[([f64; 3], f64, [u32; 3])] = &[
     ([24.999_999_999_999_996, 0.0, 0.0], -2.0 + 0.75 + 0.5 + 0.015_625, [0, 0, 0]),
     ([25.0, 1.0, -1.0], -2.0 + 0.25 + 1.0 + 0.015_625, [1, 2, 0]),
     ([39.9, 2.0, 1e300], -2.0 + 0.25 + 0.031_25 + 0.015_625, [1, 3, 0]),
