@@ -34,6 +34,10 @@ pub(crate) fn run<J: Job>(job: J) -> J::Output {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn has_avx2() -> bool {
+    #[cfg(test)]
+    if PORTABLE_ONLY.get() {
+        return false;
+    }
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
@@ -44,3 +48,20 @@ fn has_avx2() -> bool {
 fn run_avx2<J: Job>(job: J) -> J::Output {
     job.run()
 }
+
+#[cfg(test)]
+thread_local! {
+    static PORTABLE_ONLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Does some work as on a processor that has no better instructions.
+#[cfg(test)]
+pub(crate) fn portable<T>(work: impl FnOnce() -> T) -> T {
+    PORTABLE_ONLY.set(true);
+    let done = work();
+    PORTABLE_ONLY.set(false);
+    done
+}
+
+#[cfg(test)]
+mod tests;
