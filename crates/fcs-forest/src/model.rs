@@ -90,9 +90,14 @@ impl Model {
             Format::ScorecardToml => plain::scorecard(bytes, Syntax::Toml)?,
             Format::ScorecardJson => plain::scorecard(bytes, Syntax::Json)?,
         };
-        Ok(Self {
+        Ok(Self::new(parts))
+    }
+
+    /// A model of parts that a reader has checked.
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
             parts: Arc::new(parts),
-        })
+        }
     }
 
     /// The format it was read from.

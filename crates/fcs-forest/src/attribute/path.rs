@@ -23,6 +23,8 @@
 )]
 
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -82,11 +84,16 @@ impl PathAttributor {
     /// [`AttributionError`] when the model file does not tell the cover of its nodes, when a path has more features
     /// than [`PATH_FEATURES_MAX`], or when the model is too large to compile.
     pub fn new(model: &Model) -> Result<Self, AttributionError> {
+        Self::with_table_bytes(model, TABLE_BYTES_MAX)
+    }
+
+    /// Prepares with tables of at most some bytes. Trees without a table are integrated.
+    fn with_table_bytes(model: &Model, table_bytes_max: usize) -> Result<Self, AttributionError> {
         let ensemble = model.ensemble().ok_or(AttributionError::NoTrees)?;
         let too_large = AttributionError::TooLarge { tree: 0 };
         let classes = Classes::new(ensemble, model.column_count()).ok_or(too_large.clone())?;
         let answers = Answers::new(ensemble, &classes).ok_or(too_large.clone())?;
-        let members = choose_trees(model, &ensemble.trees, &classes, &answers);
+        let members = choose_trees(model, &ensemble.trees, &classes, &answers, table_bytes_max);
         let tabled: BTreeSet<usize> = members.iter().map(|member| member.tree).collect();
         let indices = Indices::new(&classes, &members).ok_or(too_large.clone())?;
         let mut by_points: [Vec<usize>; 4] = Default::default();
@@ -293,6 +300,7 @@ fn choose_trees(
     trees: &[Tree],
     classes: &Classes,
     answers: &Answers,
+    table_bytes_max: usize,
 ) -> Vec<Member> {
     let mut by_tree: Vec<(usize, Vec<Member>)> = Vec::new();
     for (index, tree) in trees.iter().enumerate() {
@@ -315,7 +323,7 @@ fn choose_trees(
         }
     }
     by_tree.sort_by_key(|(numbers, _)| *numbers);
-    let mut room = TABLE_BYTES_MAX / size_of::<f64>();
+    let mut room = table_bytes_max / size_of::<f64>();
     let fits = |(numbers, _): &(usize, Vec<Member>)| {
         let fits = *numbers <= room;
         room = room.saturating_sub(*numbers);

@@ -1,0 +1,374 @@
+//! Values against their definition, on random trees that ask for a feature several times on a path.
+//!
+//! Up to [`ENUMERATED_MAX`] features the game is enumerated: every coalition, by walking the tree. Trees with more
+//! features are compared leaf by leaf: there a coalition is worth a product with a factor per feature, and coalitions
+//! of one size are added up by multiplying out `(share + met t)` over the other features. Both ways are compared with
+//! each other where both are possible.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::{PathAttributor, share};
+use crate::ensemble::{Ensemble, Summation};
+use crate::format::Format;
+use crate::front::Front;
+use crate::model::{Body, Link, Model, Parts};
+use crate::simd;
+use crate::tree::{Child, Comparison, Cover, Missing, Node, Test, Tree, check_shape};
+
+/// Features of a row.
+const FEATURES: usize = 64;
+/// Features of a tree whose coalitions are enumerated.
+const ENUMERATED_MAX: usize = 9;
+const TOLERANCE: f64 = 1e-10;
+
+const THRESHOLDS: [f64; 3] = [-1.0, 0.0, 1.0];
+const VALUES: [f64; 8] = [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, f64::NAN];
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("test trees are small")
+}
+
+/// A question of any kind.
+fn tests() -> impl Strategy<Value = Test> {
+    let questions = (select(&THRESHOLDS[..]), any::<bool>(), 0..4_u32);
+    questions.prop_map(|(threshold, missing_left, kind)| match kind {
+        0 => Test::LightGbm {
+            threshold,
+            missing: Missing::Nan,
+            default_left: missing_left,
+        },
+        1 => Test::Compare {
+            comparison: Comparison::Below,
+            threshold,
+            missing_left,
+        },
+        2 => Test::Compare {
+            comparison: Comparison::AtMost,
+            threshold,
+            missing_left,
+        },
+        _ => Test::Category {
+            first_word: 0,
+            word_count: 1,
+            missing_left,
+            truncates_to_zero: false,
+        },
+    })
+}
+
+fn rows() -> impl Strategy<Value = Vec<f64>> {
+    vec(select(&VALUES[..]), FEATURES)
+}
+
+/// Trees with exactly so many features on their longest path: a chain of splits on different features, then splits of
+/// any leaf on any of them. Shares are not taken as adding up to 1, for XGBoost's do not quite.
+fn trees(features: impl Strategy<Value = usize>) -> impl Strategy<Value = Tree> {
+    let order = Just((0..number(FEATURES)).collect::<Vec<_>>()).prop_shuffle();
+    (features, order, 0..12_usize).prop_flat_map(|(features, order, more)| {
+        let split = (any::<Index>(), any::<Index>(), tests());
+        let covers = (1..100_u32, 0.999..1.001_f64);
+        let count = features + more;
+        (vec(split, count), vec((-2.0..2.0_f64, covers), count + 1)).prop_map(
+            move |(splits, leaves)| {
+                let mut tree = Tree {
+                    nodes: Vec::new(),
+                    leaf_values: leaves.iter().map(|(value, _)| *value).collect(),
+                    leaf_ids: (0..=number(count)).collect(),
+                    category_words: vec![0b101],
+                    cover: None,
+                };
+                let mut end_of_chain = 0;
+                for (at, (leaf, feature, test)) in splits.into_iter().enumerate() {
+                    let (leaf, feature) = if at < features {
+                        let before = end_of_chain;
+                        end_of_chain = [before, number(at + 1)][leaf.index(2)];
+                        (before, at)
+                    } else {
+                        (number(leaf.index(at + 1)), feature.index(features))
+                    };
+                    split_leaf(&mut tree, leaf, order[feature], test);
+                }
+                check_shape(&tree.nodes, tree.leaf_values.len()).expect("a tree");
+                tree.cover = Some(cover(&tree, leaves.into_iter().map(|(_, cover)| cover)));
+                tree
+            },
+        )
+    })
+}
+
+/// Makes a leaf a node: its left child is the leaf, its right child the next new leaf.
+fn split_leaf(tree: &mut Tree, leaf: u32, column: u32, test: Test) {
+    let (leaf, node) = (Child::Leaf(leaf), number(tree.nodes.len()));
+    for parent in &mut tree.nodes {
+        for child in [&mut parent.left, &mut parent.right] {
+            if *child == leaf {
+                *child = Child::Node(node);
+            }
+        }
+    }
+    tree.nodes.push(Node {
+        column,
+        test,
+        left: leaf,
+        right: Child::Leaf(node + 1),
+    });
+}
+
+/// The cover of each leaf as given, and of each node about the sum of its children's.
+fn cover(tree: &Tree, leaves: impl Iterator<Item = (u32, f64)>) -> Cover {
+    let (leaves, errors): (Vec<f64>, Vec<f64>) = leaves
+        .map(|(cover, error)| (f64::from(cover), error))
+        .unzip();
+    let mut nodes = vec![0.0; tree.nodes.len()];
+    for node in tree.children_first() {
+        let node = node as usize;
+        let of = |child| match child {
+            Child::Leaf(leaf) => leaves[leaf as usize],
+            Child::Node(node) => nodes[node as usize],
+        };
+        nodes[node] = errors[node] * (of(tree.nodes[node].left) + of(tree.nodes[node].right));
+    }
+    Cover { nodes, leaves }
+}
+
+fn model(trees: Vec<Tree>) -> Model {
+    Model::new(Parts {
+        format: Format::LightGbmText,
+        feature_names: (0..FEATURES).map(|feature| format!("f{feature}")).collect(),
+        front: Front::Identity,
+        body: Body::Trees(Ensemble {
+            summation: Summation {
+                divisor: trees.len() as f64,
+                ..Summation::BOOSTED_DOUBLE
+            },
+            trees,
+        }),
+        link: Link::Identity,
+        link_divisor: 1.0,
+    })
+}
+
+/// What a coalition is worth: below a node both ways in proportion, unless the coalition has its feature.
+fn worth(tree: &Tree, child: Child, row: &[f64], coalition: &[bool]) -> f64 {
+    let index = match child {
+        Child::Leaf(leaf) => return tree.leaf_values[leaf as usize],
+        Child::Node(index) => index,
+    };
+    let node = &tree.nodes[index as usize];
+    let column = node.column as usize;
+    let below = |child| worth(tree, child, row, coalition);
+    if coalition[column] {
+        let goes_left = tree.goes_left(&node.test, row[column]);
+        below(if goes_left { node.left } else { node.right })
+    } else {
+        [node.left, node.right]
+            .map(|child| share(tree, index, child) * below(child))
+            .iter()
+            .sum()
+    }
+}
+
+/// `s! (d - s - 1)! / d!`.
+fn weight(size: usize, count: usize) -> f64 {
+    let product = |range: std::ops::RangeInclusive<usize>| range.map(|k| k as f64).product::<f64>();
+    // The binomial coefficient of d - 1 and s.
+    let binomial = product(count - size..=count - 1) / product(1..=size);
+    1.0 / (count as f64 * binomial)
+}
+
+/// By enumerating the coalitions.
+fn enumerated(tree: &Tree, row: &[f64]) -> Vec<f64> {
+    let mut players: Vec<usize> = tree.nodes.iter().map(|node| node.column as usize).collect();
+    players.sort_unstable();
+    players.dedup();
+    let coalitions = 0..1_usize << players.len();
+    let worths: Vec<f64> = coalitions
+        .clone()
+        .map(|coalition| {
+            let mut has = [false; FEATURES];
+            for (bit, player) in players.iter().enumerate() {
+                has[*player] = coalition >> bit & 1 == 1;
+            }
+            worth(tree, tree.root(), row, &has)
+        })
+        .collect();
+    let mut values = vec![0.0; FEATURES];
+    for (bit, player) in players.iter().enumerate() {
+        for without in coalitions
+            .clone()
+            .filter(|coalition| coalition >> bit & 1 == 0)
+        {
+            let weight = weight(without.count_ones() as usize, players.len());
+            values[*player] += weight * (worths[without | 1 << bit] - worths[without]);
+        }
+    }
+    values
+}
+
+/// Leaf by leaf, coalitions of one size together.
+fn by_size(tree: &Tree, row: &[f64]) -> Vec<f64> {
+    let mut values = vec![0.0; FEATURES];
+    for (leaf, value) in (0..).zip(&tree.leaf_values) {
+        // Feature, whether the row meets its conditions, and the share of the training data that does.
+        let mut factors: Vec<(usize, f64, f64)> = Vec::new();
+        for (index, child) in tree.path_to(leaf) {
+            let node = &tree.nodes[index as usize];
+            let column = node.column as usize;
+            let side = if tree.goes_left(&node.test, row[column]) {
+                node.left
+            } else {
+                node.right
+            };
+            let met = f64::from(u8::from(side == child));
+            let share = share(tree, index, child);
+            match factors.iter_mut().find(|(feature, ..)| *feature == column) {
+                Some((_, met_before, share_before)) => {
+                    *met_before *= met;
+                    *share_before *= share;
+                }
+                None => factors.push((column, met, share)),
+            }
+        }
+        for (feature, met, share) in &factors {
+            let mut by_size = vec![1.0];
+            for (_, met, share) in factors.iter().filter(|(other, ..)| other != feature) {
+                by_size.push(0.0);
+                for size in (0..by_size.len()).rev() {
+                    let smaller = if size > 0 { by_size[size - 1] } else { 0.0 };
+                    by_size[size] = share * by_size[size] + met * smaller;
+                }
+            }
+            let worth: f64 = by_size
+                .iter()
+                .enumerate()
+                .map(|(size, worth)| weight(size, factors.len()) * worth)
+                .sum();
+            values[*feature] += value * (met - share) * worth;
+        }
+    }
+    values
+}
+
+/// The mean of the trees' values.
+fn mean(trees: &[Tree], values: impl Fn(&Tree) -> Vec<f64>) -> Vec<f64> {
+    let mut means = vec![0.0; FEATURES];
+    for tree in trees {
+        for (mean, value) in means.iter_mut().zip(values(tree)) {
+            *mean += value / trees.len() as f64;
+        }
+    }
+    means
+}
+
+fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
+    let differences = one
+        .iter()
+        .zip(other)
+        .map(|(one, other)| (one - other).abs());
+    differences.fold(0.0, f64::max)
+}
+
+impl PathAttributor {
+    /// Groups of trees that are integrated with 4, 8, 16 and 32 points.
+    fn group_counts(&self) -> [usize; 4] {
+        let plans = &self.plans;
+        [
+            plans.four.groups.len(),
+            plans.eight.groups.len(),
+            plans.sixteen.groups.len(),
+            plans.thirty_two.groups.len(),
+        ]
+    }
+}
+
+/// Checks a tree that must be integrated by the rule of a place in [`PathAttributor::group_counts`].
+fn check_order(tree: Tree, row: &[f64], order: usize) {
+    let expected = by_size(&tree, row);
+    let attributor = PathAttributor::with_table_bytes(&model(vec![tree]), 0).expect("covers");
+    let mut counts = [0; 4];
+    counts[order] = 1;
+    assert_eq!(
+        (attributor.tables.bytes(), attributor.group_counts()),
+        (0, counts)
+    );
+    let difference = largest_difference(&attributor.contributions(row), &expected);
+    assert!(difference < TOLERANCE, "{difference:e}");
+}
+
+proptest! {
+    #[test]
+    fn values_equal_the_enumerated_game(
+        trees in vec(trees(1..=ENUMERATED_MAX), 1..4),
+        row in rows(),
+    ) {
+        let model = model(trees);
+        let trees = model.trees();
+        let expected = mean(trees, |tree| enumerated(tree, &row));
+        let base = trees.iter().map(|tree| worth(tree, tree.root(), &row, &[false; FEATURES])).sum::<f64>();
+        let by_size = mean(trees, |tree| by_size(tree, &row));
+        prop_assert!(largest_difference(&by_size, &expected) < TOLERANCE);
+        let tabled = PathAttributor::with_table_bytes(&model, usize::MAX).expect("covers");
+        prop_assert!(tabled.tables.bytes() > 0 && tabled.group_counts() == [0; 4]);
+        let integrated = PathAttributor::with_table_bytes(&model, 0).expect("covers");
+        prop_assert!(integrated.tables.bytes() == 0 && integrated.group_counts() != [0; 4]);
+        for attributor in [tabled, integrated] {
+            let found = attributor.contributions(&row);
+            let difference = largest_difference(&found, &expected);
+            prop_assert!(difference < TOLERANCE, "{:e}", difference);
+            prop_assert!((attributor.base_margin() - base / trees.len() as f64).abs() < TOLERANCE);
+            let total = attributor.base_margin() + found.iter().sum::<f64>();
+            prop_assert!((total - model.margin(&row)).abs() < TOLERANCE);
+        }
+    }
+
+    #[test]
+    fn four_points_are_enough_for_8_features(tree in trees(1..=8_usize), row in rows()) {
+        check_order(tree, &row, 0);
+    }
+
+    #[test]
+    fn eight_points_are_enough_for_16_features(tree in trees(9..=16_usize), row in rows()) {
+        check_order(tree, &row, 1);
+    }
+}
+
+proptest! {
+    // By size, a long path takes its time.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn sixteen_points_are_enough_for_32_features(tree in trees(17..=32_usize), row in rows()) {
+        check_order(tree, &row, 2);
+    }
+
+    #[test]
+    fn thirty_two_points_are_enough_for_64_features(tree in trees(33..=64_usize), row in rows()) {
+        check_order(tree, &row, 3);
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_alone_among_others_and_in_portable_code(
+        trees in (trees(1..=8_usize), trees(9..=16_usize), trees(17..=32_usize), trees(33..=64_usize)),
+        rows in vec(rows(), 1..5),
+    ) {
+        let model = model(vec![trees.0.clone(), trees.0, trees.1, trees.2, trees.3]);
+        let tabled = PathAttributor::new(&model).expect("covers");
+        prop_assert!(tabled.tables.bytes() > 0);
+        let integrated = PathAttributor::with_table_bytes(&model, 0).expect("covers");
+        prop_assert_eq!(integrated.group_counts(), [1; 4]);
+        let flat = rows.concat();
+        for attributor in [tabled, integrated] {
+            let alone: Vec<f64> = rows.iter().flat_map(|row| attributor.contributions(row)).collect();
+            let mut together = vec![f64::NAN; flat.len()];
+            attributor.contributions_of(&flat, &mut together);
+            let mut portable = vec![f64::NAN; flat.len()];
+            simd::portable(|| attributor.contributions_of(&flat, &mut portable));
+            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            let alone = bits(alone);
+            prop_assert_eq!(&bits(together), &alone);
+            prop_assert_eq!(&bits(portable), &alone);
+        }
+    }
+}
