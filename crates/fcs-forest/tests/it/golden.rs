@@ -31,7 +31,7 @@ fn folder() -> PathBuf {
 }
 
 /// Every model of the folder, by name.
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let entries = std::fs::read_dir(folder()).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut names: Vec<String> = paths

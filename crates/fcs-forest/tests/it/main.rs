@@ -7,6 +7,7 @@
     reason = "a test stops at the first surprise, and bit equality is what is promised"
 )]
 
+mod batch;
 mod enumeration;
 mod generated;
 mod golden;
