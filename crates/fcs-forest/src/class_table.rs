@@ -70,10 +70,15 @@ pub(crate) struct ClassTable<W> {
     block_count: usize,
     /// By column and class, the number of the row for each block.
     row_numbers: Vec<u8>,
-    /// Of each column, where its first class starts in `row_numbers`.
-    class_starts: Vec<usize>,
+    /// The same by block, column and class: of a block everything lies together.
+    row_numbers_by_block: Vec<u8>,
+    class_count: usize,
+    /// Of each column, the number of its first class among the classes of all columns.
+    first_classes: Vec<usize>,
     /// By column and block, the first of its rows.
     first_rows: Vec<u32>,
+    /// The same by block and column.
+    first_rows_by_block: Vec<u32>,
     rows: Vec<[W; LANES]>,
 }
 
@@ -87,17 +92,20 @@ impl<W: Word> ClassTable<W> {
         restrict: impl Fn(usize, usize, &mut [W]),
     ) -> Option<Self> {
         let block_count = lane_count.div_ceil(LANES);
-        let mut class_starts = Vec::with_capacity(classes.columns().len());
+        let mut first_classes = Vec::with_capacity(classes.columns().len());
         let mut class_count = 0;
         for column in classes.columns() {
-            class_starts.push(class_count * block_count);
+            first_classes.push(class_count);
             class_count += column.count();
         }
         let mut table = Self {
             block_count,
             row_numbers: vec![0; class_count * block_count],
-            class_starts,
+            row_numbers_by_block: vec![0; class_count * block_count],
+            class_count,
+            first_classes,
             first_rows: vec![0; classes.columns().len() * block_count],
+            first_rows_by_block: vec![0; classes.columns().len() * block_count],
             rows: Vec::new(),
         };
         for block in 0..block_count {
@@ -126,7 +134,9 @@ impl<W: Word> ClassTable<W> {
     /// Stores the distinct rows of a column in a block, and which class has which.
     fn add_rows(&mut self, block: usize, slot: usize, words: &[[W; LANES]]) -> Option<()> {
         let first = self.rows.len();
-        self.first_rows[slot * self.block_count + block] = u32::try_from(first).ok()?;
+        let first_row = u32::try_from(first).ok()?;
+        self.first_rows[slot * self.block_count + block] = first_row;
+        self.first_rows_by_block[block * self.first_classes.len() + slot] = first_row;
         let mut numbers = HashMap::new();
         for (class, words) in words.iter().enumerate() {
             let next = self.rows.len() - first;
@@ -134,8 +144,10 @@ impl<W: Word> ClassTable<W> {
             if number == next {
                 self.rows.push(*words);
             }
-            let at = self.class_starts[slot] + class * self.block_count + block;
-            self.row_numbers[at] = u8::try_from(number).ok()?;
+            let class = self.first_classes[slot] + class;
+            let number = u8::try_from(number).ok()?;
+            self.row_numbers[class * self.block_count + block] = number;
+            self.row_numbers_by_block[block * self.class_count + class] = number;
         }
         Some(())
     }
@@ -146,13 +158,28 @@ impl<W: Word> ClassTable<W> {
     pub(crate) fn intersect(&self, classes: &[u16], block: usize, words: &mut [[W; LANES]]) {
         let count = words.len();
         for (slot, class) in classes.iter().enumerate() {
-            let numbers = self.class_starts[slot] + usize::from(*class) * self.block_count + block;
-            let numbers = &self.row_numbers[numbers..][..count];
+            let class = self.first_classes[slot] + usize::from(*class);
+            let numbers = &self.row_numbers[class * self.block_count + block..][..count];
             let firsts = &self.first_rows[slot * self.block_count + block..][..count];
             for ((words, number), first) in words.iter_mut().zip(numbers).zip(firsts) {
                 let row = &self.rows[*first as usize + usize::from(*number)];
                 *words = array::from_fn(|lane| words[lane] & row[lane]);
             }
         }
+    }
+
+    /// The words of one block for a row of classes: for many rows in turn, as long as the block stays near.
+    #[inline(always)]
+    pub(crate) fn intersection(&self, classes: &[u16], block: usize) -> [W; LANES] {
+        let numbers = &self.row_numbers_by_block[block * self.class_count..][..self.class_count];
+        let firsts = &self.first_rows_by_block[block * classes.len()..][..classes.len()];
+        let mut words = [W::ALL; LANES];
+        let columns = classes.iter().zip(&self.first_classes).zip(firsts);
+        for ((class, first_class), first_row) in columns {
+            let number = numbers[first_class + usize::from(*class)];
+            let row = &self.rows[*first_row as usize + usize::from(number)];
+            words = array::from_fn(|lane| words[lane] & row[lane]);
+        }
+        words
     }
 }

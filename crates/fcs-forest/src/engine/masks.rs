@@ -71,6 +71,26 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
     leaves
 }
 
+impl<W: Word> Masks<W> {
+    /// One block of trees after the other, for all rows.
+    #[inline(always)]
+    fn add_by_block<S: Sum, const ROWS: usize>(
+        &self,
+        classes: &[u16],
+        column_count: usize,
+        sums: &mut [S; ROWS],
+    ) {
+        for (block, values) in self.leaf_values.chunks(LANES * W::BITS).enumerate() {
+            for (classes, sum) in classes.chunks(column_count).zip(&mut *sums) {
+                let possible = self.table.intersection(classes, block);
+                for (leaves, values) in possible.iter().zip(values.chunks_exact(W::BITS)) {
+                    sum.add(values[leaves.first() % W::BITS]);
+                }
+            }
+        }
+    }
+}
+
 impl<W: Word> FindLeaves for Masks<W> {
     #[inline(always)]
     fn add<S: Sum, const ROWS: usize>(
@@ -79,6 +99,10 @@ impl<W: Word> FindLeaves for Masks<W> {
         column_count: usize,
         sums: &mut [S; ROWS],
     ) {
+        if ROWS > 1 {
+            self.add_by_block(classes, column_count, sums);
+            return;
+        }
         let mut block = 0;
         while block < self.table.block_count() {
             let count = BLOCKS_AT_ONCE.min(self.table.block_count() - block);
