@@ -5,8 +5,8 @@
 //! answer for a row. Nothing branches on the data, so that the time does not depend on the row.
 //! (QuickScorer, Lucchese et al., SIGIR 2015, with all nodes of a column merged per class.)
 //!
-//! Eight lanes form a block. A column has few distinct rows of words per block, at most one more than it has nodes
-//! there, and its classes refer to them by number: the table stays small enough for the near caches.
+//! Eight lanes form a block. A column has few distinct rows of words per block, and its classes refer to them by
+//! number: the table stays small enough for the near caches.
 
 #![expect(
     clippy::inline_always,
@@ -14,11 +14,12 @@
 )]
 
 use std::array;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::{BitAnd, BitAndAssign, BitOr, Not};
 
 use crate::classes::Classes;
+use crate::limits::CLASS_TABLE_BYTES_MAX;
 
 /// Lanes per block.
 pub(crate) const LANES: usize = 8;
@@ -64,63 +65,79 @@ word!(u16);
 word!(u32);
 word!(u64);
 
-/// The table.
+/// The table. `N` numbers the distinct rows of a column in a block.
 #[derive(Debug)]
-pub(crate) struct ClassTable<W> {
+pub(crate) struct ClassTable<W, N> {
     block_count: usize,
-    /// By column and class, the number of the row for each block.
-    row_numbers: Vec<u8>,
-    /// The same by block, column and class: of a block everything lies together.
-    row_numbers_by_block: Vec<u8>,
     class_count: usize,
     /// Of each column, the number of its first class among the classes of all columns.
     first_classes: Vec<usize>,
+    /// By class and block.
+    row_numbers: Vec<N>,
     /// By column and block, the first of its rows.
     first_rows: Vec<u32>,
-    /// The same by block and column.
-    first_rows_by_block: Vec<u32>,
+    /// The first allows everything: it serves the columns that no lane of a block asks.
     rows: Vec<[W; LANES]>,
 }
 
-impl<W: Word> ClassTable<W> {
-    /// Makes a table. `restrict` is called for each column (by its place in `classes`) and each lane with one word
-    /// per class, all bits set, and clears those that must go. `None` when a column has more than 256 distinct rows
-    /// in a block.
+impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N> {
+    /// Makes a table. `asked` gives the columns that a lane asks, by their places in `classes`, in any order; for each of them
+    /// `restrict` is called with column, lane and one word per class, all bits set, and clears those that must go.
+    ///
+    /// `None` past [`CLASS_TABLE_BYTES_MAX`], or when a column has more distinct rows in a block than `N` can number:
+    /// it has at most as many as classes, and one more than ordered tests there.
     pub(crate) fn new(
         classes: &Classes,
         lane_count: usize,
+        asked: impl Fn(usize) -> Vec<usize>,
         restrict: impl Fn(usize, usize, &mut [W]),
     ) -> Option<Self> {
+        let column_count = classes.columns().len();
         let block_count = lane_count.div_ceil(LANES);
-        let mut first_classes = Vec::with_capacity(classes.columns().len());
+        let mut first_classes = Vec::with_capacity(column_count);
         let mut class_count = 0;
         for column in classes.columns() {
             first_classes.push(class_count);
             class_count += column.count();
         }
+        let bytes_per_block = class_count * size_of::<N>() + column_count * size_of::<u32>();
+        if bytes_per_block.checked_mul(block_count)? > CLASS_TABLE_BYTES_MAX {
+            return None;
+        }
         let mut table = Self {
             block_count,
-            row_numbers: vec![0; class_count * block_count],
-            row_numbers_by_block: vec![0; class_count * block_count],
             class_count,
             first_classes,
-            first_rows: vec![0; classes.columns().len() * block_count],
-            first_rows_by_block: vec![0; classes.columns().len() * block_count],
-            rows: Vec::new(),
+            row_numbers: vec![N::default(); class_count * block_count],
+            first_rows: vec![0; column_count * block_count],
+            rows: vec![[W::ALL; LANES]],
         };
         for block in 0..block_count {
             let lanes = block * LANES..lane_count.min((block + 1) * LANES);
-            for (slot, column) in classes.columns().iter().enumerate() {
-                let mut words = vec![[W::ALL; LANES]; column.count()];
-                let mut lane_words = vec![W::ALL; column.count()];
-                for (position, lane) in lanes.clone().enumerate() {
+            let mut columns: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for lane in lanes {
+                let mut slots = asked(lane);
+                slots.sort_unstable();
+                slots.dedup();
+                for slot in slots {
+                    columns.entry(slot).or_default().push(lane);
+                }
+            }
+            for (slot, lanes) in columns {
+                let class_count = classes.columns()[slot].count();
+                let mut words = vec![[W::ALL; LANES]; class_count];
+                let mut lane_words = vec![W::ALL; class_count];
+                for lane in lanes {
                     lane_words.fill(W::ALL);
                     restrict(slot, lane, &mut lane_words);
                     for (words, word) in words.iter_mut().zip(&lane_words) {
-                        words[position] = *word;
+                        words[lane % LANES] = *word;
                     }
                 }
                 table.add_rows(block, slot, &words)?;
+            }
+            if table.rows.len() * size_of::<[W; LANES]>() > CLASS_TABLE_BYTES_MAX {
+                return None;
             }
         }
         Some(table)
@@ -134,9 +151,7 @@ impl<W: Word> ClassTable<W> {
     /// Stores the distinct rows of a column in a block, and which class has which.
     fn add_rows(&mut self, block: usize, slot: usize, words: &[[W; LANES]]) -> Option<()> {
         let first = self.rows.len();
-        let first_row = u32::try_from(first).ok()?;
-        self.first_rows[slot * self.block_count + block] = first_row;
-        self.first_rows_by_block[block * self.first_classes.len() + slot] = first_row;
+        self.first_rows[slot * self.block_count + block] = u32::try_from(first).ok()?;
         let mut numbers = HashMap::new();
         for (class, words) in words.iter().enumerate() {
             let next = self.rows.len() - first;
@@ -145,9 +160,7 @@ impl<W: Word> ClassTable<W> {
                 self.rows.push(*words);
             }
             let class = self.first_classes[slot] + class;
-            let number = u8::try_from(number).ok()?;
-            self.row_numbers[class * self.block_count + block] = number;
-            self.row_numbers_by_block[block * self.class_count + class] = number;
+            self.row_numbers[class * self.block_count + block] = N::try_from(number).ok()?;
         }
         Some(())
     }
@@ -162,24 +175,53 @@ impl<W: Word> ClassTable<W> {
             let numbers = &self.row_numbers[class * self.block_count + block..][..count];
             let firsts = &self.first_rows[slot * self.block_count + block..][..count];
             for ((words, number), first) in words.iter_mut().zip(numbers).zip(firsts) {
-                let row = &self.rows[*first as usize + usize::from(*number)];
+                let row = &self.rows[*first as usize + (*number).into()];
                 *words = array::from_fn(|lane| words[lane] & row[lane]);
             }
         }
     }
 
-    /// The words of one block for a row of classes: for many rows in turn, as long as the block stays near.
+    /// The same table with everything of a block in one place.
+    pub(crate) fn by_block(&self) -> ByBlock<N> {
+        ByBlock {
+            row_numbers: transposed(&self.row_numbers, self.class_count, self.block_count),
+            first_rows: transposed(&self.first_rows, self.first_classes.len(), self.block_count),
+        }
+    }
+
+    /// The words of one block for a row of classes, all bits set to begin with: for many rows in turn, so that the
+    /// block stays near.
     #[inline(always)]
-    pub(crate) fn intersection(&self, classes: &[u16], block: usize) -> [W; LANES] {
-        let numbers = &self.row_numbers_by_block[block * self.class_count..][..self.class_count];
-        let firsts = &self.first_rows_by_block[block * classes.len()..][..classes.len()];
+    pub(crate) fn intersection(
+        &self,
+        by_block: &ByBlock<N>,
+        classes: &[u16],
+        block: usize,
+    ) -> [W; LANES] {
+        let numbers = &by_block.row_numbers[block * self.class_count..][..self.class_count];
+        let firsts = &by_block.first_rows[block * classes.len()..][..classes.len()];
         let mut words = [W::ALL; LANES];
         let columns = classes.iter().zip(&self.first_classes).zip(firsts);
         for ((class, first_class), first_row) in columns {
             let number = numbers[first_class + usize::from(*class)];
-            let row = &self.rows[*first_row as usize + usize::from(number)];
+            let row = &self.rows[*first_row as usize + number.into()];
             words = array::from_fn(|lane| words[lane] & row[lane]);
         }
         words
     }
+}
+
+/// The numbers of a [`ClassTable`], by block.
+#[derive(Debug)]
+pub(crate) struct ByBlock<N> {
+    /// By block and class.
+    row_numbers: Vec<N>,
+    /// By block and column.
+    first_rows: Vec<u32>,
+}
+
+/// A matrix by rows of `width`, as one by columns.
+fn transposed<T: Copy>(matrix: &[T], height: usize, width: usize) -> Vec<T> {
+    let entry = |at: usize| matrix[at % height * width + at / height];
+    (0..matrix.len()).map(entry).collect()
 }

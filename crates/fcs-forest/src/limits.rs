@@ -44,3 +44,7 @@ pub const CLASSES_PER_COLUMN_MAX: usize = 1 << 16;
 /// Nodes times classes that are worked through when a model is compiled: below a second. A model with more is walked
 /// node by node.
 pub const COMPILE_STEPS_MAX: usize = 1 << 28;
+
+/// Bytes of the numbers, and separately of the rows, of one table of classes. A model past it is walked node by node,
+/// or attributed without tables.
+pub const CLASS_TABLE_BYTES_MAX: usize = 256 << 20;

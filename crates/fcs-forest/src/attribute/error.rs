@@ -38,6 +38,12 @@ pub enum AttributionError {
         /// Tree at which the limit was reached, from 0.
         tree: usize,
     },
+    /// More kinds of values, or more tests times kinds, than are compiled
+    /// ([`COMPILE_STEPS_MAX`](crate::limits::COMPILE_STEPS_MAX)).
+    #[error(
+        "the model tells more kinds of values apart than path-dependent attributions are compiled for"
+    )]
+    NotCompiled,
     /// Path-dependent attributions of a model that has no trees.
     #[error("the model has no trees, and path-dependent attributions follow their paths")]
     NoTrees,

@@ -54,10 +54,11 @@ enum Prepared {
     Linear(Vec<f64>),
 }
 
-/// The solved games of the leaves.
+/// The games of the leaves.
 struct Games {
-    classes: Classes,
-    tables: Tables,
+    /// Solved beforehand; `None` for a model that is too large to compile.
+    solved: Option<(Classes, Tables)>,
+    /// The others.
     deep: DeepLeaves,
 }
 
@@ -98,7 +99,10 @@ impl Attributor {
     /// Bytes of the prepared solutions.
     pub fn table_bytes(&self) -> usize {
         match &self.prepared {
-            Prepared::Trees(games) => games.tables.bytes(),
+            Prepared::Trees(games) => games
+                .solved
+                .as_ref()
+                .map_or(0, |(_, tables)| tables.bytes()),
             Prepared::Linear(means) => size_of_val(&means[..]),
         }
     }
@@ -157,9 +161,11 @@ impl Job for Contributions<'_> {
             totals.fill(0.0);
             match (prepared, &model.parts().body) {
                 (Prepared::Trees(games), Body::Trees(ensemble)) => {
-                    found.resize(games.classes.columns().len(), 0);
-                    games.classes.find(columns, &mut found);
-                    games.tables.add(&found, totals);
+                    if let Some((classes, tables)) = &games.solved {
+                        found.resize(classes.columns().len(), 0);
+                        classes.find(columns, &mut found);
+                        tables.add(&found, totals);
+                    }
                     games.deep.add(&ensemble.trees, columns, totals);
                 }
                 (Prepared::Linear(means), Body::Linear(linear)) => {
@@ -177,22 +183,43 @@ impl Games {
         ensemble: &Ensemble,
         columns: &[Vec<f64>],
     ) -> Result<Self, AttributionError> {
-        let too_large = || AttributionError::TooLarge { tree: 0 };
-        let classes = Classes::new(ensemble, model.column_count()).ok_or_else(too_large)?;
-        let answers = Answers::new(ensemble, &classes).ok_or_else(too_large)?;
-        let (members, deep_leaves) = choose_groups(model, &ensemble.trees, &classes, &answers);
-        let indices = Indices::new(&classes, &members).ok_or_else(too_large)?;
-        let counts = indices.count(&classes, &members, columns);
-        let tables = Tables::new(ensemble, indices, &members, |group, leaf| {
-            shares_that_meet(leaf, &counts[group], columns.len())
-        });
-        let deep = DeepLeaves::new(model, ensemble, &deep_leaves, columns)?;
+        let (solved, deep) = match solve(model, ensemble, columns) {
+            Some((classes, tables, deep)) => (Some((classes, tables)), deep),
+            None => (None, every_leaf(ensemble)),
+        };
         Ok(Self {
-            classes,
-            tables,
-            deep,
+            solved,
+            deep: DeepLeaves::new(model, ensemble, &deep, columns)?,
         })
     }
+}
+
+/// Solves the games of a model against rows of columns; also, by tree, the leaves that have no table. `None` when the
+/// model is too large to compile.
+fn solve(
+    model: &Model,
+    ensemble: &Ensemble,
+    columns: &[Vec<f64>],
+) -> Option<(Classes, Tables, Vec<Vec<u32>>)> {
+    let classes = Classes::new(ensemble, model.column_count())?;
+    let answers = Answers::new(ensemble, &classes)?;
+    let (members, deep) = choose_groups(model, &ensemble.trees, &classes, &answers)?;
+    let indices = Indices::new(&classes, &members)?;
+    let counts = indices.count(&classes, &members, columns);
+    let front = &model.parts().front;
+    let tables = Tables::new(front, ensemble, indices, &members, |group, leaf| {
+        shares_that_meet(leaf, &counts[group], columns.len())
+    });
+    Some((classes, tables, deep))
+}
+
+/// By tree, all leaves of the trees that have tests.
+fn every_leaf(ensemble: &Ensemble) -> Vec<Vec<u32>> {
+    let leaves = ensemble.trees.iter().map(|tree| match tree.nodes.len() {
+        0 => Vec::new(),
+        nodes => (0..).take(nodes + 1).collect(),
+    });
+    leaves.collect()
 }
 
 fn add_linear(model: &Model, linear: &Linear, [columns, means]: [&[f64]; 2], totals: &mut [f64]) {
@@ -215,13 +242,13 @@ fn means(rows: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// The groups of all trees, and by tree the leaves without a table. Paths with many features go without when the
-/// tables would not fit otherwise.
+/// tables would not fit otherwise; `None` when they do not fit at all.
 fn choose_groups(
     model: &Model,
     trees: &[Tree],
     classes: &Classes,
     answers: &Answers,
-) -> (Vec<Member>, Vec<Vec<u32>>) {
+) -> Option<(Vec<Member>, Vec<Vec<u32>>)> {
     let mut features_max = FEATURES_MAX;
     loop {
         let mut members = Vec::new();
@@ -245,9 +272,11 @@ fn choose_groups(
             deep.push(groups.deep);
         }
         let numbers: usize = members.iter().map(|member| member.plan.table_len()).sum();
-        if numbers * size_of::<f64>() <= ATTRIBUTION_TABLE_BYTES_MAX || features_max == FEATURES_MIN
-        {
-            return (members, deep);
+        if numbers * size_of::<f64>() <= ATTRIBUTION_TABLE_BYTES_MAX {
+            return Some((members, deep));
+        }
+        if features_max == FEATURES_MIN {
+            return None;
         }
         features_max -= 1;
     }

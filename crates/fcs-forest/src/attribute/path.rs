@@ -74,7 +74,7 @@ struct Plans {
 struct Plan<const N: usize> {
     groups: Vec<Group<N>>,
     /// A bit per node: whether a row goes left there.
-    table: ClassTable<u32>,
+    table: ClassTable<u32, u16>,
 }
 
 impl PathAttributor {
@@ -90,12 +90,12 @@ impl PathAttributor {
     /// Prepares with tables of at most some bytes. Trees without a table are integrated.
     fn with_table_bytes(model: &Model, table_bytes_max: usize) -> Result<Self, AttributionError> {
         let ensemble = model.ensemble().ok_or(AttributionError::NoTrees)?;
-        let too_large = AttributionError::TooLarge { tree: 0 };
-        let classes = Classes::new(ensemble, model.column_count()).ok_or(too_large.clone())?;
-        let answers = Answers::new(ensemble, &classes).ok_or(too_large.clone())?;
+        let classes =
+            Classes::new(ensemble, model.column_count()).ok_or(AttributionError::NotCompiled)?;
+        let answers = Answers::new(ensemble, &classes).ok_or(AttributionError::NotCompiled)?;
         let members = choose_trees(model, &ensemble.trees, &classes, &answers, table_bytes_max);
         let tabled: BTreeSet<usize> = members.iter().map(|member| member.tree).collect();
-        let indices = Indices::new(&classes, &members).ok_or(too_large.clone())?;
+        let indices = Indices::new(&classes, &members).ok_or(AttributionError::NotCompiled)?;
         let mut by_points: [Vec<usize>; 4] = Default::default();
         let mut base_margin = ensemble.summation.start;
         for (index, tree) in ensemble.trees.iter().enumerate() {
@@ -118,15 +118,21 @@ impl PathAttributor {
         };
         let [four, eight, sixteen, thirty_two] = by_points;
         let plans = Plans {
-            four: build.plan(&four).ok_or(too_large.clone())?,
-            eight: build.plan(&eight).ok_or(too_large.clone())?,
-            sixteen: build.plan(&sixteen).ok_or(too_large.clone())?,
-            thirty_two: build.plan(&thirty_two).ok_or(too_large)?,
+            four: build.plan(&four).ok_or(AttributionError::NotCompiled)?,
+            eight: build.plan(&eight).ok_or(AttributionError::NotCompiled)?,
+            sixteen: build.plan(&sixteen).ok_or(AttributionError::NotCompiled)?,
+            thirty_two: build
+                .plan(&thirty_two)
+                .ok_or(AttributionError::NotCompiled)?,
         };
         Ok(Self {
-            tables: Tables::new(ensemble, indices, &members, |_, leaf| {
-                shares_that_meet(model, &ensemble.trees, leaf)
-            }),
+            tables: Tables::new(
+                &model.parts().front,
+                ensemble,
+                indices,
+                &members,
+                |_, leaf| shares_that_meet(model, &ensemble.trees, leaf),
+            ),
             divisor: ensemble.summation.divisor,
             model: model.clone(),
             classes,
@@ -275,6 +281,12 @@ impl Build<'_> {
         let table = ClassTable::new(
             self.classes,
             lanes.len(),
+            |lane| {
+                let nodes = lanes[lane].iter().flatten();
+                let column =
+                    |(tree, node): &(usize, u32)| self.trees[*tree].nodes[*node as usize].column;
+                nodes.map(|node| self.classes.slot(column(node))).collect()
+            },
             |slot, lane, words: &mut [u32]| {
                 let column = self.classes.columns()[slot].column();
                 for (bit, node) in lanes[lane].iter().enumerate() {

@@ -10,6 +10,8 @@ use super::grouping::{Field, GroupPlan, INDEX_BITS_MAX};
 use crate::class_table::{ClassTable, LANES};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
+use crate::front::Front;
+use crate::tree::Tree;
 
 /// Blocks whose indices are found before their entries are added.
 const BLOCKS_AT_ONCE: usize = 16;
@@ -18,7 +20,7 @@ const BLOCKS_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Indices {
     /// A lane per group.
-    table: ClassTable<u16>,
+    table: ClassTable<u16, u16>,
     /// The bits of each group's index, in blocks.
     full: Vec<[u16; LANES]>,
 }
@@ -57,18 +59,19 @@ pub(super) struct LeafOfGroup<'a> {
 impl Indices {
     /// `None` when the groups do not suit a [`ClassTable`].
     pub(super) fn new(classes: &Classes, members: &[Member]) -> Option<Self> {
-        let table = ClassTable::new(classes, members.len(), |slot, lane, words: &mut [u16]| {
-            for field in members[lane]
-                .plan
-                .fields
-                .iter()
-                .filter(|field| field.slot == slot)
-            {
-                for (word, state) in words.iter_mut().zip(&field.state_of_class) {
-                    *word &= !mask(field) | state << field.shift;
+        let fields = |lane: usize| &members[lane].plan.fields;
+        let table = ClassTable::new(
+            classes,
+            members.len(),
+            |lane| fields(lane).iter().map(|field| field.slot).collect(),
+            |slot, lane, words: &mut [u16]| {
+                for field in fields(lane).iter().filter(|field| field.slot == slot) {
+                    for (word, state) in words.iter_mut().zip(&field.state_of_class) {
+                        *word &= !mask(field) | state << field.shift;
+                    }
                 }
-            }
-        })?;
+            },
+        )?;
         let mut full = vec![[0; LANES]; members.len().div_ceil(LANES)];
         for (word, member) in full.as_flattened_mut().iter_mut().zip(members) {
             debug_assert!(
@@ -106,6 +109,7 @@ impl Tables {
     /// Solves the games of all leaves of all groups. `meets` gives q (see [`game`](super::game)) of a leaf, the
     /// group being given by its number.
     pub(super) fn new(
+        front: &Front,
         ensemble: &Ensemble,
         indices: Indices,
         members: &[Member],
@@ -117,8 +121,10 @@ impl Tables {
             players: Vec::new(),
             values: Vec::new(),
         };
+        let numbers = members.iter().map(|member| member.plan.table_len());
+        tables.values.reserve_exact(numbers.sum());
         for (number, member) in members.iter().enumerate() {
-            tables.add_group(ensemble, member, |leaf| meets(number, leaf));
+            tables.add_group(front, ensemble, member, |leaf| meets(number, leaf));
         }
         tables
     }
@@ -126,6 +132,7 @@ impl Tables {
     /// Solves the games of a group's leaves and adds them up by index.
     fn add_group(
         &mut self,
+        front: &Front,
         ensemble: &Ensemble,
         member: &Member,
         meets: impl Fn(&LeafOfGroup<'_>) -> Vec<f64>,
@@ -145,11 +152,8 @@ impl Tables {
             let leaf = LeafOfGroup {
                 member,
                 place,
-                features: features_of_leaf(plan, place),
+                features: features_of_leaf(front, &ensemble.trees[member.tree], plan, *number),
             };
-            if leaf.features.is_empty() {
-                continue;
-            }
             let solution = Solution::new(&meets(&leaf));
             for index in 0..1 << plan.index_bits() {
                 let Some(pattern) = leaf.pattern(index) else {
@@ -194,18 +198,17 @@ fn mask(field: &Field) -> u16 {
     ((1 << field.width()) - 1) << field.shift
 }
 
-/// The players of a group that have a condition on the path to one of its leaves, by their place in the group.
-fn features_of_leaf(plan: &GroupPlan, leaf: usize) -> Vec<usize> {
-    let restricts = |field: &Field| field.states.iter().any(|state| state >> leaf & 1 == 0);
-    let is_asked = |player: &u32| {
-        let mut fields = plan.fields.iter().filter(|field| field.feature == *player);
-        fields.any(restricts)
-    };
-    let players = plan.players.iter().enumerate();
-    players
-        .filter(|(_, player)| is_asked(player))
-        .map(|(place, _)| place)
-        .collect()
+/// The players of a group that are asked on the path to one of its leaves, by their place in the group. Asked is
+/// enough: a test that no value fails still has two branches in the path-dependent game.
+fn features_of_leaf(front: &Front, tree: &Tree, plan: &GroupPlan, leaf: u32) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (node, _) in tree.path_to(leaf) {
+        let feature = front.feature_of(tree.nodes[node as usize].column);
+        places.extend(plan.players.iter().position(|player| *player == feature));
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 impl LeafOfGroup<'_> {

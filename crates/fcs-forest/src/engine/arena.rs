@@ -20,7 +20,7 @@ const TREES: usize = 8;
 /// What a node asks of the class of its column.
 #[derive(Debug, Clone, Copy)]
 enum Question {
-    /// Right when the class is at least `split`; NaN is looked up in `bits` like in a set.
+    /// Right when the class is at least `split`, but for NaN, which goes left when `missing_left`.
     Split {
         split: u16,
         missing: u16,

@@ -102,7 +102,7 @@ impl Heaps {
                     self.nodes[start + position] = Node {
                         place: u8::try_from(2 * slot + usize::from(!split.missing_left)).ok()?,
                         // Place 0 of a column counts its classes from 1, because NaN is 0 there.
-                        split: split.split + u16::from(split.missing_left),
+                        split: split.split.checked_add(u16::from(split.missing_left))?,
                     };
                     pending.push((node.left, 2 * position, depth + 1));
                     pending.push((node.right, 2 * position + 1, depth + 1));

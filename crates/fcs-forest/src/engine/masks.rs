@@ -8,7 +8,7 @@
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::Answers;
-use crate::class_table::{ClassTable, LANES, Word};
+use crate::class_table::{ByBlock, ClassTable, LANES, Word};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
@@ -20,7 +20,8 @@ const BLOCKS_AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Masks<W> {
     tree_count: usize,
-    table: ClassTable<W>,
+    table: ClassTable<W, u8>,
+    by_block: ByBlock<u8>,
     /// By tree, `Word::BITS` each.
     leaf_values: Vec<f64>,
 }
@@ -30,17 +31,25 @@ impl<W: Word> Masks<W> {
     pub(super) fn new(ensemble: &Ensemble, classes: &Classes, answers: &Answers) -> Option<Self> {
         let trees = &ensemble.trees;
         let subtrees: Vec<Vec<(W, W)>> = trees.iter().map(subtree_leaves).collect();
-        let table = ClassTable::new(classes, trees.len(), |slot, tree, words| {
-            let column = classes.columns()[slot].column();
-            for (node, (left, right)) in subtrees[tree].iter().enumerate() {
-                if trees[tree].nodes[node].column == column {
-                    let answers = answers.of(tree, node, words.len());
-                    for (word, goes_left) in words.iter_mut().zip(answers) {
-                        *word &= !if *goes_left { *right } else { *left };
+        let table = ClassTable::new(
+            classes,
+            trees.len(),
+            |tree| {
+                let nodes = trees[tree].nodes.iter();
+                nodes.map(|node| classes.slot(node.column)).collect()
+            },
+            |slot, tree, words: &mut [W]| {
+                let column = classes.columns()[slot].column();
+                for (node, (left, right)) in subtrees[tree].iter().enumerate() {
+                    if trees[tree].nodes[node].column == column {
+                        let answers = answers.of(tree, node, words.len());
+                        for (word, goes_left) in words.iter_mut().zip(answers) {
+                            *word &= !if *goes_left { *right } else { *left };
+                        }
                     }
                 }
-            }
-        })?;
+            },
+        )?;
         let mut leaf_values = Vec::with_capacity(trees.len() * W::BITS);
         for tree in trees {
             leaf_values.extend(&tree.leaf_values);
@@ -48,6 +57,7 @@ impl<W: Word> Masks<W> {
         }
         Some(Self {
             tree_count: trees.len(),
+            by_block: table.by_block(),
             table,
             leaf_values,
         })
@@ -82,7 +92,7 @@ impl<W: Word> Masks<W> {
     ) {
         for (block, values) in self.leaf_values.chunks(LANES * W::BITS).enumerate() {
             for (classes, sum) in classes.chunks(column_count).zip(&mut *sums) {
-                let possible = self.table.intersection(classes, block);
+                let possible = self.table.intersection(&self.by_block, classes, block);
                 for (leaves, values) in possible.iter().zip(values.chunks_exact(W::BITS)) {
                     sum.add(values[leaves.first() % W::BITS]);
                 }

@@ -8,6 +8,7 @@
 )]
 
 mod batch;
+mod edges;
 mod enumeration;
 mod generated;
 mod golden;
