@@ -367,7 +367,8 @@ pub(crate) enum ModelCommand {
     ///
     /// Columns of the rows are found by the names of the model's features, in any order; others are ignored. Where a
     /// model has only made-up names (Column_0, f0), a file with as many columns is taken in order. An empty cell and
-    /// NaN are missing values. With -o json the result is a list of objects.
+    /// NaN are missing values. With -o json the result is a list of objects, with the contributions as an object of
+    /// their own.
     Predict(PredictArguments),
     /// Measure how fast this machine scores and attributes with a model.
     Bench(BenchArguments),

@@ -53,7 +53,7 @@ fn one_column_with_hundreds_of_thresholds_is_attributed() {
     line("threshold", &|node| node.to_string(), NODES);
     line("decision_type", &|_| "10".into(), NODES);
     line("left_child", &|node| format!("-{}", node + 1), NODES);
-    let right = |node| {
+    let right = |node: usize| {
         if node + 1 < NODES {
             (node + 1).to_string()
         } else {

@@ -114,6 +114,7 @@ fn rows_come_from_standard_input_and_results_as_json() {
         model.to_str().unwrap(),
         "--rows",
         "-",
+        "--contributions",
         "-o",
         "json",
     ];
@@ -133,6 +134,7 @@ fn rows_come_from_standard_input_and_results_as_json() {
     let document = json(&child.wait_with_output().unwrap());
     let rows = document.as_array().unwrap();
     assert_eq!(rows.len(), 2);
+    assert!(rows[0]["contributions"]["third"].is_f64() && rows[0]["base"].is_f64());
     assert!(
         rows[0]["margin"].is_f64() && rows[0] == rows[1],
         "{document}"

@@ -157,11 +157,7 @@ impl Sink {
                 self.out.write_all(csv_line(&cells)?.as_slice())?;
             }
             Format::Json => {
-                let values = numbers.iter().map(|number| {
-                    // JSON has no NaN; a margin that is none stands as null.
-                    Number::from_f64(*number).map_or(Value::Null, Value::Number)
-                });
-                let object: Map<String, Value> = self.header.iter().cloned().zip(values).collect();
+                let object = self.object(numbers);
                 let separator = if self.rows == 0 { "[\n" } else { ",\n" };
                 self.out.write_all(separator.as_bytes())?;
                 serde_json::to_writer(&mut self.out, &object)?;
@@ -169,6 +165,22 @@ impl Sink {
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Contributions stand by themselves, so that a feature may be called `margin`.
+    fn object(&self, numbers: &[f64]) -> Map<String, Value> {
+        // JSON has no NaN; a margin that is none stands as null.
+        let value = |number: &f64| Number::from_f64(*number).map_or(Value::Null, Value::Number);
+        let named = |columns: std::ops::Range<usize>| {
+            let names = self.header[columns.clone()].iter().cloned();
+            names.zip(numbers[columns].iter().map(value))
+        };
+        let mut object: Map<String, Value> = named(0..2).collect();
+        if let Some(base) = numbers.len().checked_sub(1).filter(|last| *last > 2) {
+            object.insert("contributions".into(), named(2..base).collect());
+            object.insert("base".into(), value(&numbers[base]));
+        }
+        object
     }
 
     fn write_header(&mut self) -> anyhow::Result<()> {
