@@ -54,11 +54,19 @@ pub(super) fn features(draft: &Draft, problems: &mut Vec<String>) -> Vec<Option<
                 at.add("family", "needs manifest_format = 2");
             } else if family.trim().is_empty() {
                 at.add("family", "must not be empty");
+            } else if is_name_of_another(family, draft) {
+                at.add("family", "is the name of a feature that is not in it");
             }
         }
         features.push(feature(table, &mut at));
     }
     features
+}
+
+/// Whether a feature outside of a family has its name: their contributions could not be told apart.
+fn is_name_of_another(family: &str, draft: &Draft) -> bool {
+    let mut tables = draft.features.iter().flatten();
+    tables.any(|table| table.name == family && table.family.as_deref() != Some(family))
 }
 
 fn feature(table: &FeatureTable, at: &mut At<'_>) -> Option<Feature> {
