@@ -40,7 +40,7 @@ use crate::limits::PATH_FEATURES_MAX;
 use crate::model::Model;
 use crate::simd::{self, Job};
 use crate::tree::{Child, Tree};
-use group::{Group, NODES_PER_BLOCK, Scratch};
+use group::{FAR_PLACES, Group, NEAR_PLACES, NODES_PER_BLOCK, Scratch};
 
 /// Features of a path in a tree that is solved beforehand.
 const TABLE_FEATURES_MAX: usize = 10;
@@ -216,20 +216,44 @@ impl Job for Contributions<'_> {
     }
 }
 
+/// State of a plan's groups.
+enum PlanScratch<const N: usize> {
+    /// No group has more nodes than a block.
+    Near(Scratch<N, NEAR_PLACES>),
+    Far(Scratch<N, FAR_PLACES>),
+}
+
 impl<const N: usize> Plan<N>
 where
     GaussLegendre: Rule<N>,
 {
-    fn scratch(&self, feature_count: usize) -> Scratch<N> {
-        Scratch::new(&self.groups, feature_count)
+    /// `None` when there is nothing to do.
+    fn scratch(&self, feature_count: usize) -> Option<PlanScratch<N>> {
+        let places = self.groups.iter().map(Group::place_count).max()?;
+        Some(if places <= NEAR_PLACES {
+            PlanScratch::Near(Scratch::new(feature_count))
+        } else {
+            PlanScratch::Far(Scratch::new(feature_count))
+        })
     }
 
     /// Adds the values of a row of classes to the features' totals.
     #[inline(always)]
-    fn add(&self, classes: &[u16], scratch: &mut Scratch<N>, totals: &mut [f64]) {
-        if self.groups.is_empty() {
-            return;
+    fn add(&self, classes: &[u16], scratch: &mut Option<PlanScratch<N>>, totals: &mut [f64]) {
+        match scratch {
+            None => {}
+            Some(PlanScratch::Near(scratch)) => self.add_with(classes, scratch, totals),
+            Some(PlanScratch::Far(scratch)) => self.add_with(classes, scratch, totals),
         }
+    }
+
+    #[inline(always)]
+    fn add_with<const PLACES: usize>(
+        &self,
+        classes: &[u16],
+        scratch: &mut Scratch<N, PLACES>,
+        totals: &mut [f64],
+    ) {
         scratch.values.fill([0.0; N]);
         let mut block = 0;
         for group in &self.groups {

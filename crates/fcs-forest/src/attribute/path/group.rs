@@ -11,11 +11,18 @@ use std::ops::Range;
 
 use super::super::quadrature::{GaussLegendre, Rule};
 use super::share;
+use crate::limits::LEAVES_PER_TREE_MAX;
 use crate::model::Model;
 use crate::tree::{Child, Tree};
 
 /// Nodes of a group, unless a single tree has more: their state then stays in the nearest cache.
 pub(super) const NODES_PER_BLOCK: usize = 256;
+
+/// Places for such a group: an inner node has one leaf at most.
+pub(super) const NEAR_PLACES: usize = 2 * NODES_PER_BLOCK;
+
+/// Places for a tree of any size.
+pub(super) const FAR_PLACES: usize = 2 * LEAVES_PER_TREE_MAX;
 
 /// The variant of a node whose feature was not met above it.
 const UNMET: u8 = 2;
@@ -68,40 +75,42 @@ struct Repeat<const N: usize> {
     inverse: [f64; N],
 }
 
-/// State of the groups of one plan, used again for each row.
-pub(super) struct Scratch<const N: usize> {
+/// State of one group after the other, used again for each row. There are `PLACES` places, a power of two that no
+/// number of a node or leaf reaches, so that a masked number needs no check.
+pub(super) struct Scratch<const N: usize, const PLACES: usize> {
     /// A bit per node.
     pub(super) goes_left: Vec<[u32; 8]>,
     /// By feature.
     pub(super) values: Vec<[f64; N]>,
-    /// By node: the product of the factors above it, and one place for all leaves.
-    above: Vec<[f64; N]>,
+    /// By node: the product of the factors above it. Nobody looks at the places of leaves.
+    above: Box<[[f64; N]; PLACES]>,
     /// By node and leaf: the sum of the leaves below with the factors below.
-    below: Vec<[f64; N]>,
+    below: Box<[[f64; N]; PLACES]>,
     /// By node: 0 when the row goes left, 1 when it goes right, [`UNMET`] when the feature is not met above it.
-    variants: Vec<u8>,
+    variants: Box<[u8; PLACES]>,
 }
 
-impl<const N: usize> Scratch<N> {
-    pub(super) fn new(groups: &[Group<N>], feature_count: usize) -> Self {
-        let nodes = groups
-            .iter()
-            .map(|group| group.nodes.len())
-            .max()
-            .unwrap_or(0);
-        let places = groups
-            .iter()
-            .map(|group| group.nodes.len() + group.leaves.len());
-        let places = places.max().unwrap_or(0);
-        let has_groups = usize::from(!groups.is_empty());
+impl<const N: usize, const PLACES: usize> Scratch<N, PLACES> {
+    pub(super) fn new(feature_count: usize) -> Self {
         Self {
             goes_left: Vec::new(),
-            values: vec![[0.0; N]; feature_count * has_groups],
-            above: vec![[0.0; N]; nodes + 1],
-            below: vec![[0.0; N]; places],
-            variants: vec![0; nodes],
+            values: vec![[0.0; N]; feature_count],
+            above: filled([0.0; N]),
+            below: filled([0.0; N]),
+            variants: filled(0),
         }
     }
+}
+
+/// An array on the heap that never was on the stack.
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "it is too large to be moved"
+)]
+fn filled<T: Copy, const PLACES: usize>(value: T) -> Box<[T; PLACES]> {
+    let slice = vec![value; PLACES].into_boxed_slice();
+    let array = Box::<[T; PLACES]>::try_from(slice);
+    array.map_err(drop).expect("the slice has this many places")
 }
 
 /// A node on its way into a group.
@@ -209,6 +218,11 @@ where
         }
     }
 
+    /// Numbers of nodes and leaves.
+    pub(super) fn place_count(&self) -> usize {
+        self.nodes.len() + self.leaves.len()
+    }
+
     /// Blocks of the table that hold the group's nodes.
     pub(super) fn block_count(&self) -> usize {
         self.nodes.len().div_ceil(NODES_PER_BLOCK)
@@ -216,9 +230,9 @@ where
 
     /// Adds the group's part to the values of the features, for the row whose branches are in `goes_left`.
     #[inline(always)]
-    pub(super) fn add(&self, scratch: &mut Scratch<N>) {
+    pub(super) fn add<const PLACES: usize>(&self, scratch: &mut Scratch<N, PLACES>) {
         for root in &self.roots {
-            scratch.above[*root as usize] = GaussLegendre::WEIGHTS;
+            scratch.above[*root as usize % PLACES] = GaussLegendre::WEIGHTS;
         }
         for (run, kind) in &self.runs {
             match kind {
@@ -247,53 +261,64 @@ where
     }
 
     #[inline(always)]
-    fn down_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+    fn down_new<const PLACES: usize>(&self, run: Range<usize>, scratch: &mut Scratch<N, PLACES>) {
         for (at, node) in run.clone().zip(&self.nodes[run]) {
             let variant = goes_right(&scratch.goes_left, at);
-            scratch.variants[at] = variant;
-            let above = scratch.above[at];
+            scratch.variants[at % PLACES] = variant;
+            let above = scratch.above[at % PLACES];
             scratch.pass_down(node, above, node.factors[usize::from(variant & 1)]);
         }
     }
 
     #[inline(always)]
-    fn down_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+    fn down_repeated<const PLACES: usize>(
+        &self,
+        run: Range<usize>,
+        first: usize,
+        scratch: &mut Scratch<N, PLACES>,
+    ) {
         let nodes = run
             .clone()
             .zip(&self.nodes[run])
             .zip(&self.repeats[first..]);
         for ((at, node), repeat) in nodes {
-            let met = scratch.variants[repeat.above as usize] == repeat.side;
+            let met = scratch.variants[repeat.above as usize % PLACES] == repeat.side;
             let right = goes_right(&scratch.goes_left, at);
             let variant = if met { right } else { UNMET };
-            scratch.variants[at] = variant;
+            scratch.variants[at % PLACES] = variant;
             let (factors, inverse) = repeat.state(node, variant);
-            let above = scratch.above[at];
+            let above = scratch.above[at % PLACES];
             let above = array::from_fn(|k| above[k] * inverse[k]);
             scratch.pass_down(node, above, factors);
         }
     }
 
     #[inline(always)]
-    fn bottom_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+    fn bottom_new<const PLACES: usize>(&self, run: Range<usize>, scratch: &mut Scratch<N, PLACES>) {
         for (at, node) in run.clone().zip(&self.nodes[run]) {
             let factors = node.factors[usize::from(goes_right(&scratch.goes_left, at) & 1)];
             let [left, right] = node.leaves;
             let term = factors[0] * left + factors[1] * right;
-            let above = scratch.above[at];
+            let above = scratch.above[at % PLACES];
             scratch.add_value(node, above.map(|above| above * term));
-            scratch.below[at] = GaussLegendre::POINTS.map(|point| (left + right) + point * term);
+            scratch.below[at % PLACES] =
+                GaussLegendre::POINTS.map(|point| (left + right) + point * term);
         }
     }
 
     #[inline(always)]
-    fn bottom_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+    fn bottom_repeated<const PLACES: usize>(
+        &self,
+        run: Range<usize>,
+        first: usize,
+        scratch: &mut Scratch<N, PLACES>,
+    ) {
         let nodes = run
             .clone()
             .zip(&self.nodes[run])
             .zip(&self.repeats[first..]);
         for ((at, node), repeat) in nodes {
-            let met = scratch.variants[repeat.above as usize] == repeat.side;
+            let met = scratch.variants[repeat.above as usize % PLACES] == repeat.side;
             let right = goes_right(&scratch.goes_left, at);
             let variant = if met { right } else { UNMET };
             let (factors, inverse) = repeat.state(node, variant);
@@ -301,46 +326,55 @@ where
             let [left, right] = node.leaves;
             let term = factors[0] * left + factors[1] * right;
             let change = changes[0] * left + changes[1] * right;
-            let above = scratch.above[at];
+            let above = scratch.above[at % PLACES];
             let scale: [f64; N] = array::from_fn(|k| above[k] * inverse[k] * inverse[k]);
             scratch.add_value(node, scale.map(|scale| scale * change));
-            scratch.below[at] =
+            scratch.below[at % PLACES] =
                 array::from_fn(|k| inverse[k] * ((left + right) + GaussLegendre::POINTS[k] * term));
         }
     }
 
     #[inline(always)]
-    fn up_new(&self, run: Range<usize>, scratch: &mut Scratch<N>) {
+    fn up_new<const PLACES: usize>(&self, run: Range<usize>, scratch: &mut Scratch<N, PLACES>) {
         for (at, node) in run.clone().zip(&self.nodes[run]) {
-            let factors = node.factors[usize::from(scratch.variants[at] & 1)];
-            let [left, right] = node.children.map(|child| scratch.below[child as usize]);
+            let factors = node.factors[usize::from(scratch.variants[at % PLACES] & 1)];
+            let [left, right] = node
+                .children
+                .map(|child| scratch.below[child as usize % PLACES]);
             let term: [f64; N] = array::from_fn(|k| factors[0] * left[k] + factors[1] * right[k]);
-            let above = scratch.above[at];
+            let above = scratch.above[at % PLACES];
             scratch.add_value(node, array::from_fn(|k| above[k] * term[k]));
-            scratch.below[at] =
+            scratch.below[at % PLACES] =
                 array::from_fn(|k| (left[k] + right[k]) + GaussLegendre::POINTS[k] * term[k]);
         }
     }
 
     #[inline(always)]
-    fn up_repeated(&self, run: Range<usize>, first: usize, scratch: &mut Scratch<N>) {
+    fn up_repeated<const PLACES: usize>(
+        &self,
+        run: Range<usize>,
+        first: usize,
+        scratch: &mut Scratch<N, PLACES>,
+    ) {
         let nodes = run
             .clone()
             .zip(&self.nodes[run])
             .zip(&self.repeats[first..]);
         for ((at, node), repeat) in nodes {
-            let variant = scratch.variants[at];
+            let variant = scratch.variants[at % PLACES];
             let (factors, inverse) = repeat.state(node, variant);
             let changes = repeat.changes[usize::from(variant.min(UNMET))];
-            let [left, right] = node.children.map(|child| scratch.below[child as usize]);
+            let [left, right] = node
+                .children
+                .map(|child| scratch.below[child as usize % PLACES]);
             let term: [f64; N] = array::from_fn(|k| factors[0] * left[k] + factors[1] * right[k]);
             let change: [f64; N] = array::from_fn(|k| changes[0] * left[k] + changes[1] * right[k]);
-            let above = scratch.above[at];
+            let above = scratch.above[at % PLACES];
             let scale: [f64; N] = array::from_fn(|k| above[k] * inverse[k] * inverse[k]);
             scratch.add_value(node, array::from_fn(|k| scale[k] * change[k]));
             let sum: [f64; N] =
                 array::from_fn(|k| (left[k] + right[k]) + GaussLegendre::POINTS[k] * term[k]);
-            scratch.below[at] = array::from_fn(|k| inverse[k] * sum[k]);
+            scratch.below[at % PLACES] = array::from_fn(|k| inverse[k] * sum[k]);
         }
     }
 }
@@ -365,19 +399,16 @@ impl<const N: usize> Repeat<N> {
     }
 }
 
-impl<const N: usize> Scratch<N>
+impl<const N: usize, const PLACES: usize> Scratch<N, PLACES>
 where
     GaussLegendre: Rule<N>,
 {
     /// Multiplies the product above a node with the factor towards each child.
     #[inline(always)]
     fn pass_down(&mut self, node: &Node, above: [f64; N], factors: [f64; 2]) {
-        // Leaves come after all nodes, and nothing is kept for them.
-        let leaf = self.above.len() - 1;
         let step: [f64; N] = array::from_fn(|k| above[k] * GaussLegendre::POINTS[k]);
         for (child, factor) in node.children.iter().zip(factors) {
-            self.above[(*child as usize).min(leaf)] =
-                array::from_fn(|k| above[k] + factor * step[k]);
+            self.above[*child as usize % PLACES] = array::from_fn(|k| above[k] + factor * step[k]);
         }
     }
 
