@@ -10,7 +10,7 @@
 )]
 
 use crate::ensemble::Ensemble;
-use crate::limits::CLASSES_PER_COLUMN_MAX;
+use crate::limits::{CLASSES_PER_COLUMN_MAX, TEST_EDGES_MAX};
 use crate::tree::{Comparison, Missing, Test, Tree, ZERO_BAND};
 
 /// Edges are searched in two steps of this many comparisons, which the compiler turns into vector instructions.
@@ -59,13 +59,17 @@ enum Finder {
 }
 
 impl Classes {
-    /// The classes of an ensemble's columns; `None` when a column has more than [`CLASSES_PER_COLUMN_MAX`].
+    /// The classes of an ensemble's columns; `None` when a column has more than [`CLASSES_PER_COLUMN_MAX`], or the
+    /// tests have more than [`TEST_EDGES_MAX`] edges.
     pub(crate) fn new(ensemble: &Ensemble, column_count: usize) -> Option<Self> {
         let mut edges: Vec<Option<Vec<f64>>> = vec![None; column_count];
+        let mut room = TEST_EDGES_MAX;
         for tree in &ensemble.trees {
             for node in &tree.nodes {
                 let edges = edges[node.column as usize].get_or_insert_default();
-                add_edges(tree, &node.test, edges);
+                let known_count = edges.len();
+                add_edges(tree, &node.test, room, edges);
+                room = room.checked_sub(edges.len() - known_count)?;
             }
         }
         let mut columns = Vec::new();
@@ -256,8 +260,8 @@ fn class_number(class: usize) -> u16 {
 }
 
 /// Adds the edges between which a test gives one answer: a value above an edge may be treated otherwise than the
-/// edge itself.
-fn add_edges(tree: &Tree, test: &Test, edges: &mut Vec<f64>) {
+/// edge itself. Stops soon after `room` edges.
+fn add_edges(tree: &Tree, test: &Test, room: usize, edges: &mut Vec<f64>) {
     match *test {
         Test::LightGbm {
             threshold, missing, ..
@@ -289,27 +293,40 @@ fn add_edges(tree: &Tree, test: &Test, edges: &mut Vec<f64>) {
             ..
         } => {
             let words = &tree.category_words[first_word as usize..][..word_count as usize];
-            let mut previous = false;
-            for category in 0..word_count * 32 {
-                let member = (words[category as usize / 32] >> (category % 32)) & 1 == 1;
-                if member != previous {
-                    edges.push(match category {
-                        0 if truncates_to_zero => -1.0,
-                        category => f64::from(category).next_down(),
-                    });
-                }
-                previous = member;
-            }
-            if previous {
-                edges.push(f64::from(word_count * 32).next_down());
-            }
+            let edge = |category| match category {
+                0 if truncates_to_zero => -1.0,
+                category => f64::from(category).next_down(),
+            };
+            edges.extend(membership_changes(words).take(room + 1).map(edge));
         }
     }
+}
+
+/// The categories that are in a set while the one before is not, or the other way round.
+fn membership_changes(words: &[u32]) -> impl Iterator<Item = u32> {
+    let mut previous_word = 0_u32;
+    // The word behind the last ends a set that reaches so far.
+    let words = words.iter().copied().chain([0]);
+    (0_u32..)
+        .step_by(32)
+        .zip(words)
+        .flat_map(move |(first, word)| {
+            let mut changes = word ^ (word << 1 | previous_word >> 31);
+            previous_word = word;
+            std::iter::from_fn(move || {
+                let category = first + changes.trailing_zeros();
+                let is_change = changes != 0;
+                changes &= changes.wrapping_sub(1);
+                is_change.then_some(category)
+            })
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ensemble::Summation;
+    use crate::tree::{Child, Node};
 
     fn classes(edges: &[f64]) -> ColumnClasses {
         ColumnClasses::new(0, edges.to_vec()).expect("few classes")
@@ -373,6 +390,54 @@ mod tests {
             assert_eq!(usize::from(table.find(value)), expected, "{value}");
         }
         assert_eq!(table.find(f64::NAN), table.missing());
+    }
+
+    #[test]
+    fn a_set_has_an_edge_at_each_end_of_a_run_of_categories() {
+        let changes = |words: &[u32]| membership_changes(words).collect::<Vec<u32>>();
+        assert_eq!(changes(&[]), [0; 0]);
+        assert_eq!(changes(&[0, 0]), [0; 0]);
+        assert_eq!(changes(&[0b0110_0101]), [0, 1, 2, 3, 5, 7]);
+        assert_eq!(changes(&[1 << 31, 0b11]), [31, 34]);
+        assert_eq!(changes(&[u32::MAX, u32::MAX]), [0, 64]);
+    }
+
+    #[test]
+    fn edges_are_counted_before_they_are_kept() {
+        // Every other category: as many edges as categories, in each of some nodes.
+        let words_per_set = 1 << 10;
+        let ensemble = |node_count: usize| {
+            let test = Test::Category {
+                first_word: 0,
+                word_count: words_per_set,
+                missing_left: false,
+                truncates_to_zero: true,
+            };
+            let node = Node {
+                column: 0,
+                test,
+                left: Child::Leaf(0),
+                right: Child::Leaf(1),
+            };
+            let tree = Tree {
+                nodes: vec![node; node_count],
+                leaf_values: vec![0.0, 1.0],
+                leaf_ids: vec![0, 1],
+                category_words: vec![0x5555_5555; words_per_set as usize],
+                cover: None,
+            };
+            Ensemble {
+                trees: vec![tree],
+                summation: Summation::BOOSTED_DOUBLE,
+            }
+        };
+        let nodes_max = TEST_EDGES_MAX / (32 * words_per_set as usize);
+        let classes = Classes::new(&ensemble(nodes_max), 1).expect("as many edges as allowed");
+        assert_eq!(
+            classes.columns()[0].count(),
+            32 * words_per_set as usize + 2
+        );
+        assert!(Classes::new(&ensemble(nodes_max + 1), 1).is_none());
     }
 
     #[test]

@@ -22,8 +22,7 @@ pub const DEPTH_MAX: usize = 512;
 /// Lines of a header or of a tree.
 pub const FIELDS_PER_BLOCK_MAX: usize = 64;
 
-/// Words of 32 categories in all category sets of a model whose format lists categories one by one: 16 MiB. A set has
-/// words up to its largest category.
+/// Words of 32 categories in all category sets of a model: 16 MiB. A set has words up to its largest category.
 pub const CATEGORY_WORDS_MAX: usize = 1 << 22;
 
 /// Distinct features on the way to one leaf, for attributions: one bit each in a 64-bit pattern.
@@ -40,6 +39,10 @@ pub const ATTRIBUTION_TABLE_BYTES_MAX: usize = 512 << 20;
 /// Kinds of values that the trees of a compiled model tell apart in one column. A model with more is walked node by
 /// node.
 pub const CLASSES_PER_COLUMN_MAX: usize = 1 << 16;
+
+/// Values at which the tests of a model change their answers, counted per node before equal ones become one: 128 MiB.
+/// A model with more is walked node by node.
+pub const TEST_EDGES_MAX: usize = 1 << 24;
 
 /// Nodes times classes that are worked through when a model is compiled: below a second. A model with more is walked
 /// node by node.

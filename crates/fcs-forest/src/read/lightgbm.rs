@@ -55,6 +55,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, LightGbmError> {
     let header = header(&fields).map_err(in_header)?;
 
     let mut trees = Vec::new();
+    let mut category_words_left = limits::CATEGORY_WORDS_MAX;
     loop {
         let line = lines.next_filled().ok_or(LightGbmError::Truncated {
             missing: "end of trees",
@@ -70,7 +71,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, LightGbmError> {
             problem,
         };
         let fields = Fields::read(&mut lines).map_err(in_tree)?;
-        let tree = node::tree(&fields, header.feature_names.len()).map_err(in_tree)?;
+        let feature_count = header.feature_names.len();
+        let tree = node::tree(&fields, feature_count, &mut category_words_left).map_err(in_tree)?;
         trees.push(tree);
     }
     if trees.len() != header.tree_count {

@@ -68,7 +68,9 @@ const DEFECTS: &[(&str, &str, &str)] = &[
     ("leaf_value=1 2 3", "leaf_value=1 2 3 4", "`leaf_value` has 4 values, expected 3"),
     ("cat_boundaries=0 2", "cat_boundaries=1 2", "value 0 of `cat_boundaries` must be 0"),
     ("cat_boundaries=0 2", "cat_boundaries=0 0", "value 1 of `cat_boundaries` must be above the one"),
-    ("cat_boundaries=0 2", "cat_boundaries=0 4000000000", "`cat_threshold` has 2 values, expected 4000000000"),
+    ("cat_boundaries=0 2", "cat_boundaries=0 4000000", "`cat_threshold` has 2 values, expected 4000000"),
+    ("cat_boundaries=0 2", "cat_boundaries=0 4000000000", "value 1 of `cat_boundaries` must be smaller: the sets"),
+    ("threshold=0.5 0\ndecision_type=10 1", "threshold=0 0\ndecision_type=1 1", "value 1 of `threshold` must be the number of a set that no node before it has"),
     ("cat_threshold=5 1", "cat_threshold=5 4294967296", "value 1 of `cat_threshold` is not a valid number"),
     ("is_linear=0", "leaf_count=1 2 -3\ninternal_count=6 3", "value 2 of `leaf_count` is not a valid number: `-3`"),
     ("is_linear=0", "leaf_count=1 2 3\ninternal_count=6 nan", "value 1 of `internal_count` is not a valid number"),
@@ -119,6 +121,49 @@ fn limits_are_checked_before_the_work() {
         "tree 0: a leaf lies deeper than 512 splits"
     );
     assert!(crate::read(&chain(limits::DEPTH_MAX, 1)).is_ok());
+}
+
+#[test]
+fn category_sets_are_limited_in_a_model_and_shared_by_no_nodes() {
+    // Every other category of a thousand words, for each of the nodes: 16 million edges.
+    let words = vec!["1431655765"; 1_000].join(" ");
+    let nodes = limits::DEPTH_MAX;
+    let sets = format!("num_cat=1\ncat_boundaries=0 1000\ncat_threshold={words}\n");
+    let types = |decision_type: &str| vec![decision_type; nodes].join(" ");
+    let shared =
+        chain(nodes, 1)
+            .replacen("num_cat=0\n", &sets, 1)
+            .replacen(&types("2"), &types("1"), 1);
+    let found = refusal(&shared);
+    assert!(
+        found.ends_with(
+            "value 1 of `threshold` must be the number of a set that no node before it has"
+        ),
+        "{found}"
+    );
+
+    // Two trees that are small enough one by one.
+    let word_count = limits::CATEGORY_WORDS_MAX / 2 + 1;
+    let words = vec!["1"; word_count].join(" ");
+    let (start, end) = (
+        SMALL.find("Tree=0").unwrap(),
+        SMALL.find("end of trees").unwrap(),
+    );
+    let tree = SMALL[start..end]
+        .replace(
+            "cat_boundaries=0 2",
+            &format!("cat_boundaries=0 {word_count}"),
+        )
+        .replace("cat_threshold=5 1", &format!("cat_threshold={words}"));
+    let one = format!("{}{tree}{}", &SMALL[..start], &SMALL[end..]);
+    assert_eq!(crate::read(&one).unwrap().margin(&[0.5, 32.0]), 1.0);
+    let header = SMALL[..start].replace("tree_sizes=1", "tree_sizes=1 1");
+    let second = tree.replace("Tree=0", "Tree=1");
+    let found = refusal(&format!("{header}{tree}{second}{}", &SMALL[end..]));
+    assert!(
+        found.contains("tree 1: ") && found.contains("`cat_boundaries` must be smaller"),
+        "{found}"
+    );
 }
 
 /// A tree that is one long path: each node's left child is a leaf, its right child the next node.

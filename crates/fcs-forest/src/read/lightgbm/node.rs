@@ -32,8 +32,13 @@ const CATEGORICAL_BIT: u8 = 1;
 const DEFAULT_LEFT_BIT: u8 = 2;
 const MISSING_TYPE_SHIFT: u8 = 2;
 
-/// One tree of a model with `feature_count` features.
-pub(super) fn tree(fields: &Fields<'_>, feature_count: usize) -> Result<Tree, Problem> {
+/// One tree of a model with `feature_count` features. `category_words_left` is what the model's category sets may
+/// still take.
+pub(super) fn tree(
+    fields: &Fields<'_>,
+    feature_count: usize,
+    category_words_left: &mut usize,
+) -> Result<Tree, Problem> {
     // Before the unknown fields, because a linear tree also brings some of those.
     if let Some(field) = fields.optional("is_linear")
         && field.value != "0"
@@ -62,8 +67,8 @@ pub(super) fn tree(fields: &Fields<'_>, feature_count: usize) -> Result<Tree, Pr
         });
     }
 
-    let category_sets = CategorySets::read(fields)?;
-    let nodes = nodes(fields, leaf_count, feature_count, &category_sets)?;
+    let mut category_sets = CategorySets::read(fields, category_words_left)?;
+    let nodes = nodes(fields, leaf_count, feature_count, &mut category_sets)?;
     check_shape(&nodes, leaf_count).map_err(Problem::Shape)?;
     Ok(Tree {
         nodes,
@@ -101,16 +106,19 @@ struct CategorySets {
     /// First word of each set, then the end of the last: strictly ascending, within `words`.
     boundaries: Vec<u32>,
     words: Vec<u32>,
+    /// By the number of the set.
+    is_taken: Vec<bool>,
 }
 
 impl CategorySets {
-    fn read(fields: &Fields<'_>) -> Result<Self, Problem> {
+    fn read(fields: &Fields<'_>, words_left: &mut usize) -> Result<Self, Problem> {
         let count_field = fields.required("num_cat")?;
         let set_count = count_field.number::<usize>()?;
         if set_count == 0 {
             return Ok(Self {
                 boundaries: vec![0],
                 words: Vec::new(),
+                is_taken: Vec::new(),
             });
         }
         if set_count >= limits::LEAVES_PER_TREE_MAX {
@@ -126,15 +134,23 @@ impl CategorySets {
                 return Err(field.out_of_range(position, "above the one before it"));
             }
         }
-        let words = fields
-            .required("cat_threshold")?
-            .list(boundaries[set_count] as usize)?;
-        Ok(Self { boundaries, words })
+        let word_count = boundaries[set_count] as usize;
+        let Some(left) = words_left.checked_sub(word_count) else {
+            let expected = "smaller: the sets of the model have too many words";
+            return Err(field.out_of_range(set_count, expected));
+        };
+        *words_left = left;
+        Ok(Self {
+            boundaries,
+            words: fields.required("cat_threshold")?.list(word_count)?,
+            is_taken: vec![false; set_count],
+        })
     }
 
-    /// The test of a categorical node: its `threshold` is the number of its set.
-    fn test(&self, threshold: f64) -> Option<Test> {
-        let set_count = self.boundaries.len() - 1;
+    /// The test of a categorical node: its `threshold` is the number of its set. LightGBM gives each node a set of its
+    /// own; many nodes with one large set would be far more work than the text has bytes.
+    fn test(&mut self, threshold: f64) -> Option<Test> {
+        let set_count = self.is_taken.len();
         if threshold.fract() != 0.0 || !(0.0..set_count as f64).contains(&threshold) {
             return None;
         }
@@ -144,6 +160,9 @@ impl CategorySets {
             reason = "a whole number below the number of sets"
         )]
         let set = threshold as usize;
+        if std::mem::replace(&mut self.is_taken[set], true) {
+            return None;
+        }
         let first_word = self.boundaries[set];
         Some(Test::Category {
             first_word,
@@ -158,7 +177,7 @@ fn nodes(
     fields: &Fields<'_>,
     leaf_count: usize,
     feature_count: usize,
-    category_sets: &CategorySets,
+    category_sets: &mut CategorySets,
 ) -> Result<Vec<Node>, Problem> {
     let node_count = leaf_count - 1;
     let feature_field = fields.required("split_feature")?;
@@ -191,9 +210,10 @@ fn nodes(
             }
         } else {
             // The other bits play no part: whatever is not in the set goes right.
-            category_sets
-                .test(threshold)
-                .ok_or_else(|| threshold_field.out_of_range(index, "the number of a set"))?
+            category_sets.test(threshold).ok_or_else(|| {
+                let expected = "the number of a set that no node before it has";
+                threshold_field.out_of_range(index, expected)
+            })?
         };
         let (left, right) = (left_children[index], right_children[index]);
         nodes.push(Node {
