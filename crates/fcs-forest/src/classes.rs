@@ -13,7 +13,8 @@ use crate::ensemble::Ensemble;
 use crate::limits::{CLASSES_PER_COLUMN_MAX, TEST_EDGES_MAX};
 use crate::tree::{Comparison, Missing, Test, Tree, ZERO_BAND};
 
-/// Edges are searched in two steps of this many comparisons, which the compiler turns into vector instructions.
+/// Edges are compared in blocks of this many, which the compiler turns into vector instructions: first the separators
+/// of the blocks, all of them, then the edges of one block.
 const BLOCK: usize = 16;
 
 /// Longest table of category classes; columns with greater categories are searched like numbers.

@@ -44,8 +44,8 @@ pub const CLASSES_PER_COLUMN_MAX: usize = 1 << 16;
 /// A model with more is walked node by node.
 pub const TEST_EDGES_MAX: usize = 1 << 24;
 
-/// Nodes times classes that are worked through when a model is compiled: below a second. A model with more is walked
-/// node by node.
+/// Nodes times classes that are worked through when a model is compiled: at a byte each, 256 MiB. A model with more is
+/// walked node by node.
 pub const COMPILE_STEPS_MAX: usize = 1 << 28;
 
 /// Bytes of the numbers, and separately of the rows, of one table of classes. A model past it is walked node by node,
