@@ -5,8 +5,6 @@
 //! Two neighbouring groups become one when its table is not much larger than their two: so a request looks at fewer
 //! tables, which themselves take less room.
 
-use std::collections::HashMap;
-
 use crate::answers::Answers;
 use crate::class_table::Word as _;
 use crate::classes::Classes;
@@ -92,59 +90,64 @@ pub(super) struct Groups {
 impl Grouping<'_> {
     /// The groups of the whole tree. None for a tree that is a single leaf.
     pub(super) fn groups(&self) -> Groups {
-        let mut below: HashMap<u32, Groups> = HashMap::new();
-        let paths = self.paths();
-        for node in self.tree.children_first() {
-            let branches = &self.tree.nodes[node as usize];
-            let mut sides = [branches.left, branches.right].map(|child| match child {
-                Child::Node(child) => below.remove(&child).unwrap_or_default(),
-                Child::Leaf(leaf) => {
-                    let mut path = paths[node as usize].clone();
-                    path.push((node, child == branches.left));
-                    self.of_leaf(leaf, &path)
-                }
-            });
-            let [left, right] = &mut sides;
-            let joined = self.joined(left, right, &paths[node as usize], node);
-            let groups = joined.unwrap_or_else(|| {
-                let [mut left, right] = sides;
-                left.tabled.extend(right.tabled);
-                left.deep.extend(right.deep);
-                left
-            });
-            below.insert(node, groups);
+        match self.tree.root() {
+            Child::Leaf(_) => Groups::default(),
+            root @ Child::Node(_) => self.groups_below(root, &mut Vec::new()),
         }
-        below.remove(&0).unwrap_or_default()
     }
 
-    /// Of each node, the nodes above it with the branch taken (true for left).
-    pub(super) fn paths(&self) -> Vec<Vec<(u32, bool)>> {
-        let mut paths = vec![Vec::new(); self.tree.nodes.len()];
-        for node in self.tree.children_first().into_iter().rev() {
-            let branches = &self.tree.nodes[node as usize];
-            for (child, left) in [(branches.left, true), (branches.right, false)] {
-                if let Child::Node(child) = child {
-                    let mut path: Vec<(u32, bool)> = paths[node as usize].clone();
-                    path.push((node, left));
-                    paths[child as usize] = path;
-                }
-            }
-        }
-        paths
+    /// The groups at and below a child. Its path is the nodes above it with the branch taken (true for left), and is
+    /// the same again afterwards. Calls itself as deep as the tree is, at most [`DEPTH_MAX`](crate::limits::DEPTH_MAX).
+    fn groups_below(&self, child: Child, path: &mut Vec<(u32, bool)>) -> Groups {
+        let node = match child {
+            Child::Leaf(leaf) => return self.of_leaf(leaf, path),
+            Child::Node(node) => node,
+        };
+        let branches = &self.tree.nodes[node as usize];
+        path.push((node, true));
+        let mut left = self.groups_below(branches.left, path);
+        path.pop();
+        path.push((node, false));
+        let right = self.groups_below(branches.right, path);
+        path.pop();
+        self.joined(&left, &right, path, node).unwrap_or_else(|| {
+            left.tabled.extend(right.tabled);
+            left.deep.extend(right.deep);
+            left
+        })
     }
 
     fn of_leaf(&self, leaf: u32, path: &[(u32, bool)]) -> Groups {
-        let plan = self.plan(vec![leaf], path, &[]);
-        if plan.players.len() > self.features_max || plan.index_bits() > INDEX_BITS_MAX {
-            return Groups {
+        // Counted first, as a plan of many features is much work.
+        let plan = (!self.has_many_features(path))
+            .then(|| self.plan(vec![leaf], path, &[]))
+            .filter(|plan| plan.index_bits() <= INDEX_BITS_MAX);
+        match plan {
+            Some(plan) => Groups {
+                tabled: vec![plan],
+                deep: Vec::new(),
+            },
+            None => Groups {
                 tabled: Vec::new(),
                 deep: vec![leaf],
-            };
+            },
         }
-        Groups {
-            tabled: vec![plan],
-            deep: Vec::new(),
+    }
+
+    /// Whether a path has more features than a table takes.
+    fn has_many_features(&self, path: &[(u32, bool)]) -> bool {
+        let mut features = Vec::new();
+        for (node, _) in path {
+            let column = self.tree.nodes[*node as usize].column;
+            let feature = self.front.feature_of(column);
+            if !features.contains(&feature) {
+                features.push(feature);
+            }
+            if features.len() > self.features_max {
+                return true;
+            }
         }
+        false
     }
 
     /// The groups on both sides of a node as one, if they are one each and it pays.
