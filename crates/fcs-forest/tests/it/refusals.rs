@@ -264,6 +264,20 @@ fn leaves_too_deep_for_a_table_are_attributed_by_pattern() {
 }
 
 #[test]
+fn the_deepest_trees_are_attributed() {
+    // With few features in tables, with many by pattern.
+    for features in [3, 40] {
+        let deepest = crate::read(&chain(limits::DEPTH_MAX, features)).unwrap();
+        let references = [vec![1.0; features], vec![-1.0; features]];
+        let attributor = Attributor::new(&deepest, &references).unwrap();
+        let mut row = vec![1.0; features];
+        row[2] = -1.0;
+        let total = attributor.base_margin() + attributor.contributions(&row).iter().sum::<f64>();
+        assert!((total - deepest.margin(&row)).abs() < 1e-9, "{features}");
+    }
+}
+
+#[test]
 fn paths_of_up_to_64_features_are_attributed() {
     let widest = crate::read(&chain(64, 64)).unwrap();
     let attributor = Attributor::new(&widest, &[vec![1.0; 64], vec![-1.0; 64]]).unwrap();

@@ -139,19 +139,25 @@ fn leaves_of(
     index: usize,
     wanted: &[u32],
 ) -> Result<Vec<Leaf>, AttributionError> {
+    let mut is_wanted = vec![false; tree.leaf_values.len()];
+    for &leaf in wanted {
+        is_wanted[leaf as usize] = true;
+    }
     let mut leaves = Vec::new();
-    let mut pending = vec![(tree.root(), Vec::<(u32, bool)>::new())];
-    while let Some((child, path)) = pending.pop() {
+    // The path of the child at hand. A pending child knows how much of it is above its parent, and the step from there.
+    let mut path: Vec<(u32, bool)> = Vec::new();
+    let mut pending = vec![(tree.root(), 0, None)];
+    while let Some((child, depth, step)) = pending.pop() {
+        path.truncate(depth);
+        path.extend(step);
         match child {
             Child::Node(node) => {
                 let branches = &tree.nodes[node as usize];
                 for (next, left) in [(branches.right, false), (branches.left, true)] {
-                    let mut longer = path.clone();
-                    longer.push((node, left));
-                    pending.push((next, longer));
+                    pending.push((next, path.len(), Some((node, left))));
                 }
             }
-            Child::Leaf(leaf) if wanted.contains(&leaf) => {
+            Child::Leaf(leaf) if is_wanted[leaf as usize] => {
                 leaves.push(leaf_of_path(model, tree, index, leaf, &path)?);
             }
             Child::Leaf(_) => {}
