@@ -16,6 +16,12 @@ pub const FEATURES_MAX: usize = 10_000;
 /// Leaves of one tree.
 pub const LEAVES_PER_TREE_MAX: usize = 1 << 16;
 
+/// Nodes in the lists of one tree of XGBoost: its splits and leaves, and those that pruning has deleted.
+pub const LISTED_NODES_MAX: usize = 1 << 18;
+
+/// Categories in the list of one tree of XGBoost, which has those of all its sets.
+pub const LISTED_CATEGORIES_MAX: usize = 1 << 22;
+
 /// Splits between a root and its deepest leaf.
 pub const DEPTH_MAX: usize = 512;
 

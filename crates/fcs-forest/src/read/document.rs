@@ -106,32 +106,36 @@ pub(super) trait Source: Sized {
     /// Checks that the document ends here.
     fn end(&mut self) -> Read<()>;
 
-    /// A list of numbers.
-    fn singles(&mut self) -> Read<Vec<f32>> {
-        let mut values = Vec::new();
-        self.list(|source, _| {
-            values.push(source.single()?);
-            Ok(())
-        })?;
-        Ok(values)
+    /// A list of at most `max` numbers.
+    fn singles(&mut self, max: usize) -> Read<Vec<f32>> {
+        self.values(max, Self::single)
     }
 
-    /// A list of integers of a type, which `expected` describes.
-    fn integers<T: TryFrom<i64>>(&mut self, expected: &'static str) -> Read<Vec<T>> {
-        let mut values = Vec::new();
-        self.list(|source, _| {
+    /// A list of at most `max` integers of a type, which `expected` describes.
+    fn integers<T: TryFrom<i64>>(&mut self, max: usize, expected: &'static str) -> Read<Vec<T>> {
+        self.values(max, |source| {
             let value = T::try_from(source.integer()?);
-            values.push(value.map_err(|_| out_of_range(expected))?);
-            Ok(())
-        })?;
-        Ok(values)
+            value.map_err(|_| out_of_range(expected))
+        })
     }
 
-    /// A list of texts.
-    fn texts(&mut self) -> Read<Vec<String>> {
+    /// A list of at most `max` texts.
+    fn texts(&mut self, max: usize) -> Read<Vec<String>> {
+        self.values(max, Self::text)
+    }
+
+    /// A list of at most `max` values. What is kept of a value can be much larger than the value in the document.
+    fn values<T>(
+        &mut self,
+        max: usize,
+        mut value: impl FnMut(&mut Self) -> Read<T>,
+    ) -> Read<Vec<T>> {
         let mut values = Vec::new();
-        self.list(|source, _| {
-            values.push(source.text()?);
+        self.list(|source, index| {
+            if index == max {
+                return Err(Refusal::here(FieldProblem::TooMany { max }));
+            }
+            values.push(value(source)?);
             Ok(())
         })?;
         Ok(values)

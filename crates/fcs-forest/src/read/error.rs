@@ -77,6 +77,12 @@ pub enum FieldProblem {
         /// Values that there are.
         found: usize,
     },
+    /// It is a value of a list that is long enough without it.
+    #[error("is one too many: at most {max} values are read")]
+    TooMany {
+        /// Values that are read.
+        max: usize,
+    },
     /// It asks for something that this crate does not do.
     #[error("asks for `{value}`, which is not supported; supported: {supported}")]
     Unsupported {

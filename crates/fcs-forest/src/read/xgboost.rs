@@ -89,7 +89,7 @@ fn booster<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
     source.map(|source, name| match name {
         "model" if !header.is_dart => inner.set(model(source, header)?),
         "gbtree" if header.is_dart => inner.set(dart_trees(source, header)?),
-        "weight_drop" if header.is_dart => weights.set(source.singles()?),
+        "weight_drop" if header.is_dart => weights.set(source.singles(limits::TREES_MAX)?),
         "name" => source.skip(),
         _ => Err(unknown()),
     })?;
@@ -145,7 +145,7 @@ fn model<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
             })?;
             trees.set(list)
         }
-        "tree_info" => groups.set(source.integers::<i64>("an integer")?),
+        "tree_info" => groups.set(source.integers::<i64>(limits::TREES_MAX, "an integer")?),
         // How many trees a round has, where the rounds begin, and names of categories.
         "gbtree_model_param" | "iteration_indptr" | "cats" => source.skip(),
         _ => Err(unknown()),

@@ -10,6 +10,9 @@ use crate::model::Link;
 use crate::read::document::{Once, Read, Refusal, Source, excerpt, out_of_range};
 use crate::read::error::FieldProblem;
 
+/// Major, minor and patch.
+const VERSION_NUMBERS: usize = 3;
+
 /// What the trees and the model need to know.
 pub(super) struct Header {
     pub(super) feature_names: Vec<String>,
@@ -27,7 +30,7 @@ impl Header {
         let mut version = Once::new("version");
         source.map(|source, name| match name {
             "learner" => learner.set(Learner::read(source)?),
-            "version" => version.set(source.integers::<u32>("a version")?),
+            "version" => version.set(source.integers::<u32>(VERSION_NUMBERS, "a version")?),
             _ => Err(unknown()),
         })?;
         source.end()?;
@@ -57,7 +60,7 @@ fn check_version(version: &[u32]) -> Read<()> {
     if matches!(version, [1, minor, ..] if *minor >= 7) || matches!(version, [2 | 3, ..]) {
         return Ok(());
     }
-    let numbers: Vec<String> = version.iter().take(3).map(u32::to_string).collect();
+    let numbers: Vec<String> = version.iter().map(u32::to_string).collect();
     let problem = unsupported(&numbers.join("."), "1.7 to 3");
     Err(Refusal::at("version", problem))
 }
@@ -76,7 +79,7 @@ impl Learner {
         let mut parameters = Once::new("learner_model_param");
         let mut objective = Once::new("objective");
         source.map(|source, name| match name {
-            "feature_names" => names.set(source.texts()?),
+            "feature_names" => names.set(source.texts(limits::FEATURES_MAX)?),
             "gradient_booster" => booster.set(read_name(source)?),
             "learner_model_param" => parameters.set(Parameters::read(source)?),
             "objective" => objective.set(read_name(source)?),

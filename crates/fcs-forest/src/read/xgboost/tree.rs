@@ -75,13 +75,18 @@ impl Columns {
         let mut node_count = Once::new("tree_param");
         let mut categories = CategoryLists::fields();
         source.map(|source, name| match name {
-            "left_children" => left_children.set(source.integers("the number of a node")?),
-            "right_children" => right_children.set(source.integers("the number of a node")?),
-            "default_left" => default_left.set(source.integers("true or false")?),
-            "split_indices" => split_indices.set(source.integers("the index of a feature")?),
-            "split_type" => split_type.set(source.integers("0 or 1")?),
-            "split_conditions" => split_conditions.set(source.singles()?),
-            "sum_hessian" => sum_hessian.set(source.singles()?),
+            "left_children" => left_children
+                .set(source.integers(limits::LISTED_NODES_MAX, "the number of a node")?),
+            "right_children" => right_children
+                .set(source.integers(limits::LISTED_NODES_MAX, "the number of a node")?),
+            "default_left" => {
+                default_left.set(source.integers(limits::LISTED_NODES_MAX, "true or false")?)
+            }
+            "split_indices" => split_indices
+                .set(source.integers(limits::LISTED_NODES_MAX, "the index of a feature")?),
+            "split_type" => split_type.set(source.integers(limits::LISTED_NODES_MAX, "0 or 1")?),
+            "split_conditions" => split_conditions.set(source.singles(limits::LISTED_NODES_MAX)?),
+            "sum_hessian" => sum_hessian.set(source.singles(limits::LISTED_NODES_MAX)?),
             "tree_param" => node_count.set(read_node_count(source)?),
             // What training knew of the nodes; the parents follow from the children.
             "base_weights" | "id" | "loss_changes" | "parents" => source.skip(),

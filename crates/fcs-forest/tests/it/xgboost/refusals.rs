@@ -191,6 +191,69 @@ fn limits_are_checked_before_the_work() {
 }
 
 #[test]
+fn lists_are_read_up_to_their_limit() {
+    let ones = |count: usize| vec!["1"; count].join(",");
+    let names = vec![r#""""#; limits::FEATURES_MAX + 1].join(",");
+    for (from, to, message) in [
+        (
+            r#""a", "b""#,
+            names,
+            "`learner.feature_names[10000]` is one too many: at most 10000 values are read",
+        ),
+        (
+            "[3, 2, 0]",
+            "[3, 2, 0, 0]".to_owned(),
+            "`version[3]` is one too many",
+        ),
+        (
+            r#""tree_info": [0]"#,
+            format!(r#""tree_info": [{}]"#, ones(limits::TREES_MAX + 1)),
+            "tree_info[10000]` is one too many",
+        ),
+        (
+            "[6, 5, 1, 2, 3, 0, 0]",
+            format!("[{}]", ones(limits::LISTED_NODES_MAX + 1)),
+            "trees[0].sum_hessian[262144]` is one too many",
+        ),
+        (
+            "[2, 4, -1",
+            format!("[{}, 2, 4, -1", ones(limits::LISTED_NODES_MAX)),
+            "trees[0].right_children[262144]` is one too many",
+        ),
+        (
+            "[0, 33]",
+            format!("[{}]", ones(limits::LISTED_CATEGORIES_MAX + 1)),
+            "trees[0].categories[4194304]` is one too many",
+        ),
+    ] {
+        assert!(SMALL.contains(from), "{from}");
+        let found = refusal(&SMALL.replacen(from, &to, 1));
+        assert!(found.contains(message), "{found}");
+    }
+    // As many as are allowed are read, and then refused for another reason.
+    let most = SMALL.replacen(
+        "[6, 5, 1, 2, 3, 0, 0]",
+        &format!("[{}]", ones(limits::LISTED_NODES_MAX)),
+        1,
+    );
+    let found = refusal(&most);
+    assert!(
+        found.contains("sum_hessian` has 262144 values, expected 7"),
+        "{found}"
+    );
+
+    // A list of one type, whose values take a byte each.
+    let count = 1_u32 << 20;
+    let mut list = b"{L\0\0\0\0\0\0\0\x07version[$U#l".to_vec();
+    list.extend(count.to_be_bytes());
+    list.resize(list.len() + count as usize, 1);
+    let found = Model::read(&list, Format::XgBoostUbj)
+        .unwrap_err()
+        .to_string();
+    assert!(found.contains("`version[3]` is one too many"), "{found}");
+}
+
+#[test]
 fn lying_lengths_are_refused() {
     for (tail, message) in [
         (

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::at;
+use crate::limits;
 use crate::read::document::{Once, Read, Refusal, Source};
 use crate::read::error::FieldProblem;
 use crate::read::xgboost::{same_length, unknown};
@@ -44,10 +45,18 @@ impl CategoryFields {
     /// Reads a field of a tree if it is one of these.
     pub(super) fn read<S: Source>(&mut self, source: &mut S, name: &str) -> Read<()> {
         match name {
-            "categories" => self.categories.set(source.integers("a category")?),
-            "categories_nodes" => self.nodes.set(source.integers("the number of a node")?),
-            "categories_segments" => self.segments.set(source.integers("a position")?),
-            "categories_sizes" => self.sizes.set(source.integers("a length")?),
+            "categories" => self
+                .categories
+                .set(source.integers(limits::LISTED_CATEGORIES_MAX, "a category")?),
+            "categories_nodes" => self
+                .nodes
+                .set(source.integers(limits::LISTED_NODES_MAX, "the number of a node")?),
+            "categories_segments" => self
+                .segments
+                .set(source.integers(limits::LISTED_NODES_MAX, "a position")?),
+            "categories_sizes" => self
+                .sizes
+                .set(source.integers(limits::LISTED_NODES_MAX, "a length")?),
             _ => Err(unknown()),
         }
     }
