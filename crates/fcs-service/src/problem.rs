@@ -142,6 +142,8 @@ impl Problem {
         let body = serde_json::to_vec(&members).expect("a problem holds only text and numbers");
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
+        // A route may have compressed the body that is replaced here.
+        parts.headers.remove(header::CONTENT_ENCODING);
         Response::from_parts(parts, body.into())
     }
 

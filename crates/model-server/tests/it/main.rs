@@ -4,6 +4,7 @@
 mod batch;
 mod lifecycle;
 mod package;
+mod refusals;
 mod registry;
 mod service;
 mod spoiled;
