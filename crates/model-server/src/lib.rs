@@ -68,7 +68,7 @@ impl Service for ModelServer {
         let lifecycle = Arc::new(Lifecycle::new(Arc::clone(&models), Arc::clone(&metrics)));
         for name in &settings.preload {
             let model: ModelVersion = name.parse()?;
-            lifecycle.load(model).await?;
+            lifecycle.load(model, None).await?;
         }
         watch(&ctx, &lifecycle);
         let scorer = Arc::new(Scorer {

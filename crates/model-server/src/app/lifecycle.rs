@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use fcs_core::{ApiError, ErrorCode, ModelVersion};
+use fcs_core::{ApiError, Digest, ModelVersion};
 use fcs_service::problem::internal;
 
-use super::models::{ModelState, Models};
+use super::models::{MODEL_REFUSED, ModelState, Models};
 use super::package::LoadedModel;
 use super::turns::Turns;
 use super::versions;
@@ -36,8 +36,12 @@ impl Lifecycle {
     ///
     /// # Errors
     /// As [`Models::load`]; `Unavailable` when too many wait.
-    pub async fn load(&self, model: ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
-        self.run(move |models| models.load(&model)).await
+    pub async fn load(
+        &self,
+        model: ModelVersion,
+        expected: Option<Digest>,
+    ) -> Result<Arc<LoadedModel>, ApiError> {
+        self.run(move |models| models.load(&model, expected)).await
     }
 
     /// Verifies a package again and exchanges it.
@@ -45,7 +49,7 @@ impl Lifecycle {
     /// # Errors
     /// As [`Lifecycle::load`].
     pub async fn reload(&self, model: ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
-        self.run(move |models| models.reload(&model)).await
+        self.run(move |models| models.reload(&model, None)).await
     }
 
     /// Takes a model out of memory.
@@ -104,7 +108,7 @@ impl Lifecycle {
         .await?;
         self.count();
         if let Err(error) = &outcome
-            && error.code == ErrorCode::FailedPrecondition
+            && error.reason == MODEL_REFUSED
         {
             self.metrics.models_refused.inc();
         }

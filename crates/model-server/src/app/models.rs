@@ -22,6 +22,9 @@ use crate::registry::Registry;
 /// A listing that takes longer counts as failed: the gateway waits one second for it.
 const LISTING_LIMIT: Duration = Duration::from_millis(700);
 
+/// Reason of the error for a package that failed a check.
+pub(crate) const MODEL_REFUSED: &str = "MODEL_REFUSED";
+
 /// What the server knows of one package.
 #[derive(Clone)]
 pub enum ModelState {
@@ -95,11 +98,16 @@ impl Models {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable` when the registry cannot be read, `ResourceExhausted` when there are too many
-    /// models, or `FailedPrecondition` with the check that failed.
-    pub fn load(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
+    /// models, or `FailedPrecondition` with the check that failed. A package whose manifest has another digest than
+    /// `expected` fails so too and is not put into memory.
+    pub fn load(
+        &self,
+        model: &ModelVersion,
+        expected: Option<Digest>,
+    ) -> Result<Arc<LoadedModel>, ApiError> {
         match self.get(model) {
-            Some(served) => Ok(served.model),
-            None => self.reload(model),
+            Some(served) => check_digest(served.model, expected),
+            None => self.reload(model, expected),
         }
     }
 
@@ -108,7 +116,11 @@ impl Models {
     ///
     /// # Errors
     /// As [`Models::load`].
-    pub fn reload(&self, model: &ModelVersion) -> Result<Arc<LoadedModel>, ApiError> {
+    pub fn reload(
+        &self,
+        model: &ModelVersion,
+        expected: Option<Digest>,
+    ) -> Result<Arc<LoadedModel>, ApiError> {
         if !read(&self.loaded).contains_key(model) && self.loaded_count() >= self.limits.models_max
         {
             return Err(ApiError::new(
@@ -123,7 +135,9 @@ impl Models {
         write(&self.loading).insert(model.clone());
         let loading = package::load(&self.registry, model, &self.trust, self.clock.now());
         let outcome = match Handle::current().block_on(loading) {
-            Ok(loaded) => Ok(self.insert(Arc::new(loaded))),
+            Ok(loaded) => {
+                check_digest(Arc::new(loaded), expected).map(|loaded| self.insert(loaded))
+            }
             Err(error) => Err(self.refuse(model, &error)),
         };
         write(&self.loading).remove(model);
@@ -246,10 +260,25 @@ impl Models {
         }
         ApiError::new(
             ErrorCode::FailedPrecondition,
-            "MODEL_REFUSED",
+            MODEL_REFUSED,
             format!("the package {model} was refused: {reason}"),
         )
     }
+}
+
+/// Refuses a package that is not the one which the caller means.
+fn check_digest(
+    model: Arc<LoadedModel>,
+    expected: Option<Digest>,
+) -> Result<Arc<LoadedModel>, ApiError> {
+    if expected.is_none_or(|expected| expected == model.manifest.digest()) {
+        return Ok(model);
+    }
+    Err(ApiError::new(
+        ErrorCode::FailedPrecondition,
+        "MODEL_DIGEST_MISMATCH",
+        format!("{} has another manifest digest", model.version()),
+    ))
 }
 
 /// The registry's fault says nothing about a package.

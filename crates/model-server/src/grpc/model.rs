@@ -84,18 +84,8 @@ impl ModelService for Grpc {
     ) -> Result<Response<LoadModelResponse>, Status> {
         let (model, digest) =
             parse_model(request.into_inner().model).map_err(|error| status(&error))?;
-        let loading = self.lifecycle.load(model).await;
+        let loading = self.lifecycle.load(model, digest).await;
         let loaded = loading.map_err(|error| status(&error))?;
-        if digest.is_some_and(|digest| digest != loaded.manifest.digest()) {
-            return Err(status(&ApiError::new(
-                ErrorCode::FailedPrecondition,
-                "MODEL_DIGEST_MISMATCH",
-                format!(
-                    "the registry's {} has another manifest digest",
-                    loaded.version()
-                ),
-            )));
-        }
         Ok(Response::new(LoadModelResponse {
             model: Some(model_ref(&loaded)),
         }))

@@ -51,7 +51,7 @@ impl Watch {
             if self.soft.is_cancelled() {
                 return;
             }
-            if let Err(error) = self.lifecycle.load(model.clone()).await
+            if let Err(error) = self.lifecycle.load(model.clone(), None).await
                 && error.code != ErrorCode::FailedPrecondition
             {
                 tracing::warn!(%model, reason = error.reason, "a new package was not loaded");

@@ -42,7 +42,7 @@ fn unloading_gives_the_memory_back_after_the_last_request() {
     let (models, runtime) = models(2);
     let _entered = runtime.enter();
     let boston = "boston-hmda/1".parse().unwrap();
-    let watched = Arc::downgrade(&models.load(&boston).unwrap());
+    let watched = Arc::downgrade(&models.load(&boston, None).unwrap());
     let in_request = models.get(&boston).unwrap();
     assert!(models.unload(&boston));
     assert!(models.get(&boston).is_none());
@@ -56,13 +56,16 @@ fn a_reload_exchanges_the_model_and_keeps_its_statistics() {
     let (models, runtime) = models(2);
     let _entered = runtime.enter();
     let boston = "boston-hmda/1".parse().unwrap();
-    let first = Arc::downgrade(&models.load(&boston).unwrap());
+    let first = Arc::downgrade(&models.load(&boston, None).unwrap());
     let before = models.get(&boston).unwrap().statistics;
     assert!(
-        Arc::ptr_eq(&models.load(&boston).unwrap(), &first.upgrade().unwrap()),
+        Arc::ptr_eq(
+            &models.load(&boston, None).unwrap(),
+            &first.upgrade().unwrap()
+        ),
         "loading twice changes nothing"
     );
-    models.reload(&boston).unwrap();
+    models.reload(&boston, None).unwrap();
     assert!(first.upgrade().is_none(), "the old one is gone");
     assert!(Arc::ptr_eq(
         &before,
@@ -74,10 +77,14 @@ fn a_reload_exchanges_the_model_and_keeps_its_statistics() {
 fn the_number_of_models_has_a_limit() {
     let (models, runtime) = models(1);
     let _entered = runtime.enter();
-    models.load(&"boston-hmda/1".parse().unwrap()).unwrap();
-    let refused = models.load(&"taiwan-default/1".parse().unwrap());
+    models
+        .load(&"boston-hmda/1".parse().unwrap(), None)
+        .unwrap();
+    let refused = models.load(&"taiwan-default/1".parse().unwrap(), None);
     assert_eq!(refused.err().unwrap().code, ErrorCode::ResourceExhausted);
-    models.reload(&"boston-hmda/1".parse().unwrap()).unwrap();
+    models
+        .reload(&"boston-hmda/1".parse().unwrap(), None)
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

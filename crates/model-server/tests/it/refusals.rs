@@ -1,9 +1,11 @@
 //! Requests that are refused, and what a refusal leaves behind.
 
+use fcs_proto::model::v1::{GetModelRequest, LoadModelRequest, ModelRef};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tonic::Code;
 
-use crate::service::{real_settings, serve};
+use crate::service::{boston, real_settings, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_is_readable_for_a_client_that_takes_gzip() {
@@ -22,4 +24,32 @@ async fn an_error_is_readable_for_a_client_that_takes_gzip() {
     );
     let problem: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(problem["error"], problem["detail"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_with_another_digest_than_asked_for_does_not_serve() {
+    let mut server = serve(real_settings()).await;
+    let other = ModelRef {
+        manifest_digest: "0".repeat(64),
+        ..boston()
+    };
+    let load = |model| LoadModelRequest { model: Some(model) };
+    let refused = server
+        .client
+        .load_model(load(other.clone()))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let get = GetModelRequest {
+        model: Some(boston()),
+    };
+    assert!(server.client.get_model(get.clone()).await.is_err());
+
+    // The right digest loads; the wrong one is refused again and leaves the model where it is.
+    let loaded = server.client.load_model(load(boston())).await.unwrap();
+    let right = loaded.into_inner().model.unwrap();
+    server.client.load_model(load(right)).await.unwrap();
+    let refused = server.client.load_model(load(other)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(server.client.get_model(get).await.is_ok());
 }

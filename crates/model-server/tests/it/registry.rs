@@ -206,7 +206,7 @@ async fn models_in_memory_outlive_their_registry() {
         let models = Arc::clone(&models);
         tokio::task::spawn_blocking(move || work(&models))
     };
-    let loads = blocking(|models| models.load(&boston()).is_ok());
+    let loads = blocking(|models| models.load(&boston(), None).is_ok());
     assert!(loads.await.unwrap());
     drop(server);
     let lists = blocking(|models| {
@@ -215,7 +215,7 @@ async fn models_in_memory_outlive_their_registry() {
     });
     assert!(lists.await.unwrap());
     let other = blocking(|models| {
-        let refused = models.load(&"boston-hmda/2".parse().unwrap());
+        let refused = models.load(&"boston-hmda/2".parse().unwrap(), None);
         refused.err().unwrap().code == ErrorCode::Unavailable
     });
     assert!(other.await.unwrap());
