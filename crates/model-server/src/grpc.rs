@@ -1,5 +1,6 @@
 //! The gRPC faces: our own contract and the Open Inference Protocol.
 
+mod bounded;
 mod inference;
 mod model;
 mod stream;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use fcs_service::grpc::Deadline;
 use tonic::Request;
 
+pub(crate) use bounded::BoundedInference;
 pub(crate) use inference::InferenceGrpc;
 pub(crate) use model::Grpc;
 

@@ -21,11 +21,9 @@ use anyhow::Context;
 use axum::Router;
 use fcs_core::ModelVersion;
 use fcs_decision::trust::TrustPolicy;
-use fcs_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use fcs_proto::model::v1::model_service_server::ModelServiceServer;
 use fcs_service::grpc::add_standard_services;
 use fcs_service::{Service, ServiceContext};
-use tonic::codec::CompressionEncoding::{Deflate, Gzip};
 use tonic::service::Routes;
 
 pub use settings::{ModelServerSettings, WatchPolicy};
@@ -108,18 +106,12 @@ fn routes(
     })
     .max_decoding_message_size(MESSAGE_BYTES_MAX)
     .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let open = GrpcInferenceServiceServer::new(grpc::InferenceGrpc {
+    let open = grpc::BoundedInference::new(grpc::InferenceGrpc {
         inference: Arc::clone(&inference),
         repository: Arc::clone(&repository),
         health: ctx.health.clone(),
         draining: ctx.draining.clone(),
-    })
-    .max_decoding_message_size(MESSAGE_BYTES_MAX)
-    .max_encoding_message_size(MESSAGE_BYTES_MAX)
-    .accept_compressed(Gzip)
-    .accept_compressed(Deflate)
-    .send_compressed(Gzip)
-    .send_compressed(Deflate);
+    });
     let routes = Routes::new(own).add_service(open);
     let routes = add_standard_services(routes, ctx, &SERVICES, fcs_proto::DESCRIPTORS)?;
     let rest = http::routes(http::Http {

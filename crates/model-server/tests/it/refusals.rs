@@ -1,9 +1,13 @@
 //! Requests that are refused, and what a refusal leaves behind.
 
+use fcs_proto::inference::ModelInferRequest;
+use fcs_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
+use fcs_proto::inference::model_infer_request::InferInputTensor;
 use fcs_proto::model::v1::{GetModelRequest, LoadModelRequest, ModelRef};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
+use tonic::codec::CompressionEncoding;
 
 use crate::service::{boston, real_settings, serve};
 
@@ -52,4 +56,27 @@ async fn a_package_with_another_digest_than_asked_for_does_not_serve() {
     let refused = server.client.load_model(load(other)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(server.client.get_model(get).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_empty_inputs_are_counted_not_built() {
+    let server = serve(real_settings()).await;
+    let channel = fcs_service::grpc::channel(&format!("http://{}", server.running.http)).unwrap();
+    let mut client = GrpcInferenceServiceClient::new(channel)
+        .max_encoding_message_size(usize::MAX)
+        .send_compressed(CompressionEncoding::Gzip);
+    let request = |count| ModelInferRequest {
+        model_name: "boston-hmda".into(),
+        inputs: vec![InferInputTensor::default(); count],
+        ..ModelInferRequest::default()
+    };
+    let refused = client.model_infer(request(1 << 20)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(refused.message(), "send at most 1024 inputs");
+    let stream = tokio_stream::iter([request(1 << 20)]);
+    let answers = client.model_stream_infer(stream).await.unwrap();
+    let refused = answers.into_inner().message().await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let too_long = client.model_infer(request(5 << 20)).await.unwrap_err();
+    assert!(too_long.message().contains("limit"), "{too_long}");
 }
