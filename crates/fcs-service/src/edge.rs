@@ -1,6 +1,7 @@
 //! What every request passes: identifier, span, limits, metrics, and errors as problems.
 
 mod grpc;
+mod receive;
 mod refine;
 
 use std::panic::AssertUnwindSafe;
@@ -13,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
 use fcs_core::{ApiError, ErrorCode};
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use opentelemetry::propagation::Extractor;
 use tracing::{Instrument as _, Span, debug, error, error_span, field, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -42,16 +43,18 @@ pub(crate) fn wrap(routes: Router, settings: &HttpSettings, edge: Edge) -> Route
         .layer(from_fn_with_state(Arc::new(edge), observe))
 }
 
-/// Whether a message is part of a gRPC call.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
+/// Whether a request is a gRPC call. Over HTTP/1.1 it is none, whatever it says of itself.
+fn is_grpc(request: &Request) -> bool {
+    request.version() == Version::HTTP_2
+        && request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// The answer where no route matches.
 pub(crate) async fn no_route(request: Request) -> Response {
-    if is_grpc(request.headers()) {
+    if is_grpc(&request) {
         return tonic::Status::unimplemented("there is no such service").into_http::<Body>();
     }
     let message = format!("there is nothing at {}", request.uri().path());
@@ -67,7 +70,7 @@ pub(crate) async fn no_route(request: Request) -> Response {
 async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers(), &*edge.random);
-    let is_grpc = is_grpc(request.headers());
+    let is_grpc = is_grpc(&request);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request
@@ -141,7 +144,8 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Calls the routes within the deadline; a passed deadline and a panic become answers.
+/// Calls the routes within the deadline, which a gRPC caller chooses for the answer, but not for its own message.
+/// A passed deadline and a panic become answers.
 async fn answer(
     edge: &Edge,
     request: Request,
@@ -155,12 +159,19 @@ async fn answer(
         Some(Deadline::after(edge.request_timeout))
     };
     let method = request.method().clone();
+    let (request, late) = receive::limited(request, edge.request_timeout);
     let call = id
         .clone()
         .scope(AssertUnwindSafe(next.run(request)).catch_unwind());
-    let outcome = match deadline {
-        Some(deadline) => deadline.run(call).await,
-        None => Ok(call.await),
+    let call = async {
+        match deadline {
+            Some(deadline) => deadline.run(call).await,
+            None => Ok(call.await),
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = call => outcome,
+        error = late => Err(error),
     };
     let failure = match outcome {
         Ok(Ok(response)) if is_grpc => return response,

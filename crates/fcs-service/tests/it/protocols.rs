@@ -1,8 +1,10 @@
 //! HTTP and gRPC on one port, and what the edge adds to both.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::Code;
@@ -102,16 +104,64 @@ async fn a_passed_grpc_deadline_is_told_as_such() {
     let mut settings = settings(folder.path());
     settings.service.levers.gate = Some(Arc::new(Semaphore::new(0)));
     let running = start(settings).await;
-    // The gate is an HTTP route; for the edge only the content type makes a call of it.
-    let headers = "Content-Type: application/grpc\r\ngrpc-timeout: 50m\r\n";
-    let answer = timeout(SOON, send(running.http, "GET", "/v1/gate", headers, ""))
-        .await
+    // The gate is an HTTP route; for the edge the content type makes a call of it.
+    let request = http::Request::get(format!("http://{}/v1/gate", running.http))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "50m")
+        .body(tonic::body::Body::empty())
         .unwrap();
-    assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("grpc-status"),
-        (Code::DeadlineExceeded as i32).to_string()
-    );
+    assert_eq!(call(running.http, request).await, Code::DeadlineExceeded);
+}
+
+/// The code of a call that fails before it has an answer.
+async fn call(address: SocketAddr, request: http::Request<tonic::body::Body>) -> Code {
+    // A channel of tonic would keep the deadline itself.
+    let stream = TcpStream::connect(address).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let shaken = hyper::client::conn::http2::handshake(executor, io).await;
+    let (mut client, connection) = shaken.unwrap();
+    let connection = tokio::spawn(connection);
+    let answer = timeout(SOON, client.send_request(request)).await.unwrap();
+    let answer = answer.unwrap();
+    connection.abort();
+    assert_eq!(answer.status(), 200);
+    let status = tonic::Status::from_header_map(answer.headers());
+    status.expect("the head has the status").code()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_content_type_of_grpc_takes_no_limit_away_over_http_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.http.request_timeout_ms = 50;
+    settings.service.levers.gate = Some(Arc::new(Semaphore::new(0)));
+    let running = start(settings).await;
+    let headers = "Content-Type: application/grpc\r\ngrpc-timeout: 9H\r\n";
+    let answer = timeout(SOON, send(running.http, "GET", "/v1/gate", headers, ""));
+    assert_eq!(answer.await.expect("the limit ends it").status, 504);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_message_never_comes_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path());
+    settings.http.request_timeout_ms = 50;
+    let running = start(settings).await;
+    for timeout in [None, Some("9H")] {
+        let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        let body = tonic::body::Body::new(axum::body::Body::from_stream(silence));
+        let url = format!("http://{}/grpc.health.v1.Health/Check", running.http);
+        let mut request = http::Request::post(url)
+            .header("content-type", "application/grpc")
+            .body(body)
+            .unwrap();
+        if let Some(timeout) = timeout {
+            let value = http::HeaderValue::from_static(timeout);
+            request.headers_mut().insert("grpc-timeout", value);
+        }
+        assert_eq!(call(running.http, request).await, Code::DeadlineExceeded);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
