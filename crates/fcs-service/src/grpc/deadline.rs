@@ -27,11 +27,14 @@ impl Deadline {
 
     /// The caller's deadline, at most `default` away; without one, `default`.
     pub fn from_metadata(metadata: &MetadataMap, default: Duration) -> Self {
-        let asked = metadata
-            .get(HEADER)
-            .and_then(|it| it.to_str().ok())
-            .and_then(parse);
-        Self::after(asked.map_or(default, |asked| asked.min(default)))
+        let limit = Self::after(default);
+        Self::asked(metadata).map_or(limit, |asked| asked.min(limit))
+    }
+
+    /// The caller's deadline, if there is one.
+    pub fn asked(metadata: &MetadataMap) -> Option<Self> {
+        let text = metadata.get(HEADER)?.to_str().ok()?;
+        parse(text).map(Self::after)
     }
 
     /// The budget that HTTP headers ask for.

@@ -15,7 +15,7 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, stream, tensors};
+use super::{DEADLINE_MAX, MessageDeadlines, deadline, stream, tensors};
 use crate::app::inference::parameters::{Parameter, Parameters};
 use crate::app::inference::{
     BACKEND, EXTENSIONS, Inference, PLATFORM, Repository, SERVER_NAME, TensorContract, contract,
@@ -153,11 +153,15 @@ impl GrpcInferenceService for InferenceGrpc {
         &self,
         request: Request<Streaming<wire::ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
-        let deadline = deadline(&request);
+        let deadlines = MessageDeadlines::of(&request);
         let grpc = self.clone();
         let answer = move |request| {
             let grpc = grpc.clone();
-            async move { Ok(grpc.stream_answer(request, deadline).await) }
+            async move {
+                Ok(grpc
+                    .stream_answer(request, deadlines.next(DEADLINE_MAX))
+                    .await)
+            }
         };
         let draining = self.draining.clone();
         Ok(Response::new(stream::in_order(

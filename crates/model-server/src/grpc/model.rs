@@ -18,7 +18,7 @@ use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{deadline, stream};
+use super::{DEADLINE_MAX, MessageDeadlines, deadline, stream};
 use crate::app::lifecycle::Lifecycle;
 use crate::app::models::{ModelState, Models};
 use crate::app::package::LoadedModel;
@@ -131,11 +131,11 @@ impl ModelService for Grpc {
         &self,
         request: Request<Streaming<ScoreStreamRequest>>,
     ) -> Result<Response<Self::ScoreStreamStream>, Status> {
-        let deadline = deadline(&request);
+        let deadlines = MessageDeadlines::of(&request);
         let grpc = self.clone();
         let answer = move |request| {
             let grpc = grpc.clone();
-            async move { grpc.answer(request, deadline).await }
+            async move { grpc.answer(request, deadlines.next(DEADLINE_MAX)).await }
         };
         let draining = self.draining.clone();
         Ok(Response::new(stream::in_order(
