@@ -9,4 +9,4 @@ mod status;
 pub use client::{channel, request};
 pub use deadline::Deadline;
 pub use standard::add_standard_services;
-pub use status::{DOMAIN, api_error, status, status_code};
+pub use status::{DOMAIN, api_error, status, status_code, unreadable_is_invalid};

@@ -28,6 +28,8 @@ pub mod reason {
     pub const INVALID_BODY: &str = "INVALID_BODY";
     /// The path or the query breaks the schema of the route: 400.
     pub const INVALID_REQUEST: &str = "INVALID_REQUEST";
+    /// The message of a gRPC call cannot be read: `INVALID_ARGUMENT`.
+    pub const MALFORMED_MESSAGE: &str = "MALFORMED_MESSAGE";
     /// The content type is not JSON: 415.
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
     /// The route exists, with other methods: 405.

@@ -12,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use tonic::{Code, Status};
 use tracing::{Span, debug, warn};
 
+use crate::grpc::unreadable_is_invalid;
 use crate::metrics::requests::{RequestMetrics, UNMATCHED};
 
 /// Counts a call, now when the code is in the head, otherwise when its body ends.
@@ -22,6 +23,7 @@ pub(super) fn observe(
     path: String,
     taken: Duration,
 ) -> Response {
+    let response = told(response);
     let code = Status::from_header_map(response.headers()).map(|status| status.code());
     // A method that no service has would be a label of the client's choice.
     let known = route != UNMATCHED && code != Some(Code::Unimplemented);
@@ -39,6 +41,20 @@ pub(super) fn observe(
             response
         }
         None => response.map(|body| Body::new(Counted { body, end })),
+    }
+}
+
+/// The answer, with the client's fault where tonic told ours.
+fn told(response: Response) -> Response {
+    match Status::from_header_map(response.headers()) {
+        Some(found) if found.code() == Code::Internal => {
+            let status = unreadable_is_invalid(found);
+            if status.code() == Code::Internal {
+                return response;
+            }
+            status.into_http()
+        }
+        _ => response,
     }
 }
 

@@ -67,6 +67,29 @@ fn field_violation(violation: &Violation) -> FieldViolation {
     }
 }
 
+/// What tonic and prost say of a message that they cannot read.
+const UNREADABLE: [&str; 3] = [
+    "failed to decode Protobuf message",
+    "Error decompressing",
+    "protocol error: received message",
+];
+
+/// The status of reading a request. A message that cannot be read is its sender's fault; tonic takes it for ours,
+/// with `INTERNAL`, which no handler of ours says in these words.
+pub fn unreadable_is_invalid(found: Status) -> Status {
+    let text = found.message();
+    let unreadable = UNREADABLE.iter().any(|start| text.starts_with(start));
+    if found.code() != Code::Internal || !unreadable {
+        return found;
+    }
+    let message = format!("the message cannot be read: {text}");
+    status(&ApiError::new(
+        ErrorCode::InvalidArgument,
+        reason::MALFORMED_MESSAGE,
+        message,
+    ))
+}
+
 /// The status of a peer as our error: exact when the peer is one of our services, otherwise by its code and
 /// with our own text, because the text of a stranger or of the transport is not safe to show.
 pub fn api_error(status: &Status) -> ApiError {

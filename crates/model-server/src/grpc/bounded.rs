@@ -13,6 +13,7 @@ use fcs_proto::inference::grpc_inference_service_server::{
     GrpcInferenceService as _, GrpcInferenceServiceServer,
 };
 use fcs_service::grpc::status;
+use fcs_service::problem::reason;
 use futures::future::BoxFuture;
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -236,7 +237,11 @@ fn each_field(
 
 fn malformed(error: &dyn std::fmt::Display) -> ApiError {
     let message = format!("the message is not a request of the protocol: {error}");
-    ApiError::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE", message)
+    ApiError::new(
+        ErrorCode::InvalidArgument,
+        reason::MALFORMED_MESSAGE,
+        message,
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use fcs_core::{ApiError, ErrorCode};
-use fcs_service::grpc::status;
+use fcs_service::grpc::{status, unreadable_is_invalid};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,7 @@ where
                     Some((answered, Some((requests, answer))))
                 }
                 Ok(None) => None,
-                Err(status) => Some((Err(status), None)),
+                Err(status) => Some((Err(unreadable_is_invalid(status)), None)),
             }
         }
     };

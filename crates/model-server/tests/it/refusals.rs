@@ -4,10 +4,11 @@ use fcs_proto::inference::ModelInferRequest;
 use fcs_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use fcs_proto::inference::model_infer_request::InferInputTensor;
 use fcs_proto::model::v1::{GetModelRequest, LoadModelRequest, ModelRef};
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tonic::Code;
 use tonic::codec::CompressionEncoding;
+use tonic::{Code, Status};
 
 use crate::service::{boston, real_settings, serve};
 
@@ -79,4 +80,40 @@ async fn a_million_empty_inputs_are_counted_not_built() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     let too_long = client.model_infer(request(5 << 20)).await.unwrap_err();
     assert!(too_long.message().contains("limit"), "{too_long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_read_is_the_clients_fault() {
+    let server = serve(real_settings()).await;
+    let channel = fcs_service::grpc::channel(&format!("http://{}", server.running.http)).unwrap();
+    let methods = [
+        "/faircredit.model.v1.ModelService/Score",
+        "/faircredit.model.v1.ModelService/ScoreStream",
+        "/inference.GRPCInferenceService/ModelInfer",
+        "/inference.GRPCInferenceService/ModelReady",
+    ];
+    for method in methods {
+        // A flag, the length 2, and a field of 5 bytes that are not there.
+        let body = axum::body::Body::from(vec![0, 0, 0, 0, 2, 0x0a, 5]);
+        let request = http::Request::post(format!("http://{}{method}", server.running.http))
+            .header("content-type", "application/grpc")
+            .body(tonic::body::Body::new(body))
+            .unwrap();
+        let answer = tower::ServiceExt::oneshot(channel.clone(), request);
+        let answer = answer.await.unwrap();
+        let status = match Status::from_header_map(answer.headers()) {
+            Some(status) => status,
+            None => trailing(answer.into_body()).await,
+        };
+        assert_eq!(status.code(), Code::InvalidArgument, "{method}");
+        let error = fcs_service::grpc::api_error(&status);
+        assert_eq!(error.reason, "MALFORMED_MESSAGE", "{method}");
+    }
+}
+
+/// The status in the trailers of an answer without messages.
+async fn trailing(body: tonic::body::Body) -> Status {
+    let body = body.collect().await.unwrap();
+    let trailers = body.trailers().expect("trailers come");
+    Status::from_header_map(trailers).expect("the trailers have the status")
 }
