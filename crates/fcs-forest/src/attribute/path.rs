@@ -22,6 +22,7 @@
     reason = "only code that is inlined into `simd::run` is compiled for better processors"
 )]
 
+mod draft;
 mod group;
 #[cfg(test)]
 mod tests;
