@@ -6,7 +6,7 @@ use fcs_proto::inference::{
 };
 use tonic::{Code, Request, Status};
 
-use super::request::{ask_for, good, limit, other_datatype, typed};
+use super::request::{ask_for, fits, good, limit, other_datatype, set_rows, typed};
 use super::target::Target;
 use super::{ANSWER_LIMIT, Finding, Findings};
 
@@ -174,7 +174,7 @@ const BREAKAGES: [Breakage; 14] = [
     }),
     ("wrong shape", Code::InvalidArgument, |it| {
         if let Some(size) = it.inputs[0].shape.last_mut() {
-            *size += 1;
+            *size = size.saturating_add(1);
         }
         let more = it.raw_input_contents[0].clone();
         it.raw_input_contents[0].extend(more);
@@ -200,10 +200,10 @@ const BREAKAGES: [Breakage; 14] = [
         },
     ),
     ("negative dimension", Code::InvalidArgument, |it| {
-        it.inputs[0].shape[0] = -1;
+        set_rows(&mut it.inputs[0].shape, -1);
     }),
     ("dimension of 2^62", Code::InvalidArgument, |it| {
-        it.inputs[0].shape[0] = 1 << 62;
+        set_rows(&mut it.inputs[0].shape, 1 << 62);
     }),
     ("duplicate input", Code::InvalidArgument, |it| {
         it.inputs.push(it.inputs[0].clone());
@@ -262,14 +262,18 @@ async fn batches(target: &mut Target, findings: &mut Findings) {
         return;
     }
     let answer = infer(target, good(&target.metadata, 0)).await;
-    let good_answer =
-        matches!(&answer, Ok(answer) if answer.outputs.iter().all(|it| it.shape[0] == 0));
+    let good_answer = matches!(&answer, Ok(answer) if answer.outputs.iter().all(|it| it.shape.first() == Some(&0)));
     findings.that("empty batch", good_answer, expected, outcome(&answer));
     let Some(batch_max) = target.batch_max else {
         let why = "the server tells no largest batch";
         findings.not_applicable("over the largest batch", "InvalidArgument", why);
         return;
     };
+    if !fits(&target.metadata, batch_max + 1) {
+        let why = "the largest batch is too large to be sent";
+        findings.not_applicable("over the largest batch", "InvalidArgument", why);
+        return;
+    }
     let full = infer(target, good(&target.metadata, batch_max)).await;
     findings.that("largest batch", full.is_ok(), "OK", outcome(&full));
     let over = infer(target, good(&target.metadata, batch_max + 1)).await;

@@ -126,7 +126,7 @@ const BREAKAGES: [Breakage; 9] = [
             .cloned()
             .unwrap_or_default();
         if let Some(last) = shape.last_mut() {
-            *last = json!(last.as_i64().unwrap_or(0) + 1);
+            *last = json!(last.as_i64().unwrap_or(0).saturating_add(1));
         }
         it["inputs"][0]["shape"] = json!(shape);
     }),
@@ -140,10 +140,10 @@ const BREAKAGES: [Breakage; 9] = [
         it["outputs"] = json!([{ "name": NOBODY }]);
     }),
     ("negative dimension", |it| {
-        it["inputs"][0]["shape"][0] = json!(-1);
+        set_shape_rows(it, -1);
     }),
     ("dimension of 2^62", |it| {
-        it["inputs"][0]["shape"][0] = json!(1_i64 << 62);
+        set_shape_rows(it, 1 << 62);
     }),
     ("duplicate input", |it| {
         let first = it["inputs"][0].clone();
@@ -153,7 +153,18 @@ const BREAKAGES: [Breakage; 9] = [
     }),
 ];
 
+/// Sets the first dimension of the first input, which may have none.
+fn set_shape_rows(body: &mut Value, rows: i64) {
+    if let Some(shape) = body["inputs"][0]["shape"].as_array_mut() {
+        shape.splice(..shape.len().min(1), [json!(rows)]);
+    }
+}
+
 async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
+    if target.metadata.inputs.is_empty() {
+        findings.not_applicable("broken requests", "refusals", "the model has no inputs");
+        return;
+    }
     let model = format!("/v2/models/{}", target.metadata.name);
     let path = format!("{model}/infer");
     for (check, breakage) in BREAKAGES {
@@ -166,7 +177,9 @@ async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
     let datatype = body["inputs"][0]["datatype"].as_str().unwrap_or_default();
     if element_bytes(datatype).is_some() {
         let mut text = body.clone();
-        text["inputs"][0]["data"][0] = json!("text");
+        if let Some(first) = text.pointer_mut("/inputs/0/data/0") {
+            *first = json!("text");
+        }
         let answer = post(address, &path, &text).await;
         expect(
             findings,

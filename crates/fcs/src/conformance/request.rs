@@ -19,8 +19,26 @@ pub(super) fn element_bytes(datatype: &str) -> Option<usize> {
     }
 }
 
+/// Elements of a request that is made; a server's metadata may ask for any number of them.
+const ELEMENTS_MAX: usize = 1 << 22;
+
+/// Whether a good request with so many rows is small enough to be made.
+pub(super) fn fits(metadata: &ModelMetadataResponse, rows: i64) -> bool {
+    let mut counts = metadata.inputs.iter().map(|it| elements(&shape(it, rows)));
+    let total = counts.try_fold(0_usize, |total, count| total.checked_add(count?));
+    total.is_some_and(|total| total <= ELEMENTS_MAX)
+}
+
+/// Sets the first dimension of a shape, which may have none.
+pub(super) fn set_rows(shape: &mut Vec<i64>, rows: i64) {
+    match shape.first_mut() {
+        Some(first) => *first = rows,
+        None => shape.push(rows),
+    }
+}
+
 /// A good request with so many rows of zeros (or of the text "0"), in raw form. Other variable dimensions get
-/// the size 1.
+/// the size 1. Only for what [`fits`].
 pub(super) fn good(metadata: &ModelMetadataResponse, rows: i64) -> ModelInferRequest {
     let inputs = metadata.inputs.iter().map(|input| InferInputTensor {
         name: input.name.clone(),
@@ -110,8 +128,15 @@ fn shape(tensor: &TensorMetadata, rows: i64) -> Vec<i64> {
     tensor.shape.iter().enumerate().map(size).collect()
 }
 
+/// `None` when there is no such number of elements.
+fn elements(shape: &[i64]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, size| {
+        product.checked_mul(usize::try_from(*size).ok()?)
+    })
+}
+
 fn count(shape: &[i64]) -> usize {
-    usize::try_from(shape.iter().product::<i64>()).unwrap_or(0)
+    elements(shape).unwrap_or(0)
 }
 
 fn zeros(datatype: &str, count: usize) -> Vec<u8> {
@@ -168,5 +193,26 @@ mod tests {
         let body = json_body(&metadata, 2);
         assert_eq!(body["inputs"][0]["data"].as_array().unwrap().len(), 6);
         assert_eq!(body["inputs"][1]["data"][0], "0");
+        assert!(fits(&metadata, 2) && !fits(&metadata, i64::MAX));
+    }
+
+    #[test]
+    fn strange_shapes_are_counted_or_refused() {
+        let metadata = |shape: &[i64]| ModelMetadataResponse {
+            inputs: vec![TensorMetadata {
+                name: "x".into(),
+                datatype: "FP64".into(),
+                shape: shape.to_vec(),
+            }],
+            ..ModelMetadataResponse::default()
+        };
+        assert!(fits(&metadata(&[]), 1));
+        assert_eq!(good(&metadata(&[]), 1).raw_input_contents[0].len(), 8);
+        for giant in [&[i64::MAX, 2][..], &[1 << 40], &[-1, 1 << 62, 4], &[-7]] {
+            assert!(!fits(&metadata(giant), 1), "{giant:?}");
+        }
+        let mut shape = Vec::new();
+        set_rows(&mut shape, -1);
+        assert_eq!(shape, [-1]);
     }
 }

@@ -10,6 +10,7 @@ use fcs_service::grpc::channel;
 use tonic::transport::Channel;
 
 use super::ANSWER_LIMIT;
+use super::request::fits;
 use crate::cli::ConformanceArguments;
 use crate::exit::CliError;
 
@@ -51,6 +52,10 @@ impl Target {
             .await
             .with_context(|| format!("read the metadata of the model {name:?}"))?
             .into_inner();
+        if !fits(&metadata, 1) {
+            let message = format!("the inputs of the model {name:?} are too large to be sent");
+            return Err(CliError::Verification(message).into());
+        }
         let mut request = tonic::Request::new(ModelConfigRequest {
             name,
             version: String::new(),
