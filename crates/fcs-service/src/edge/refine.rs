@@ -3,13 +3,20 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use fcs_core::{ApiError, ErrorCode};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 
 use crate::problem::{INTERNAL_MESSAGE, Problem, reason};
 
 /// Longer texts are not passed on.
 const TEXT_BYTES_MAX: usize = 1_024;
+/// What a library tells in the head.
+const KEPT: [HeaderName; 4] = [
+    header::ACCEPT_ENCODING,
+    header::ALLOW,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+];
 
 /// The answer itself, unless it is an error without a body of its own kind.
 pub(super) async fn as_problem(response: Response, method: &Method) -> Response {
@@ -19,10 +26,10 @@ pub(super) async fn as_problem(response: Response, method: &Method) -> Response 
         return response;
     }
     let (parts, body) = response.into_parts();
-    let problem = Problem(error(status, method, body).await);
+    let problem = Problem(error(status, method, &parts.headers, body).await);
     let mut response = problem.into_response();
     *response.status_mut() = status;
-    for name in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
+    for name in KEPT {
         if let Some(value) = parts.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }
@@ -36,7 +43,7 @@ fn is_plain(headers: &HeaderMap) -> bool {
         .is_none_or(|content_type| content_type.as_bytes().starts_with(b"text/plain"))
 }
 
-async fn error(status: StatusCode, method: &Method, body: Body) -> ApiError {
+async fn error(status: StatusCode, method: &Method, headers: &HeaderMap, body: Body) -> ApiError {
     let (code, reason, message) = match status {
         StatusCode::UNAUTHORIZED => (
             ErrorCode::Unauthenticated,
@@ -71,7 +78,7 @@ async fn error(status: StatusCode, method: &Method, body: Body) -> ApiError {
             (ErrorCode::InvalidArgument, reason::BODY_TOO_LARGE, message)
         }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            let message = "this route does not take this content type";
+            let message = unsupported(headers);
             (
                 ErrorCode::InvalidArgument,
                 reason::UNSUPPORTED_MEDIA_TYPE,
@@ -103,6 +110,15 @@ async fn error(status: StatusCode, method: &Method, body: Body) -> ApiError {
         _ => (ErrorCode::Internal, reason::INTERNAL, INTERNAL_MESSAGE),
     };
     ApiError::new(code, reason, message)
+}
+
+/// What a route does not take. RFC 9110, section 12.5.3: with this header the answer blames the encoding.
+fn unsupported(headers: &HeaderMap) -> &'static str {
+    if headers.contains_key(header::ACCEPT_ENCODING) {
+        "this route does not take this content encoding; see the Accept-Encoding header"
+    } else {
+        "this route does not take this content type"
+    }
 }
 
 async fn text(body: Body) -> Option<String> {

@@ -251,7 +251,9 @@ impl Models {
         }
         let reason = describe(error);
         if matches!(error, PackageError::NotFound { .. }) {
-            return ApiError::not_found("MODEL_NOT_FOUND", reason);
+            // Where it was looked for is no caller's business.
+            let message = format!("the registry has no package {model}");
+            return ApiError::not_found("MODEL_NOT_FOUND", message);
         }
         let before = write(&self.refused).insert(model.clone(), reason.clone());
         // The watch of the registry tries again and again; one line is enough.

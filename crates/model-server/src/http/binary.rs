@@ -119,7 +119,10 @@ fn json_length(headers: &HeaderMap, body_length: usize) -> Result<Option<usize>,
     let Some(value) = headers.get(JSON_LENGTH) else {
         return Ok(None);
     };
-    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    let digits = value.to_str().ok();
+    // The parser of numbers takes a sign, HTTP does not.
+    let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let length = digits.and_then(|text| text.parse().ok());
     match length.filter(|length| *length <= body_length) {
         Some(length) => Ok(Some(length)),
         None => Err(invalid(

@@ -1,26 +1,74 @@
 //! Requests that are refused, and what a refusal leaves behind.
 
+use std::net::SocketAddr;
+
 use fcs_proto::inference::ModelInferRequest;
 use fcs_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use fcs_proto::inference::model_infer_request::InferInputTensor;
 use fcs_proto::model::v1::{GetModelRequest, LoadModelRequest, ModelRef};
 use http_body_util::BodyExt as _;
+use model_server::ModelServerSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 
-use crate::service::{boston, real_settings, serve};
+use crate::service::{boston, golden, real_settings, serve};
+
+/// Sends the head of a request and reads the answer to the end.
+async fn exchange(address: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("{head}Host: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_refused_for_what_is_wrong_with_them() {
+    let server = serve(real_settings()).await;
+    for (header, status, text) in [
+        ("Content-Encoding: br", 415, "content encoding"),
+        ("Inference-Header-Content-Length: +0", 400, "no length"),
+        ("Inference-Header-Content-Length:", 400, "no length"),
+    ] {
+        let head = format!("POST /v2/models/none/infer HTTP/1.1\r\n{header}\r\n");
+        let answer = exchange(server.running.http, &head).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.contains(text), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_package_is_named_without_the_registrys_path() {
+    let mut server = serve(real_settings()).await;
+    let missing = ModelRef {
+        version: "999".into(),
+        ..boston()
+    };
+    let load = LoadModelRequest {
+        model: Some(missing),
+    };
+    let refused = server.client.load_model(load).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound);
+    assert_eq!(
+        refused.message(),
+        "the registry has no package boston-hmda/999"
+    );
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_is_readable_for_a_client_that_takes_gzip() {
     let server = serve(real_settings()).await;
-    let mut stream = TcpStream::connect(server.running.http).await.unwrap();
-    let request = "GET /v2/models/none/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-                   Accept-Encoding: gzip\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let answer = exchange(
+        server.running.http,
+        "GET /v2/models/none/ready HTTP/1.1\r\nAccept-Encoding: gzip\r\n",
+    )
+    .await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
     assert!(
@@ -116,4 +164,32 @@ async fn trailing(body: tonic::body::Body) -> Status {
     let body = body.collect().await.unwrap();
     let trailers = body.trailers().expect("trailers come");
     Status::from_header_map(trailers).expect("the trailers have the status")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_rows_are_told_in_rows() {
+    let server = serve(ModelServerSettings {
+        preload: vec!["boston-hmda/1".to_owned()],
+        ..real_settings()
+    })
+    .await;
+    let channel = fcs_service::grpc::channel(&format!("http://{}", server.running.http)).unwrap();
+    let width = golden()[0].0.len();
+    let request = ModelInferRequest {
+        model_name: "boston-hmda".into(),
+        inputs: vec![InferInputTensor {
+            name: "features".into(),
+            datatype: "FP64".into(),
+            shape: vec![1_025, i64::try_from(width).unwrap()],
+            ..InferInputTensor::default()
+        }],
+        raw_input_contents: vec![vec![0; 1_025 * width * 8]],
+        ..ModelInferRequest::default()
+    };
+    let mut client = GrpcInferenceServiceClient::new(channel);
+    let refused = client.model_infer(request).await.unwrap_err();
+    assert_eq!(
+        refused.message(),
+        "input \"features\": at most 1024 rows are possible, not 1025"
+    );
 }

@@ -47,14 +47,14 @@ fn matrix(manifest: &Manifest, input: &InputTensor) -> Result<Vec<Vec<f64>>, Api
         return Err(invalid("DATATYPE_WRONG", message));
     }
     let width = manifest.features.len();
+    check_rows_max(input)?;
     let (sizes, count) = input.dimensions(ROWS_MAX * width)?;
-    let [rows, columns] = sizes[..] else {
+    let [_, columns] = sizes[..] else {
         return Err(wrong_shape(input, &format!("[rows, {width}]")));
     };
     if columns != width {
         return Err(wrong_shape(input, &format!("[rows, {width}]")));
     }
-    check_rows_max(input, rows)?;
     let Column::Numbers(numbers) = decode(input, &sizes, count)? else {
         return Err(wrong_shape(input, "numbers"));
     };
@@ -85,6 +85,7 @@ fn by_name(manifest: &Manifest, inputs: &[InputTensor]) -> Result<Vec<Vec<f64>>,
             invalid("INPUT_UNKNOWN", message)
         })?;
         check_datatype(input, feature)?;
+        check_rows_max(input)?;
         let (sizes, rows) = input.dimensions(ROWS_MAX)?;
         if !matches!(sizes[..], [_] | [_, 1]) {
             return Err(wrong_shape(input, "[rows] or [rows, 1]"));
@@ -192,8 +193,10 @@ fn check_datatype(input: &InputTensor, feature: &Feature) -> Result<(), ApiError
     Err(invalid("DATATYPE_WRONG", message))
 }
 
-fn check_rows_max(input: &InputTensor, rows: usize) -> Result<(), ApiError> {
-    if rows <= ROWS_MAX {
+/// Comes before the elements are counted, because a caller thinks in rows.
+fn check_rows_max(input: &InputTensor) -> Result<(), ApiError> {
+    let rows = input.shape.first().copied().unwrap_or(0);
+    if usize::try_from(rows).is_ok_and(|rows| rows <= ROWS_MAX) || rows < 0 {
         return Ok(());
     }
     let message = format!(
