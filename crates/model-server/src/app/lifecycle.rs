@@ -44,6 +44,17 @@ impl Lifecycle {
         self.run(move |models| models.load(&model, expected)).await
     }
 
+    /// Loads a package on nobody's behalf: one that was unloaded stays out until somebody loads it.
+    ///
+    /// # Errors
+    /// As [`Lifecycle::load`].
+    pub(crate) async fn load_unasked(&self, model: ModelVersion) -> Result<(), ApiError> {
+        if self.models.is_dismissed(&model) {
+            return Ok(());
+        }
+        self.load(model, None).await.map(drop)
+    }
+
     /// Verifies a package again and exchanges it.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ pub struct Models {
     loading: RwLock<BTreeSet<ModelVersion>>,
     refused: RwLock<BTreeMap<ModelVersion, String>>,
     last_listed: RwLock<Vec<ModelVersion>>,
+    /// Taken out of memory, and not asked for since.
+    dismissed: RwLock<BTreeSet<ModelVersion>>,
 }
 
 impl Models {
@@ -89,6 +91,7 @@ impl Models {
             loading: RwLock::default(),
             refused: RwLock::default(),
             last_listed: RwLock::default(),
+            dismissed: RwLock::default(),
         }
     }
 
@@ -148,9 +151,15 @@ impl Models {
     pub fn unload(&self, model: &ModelVersion) -> bool {
         let was_loaded = write(&self.loaded).remove(model).is_some();
         if was_loaded {
+            write(&self.dismissed).insert(model.clone());
             tracing::info!(model = %model, "model unloaded");
         }
         was_loaded
+    }
+
+    /// Whether a model was unloaded and not loaded since. Who unloads a model does not want it back by itself.
+    pub fn is_dismissed(&self, model: &ModelVersion) -> bool {
+        read(&self.dismissed).contains(model)
     }
 
     /// A loaded model.
@@ -233,6 +242,7 @@ impl Models {
         let version = model.version().clone();
         tracing::info!(model = %version, digest = %model.manifest.digest(), "model loaded");
         write(&self.refused).remove(&version);
+        write(&self.dismissed).remove(&version);
         let limits = self.limits;
         write(&self.loaded)
             .entry(version)

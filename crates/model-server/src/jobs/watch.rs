@@ -1,7 +1,7 @@
 //! Loads new packages of the registry by itself: compares what should be in memory with what is.
 //!
 //! It never unloads. An older version may carry traffic, which only its callers know; and a package whose files
-//! are gone is still the one that was verified.
+//! are gone is still the one that was verified. What a caller unloaded it leaves alone until a caller loads it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Watch {
             if self.soft.is_cancelled() {
                 return;
             }
-            if let Err(error) = self.lifecycle.load(model.clone(), None).await
+            if let Err(error) = self.lifecycle.load_unasked(model.clone()).await
                 && error.code != ErrorCode::FailedPrecondition
             {
                 tracing::warn!(%model, reason = error.reason, "a new package was not loaded");

@@ -1,13 +1,17 @@
 //! Models come, change and go while requests run.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fcs_core::ErrorCode;
 use fcs_proto::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use fcs_proto::inference::{ModelReadyRequest, RepositoryIndexRequest};
-use fcs_proto::model::v1::{Row, ScoreBatchRequest};
+use fcs_proto::model::v1::model_service_client::ModelServiceClient;
+use fcs_proto::model::v1::{
+    GetModelRequest, LoadModelRequest, ModelRef, Row, ScoreBatchRequest, UnloadModelRequest,
+};
 use fcs_service::SystemClock;
 use fcs_service::grpc::{api_error, channel};
 use fcs_testkit::wait::until;
@@ -16,6 +20,7 @@ use model_server::registry::{Registry, S3Settings};
 use model_server::{ModelServerSettings, WatchPolicy};
 
 use tokio::runtime::Runtime;
+use tonic::transport::Channel;
 
 use crate::service::{boston, golden, real_settings, serve};
 use crate::spoiled::{real_registry, real_trust};
@@ -138,8 +143,39 @@ async fn a_new_package_is_loaded_by_the_watch_once_it_is_whole() {
         ready.into_inner().ready.then_some(())
     })
     .await;
+    unloaded_stays_out(server.client.clone(), registry.path()).await;
     server.running.stop();
     server.running.wait().await.unwrap();
+}
+
+/// Unloads the model by hand and adds another package, so that it is known when the watch has looked again.
+async fn unloaded_stays_out(mut client: ModelServiceClient<Channel>, registry: &Path) {
+    let unload = UnloadModelRequest {
+        model: Some(boston()),
+    };
+    client.unload_model(unload).await.unwrap();
+    let folder = registry.join("taiwan-default/1");
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(real_registry().join("taiwan-default/1")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+    let get = |name: &str| GetModelRequest {
+        model: Some(ModelRef {
+            name: name.into(),
+            ..boston()
+        }),
+    };
+    until("the other package is loaded", SOON, || async {
+        client.clone().get_model(get("taiwan-default")).await.ok()
+    })
+    .await;
+    assert!(client.get_model(get("boston-hmda")).await.is_err());
+    let load = LoadModelRequest {
+        model: Some(boston()),
+    };
+    client.load_model(load).await.unwrap();
+    assert!(client.get_model(get("boston-hmda")).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
