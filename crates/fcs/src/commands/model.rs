@@ -150,6 +150,8 @@ struct Verified {
     manifest_digest: Option<String>,
     signed_by: Option<String>,
     trees: usize,
+    /// How its leaves are found; every kernel gives the same bits.
+    kernel: Option<&'static str>,
     seconds: f64,
     problem: Option<String>,
 }
@@ -175,11 +177,19 @@ async fn verify(
                 model.problem.clone().unwrap_or_else(|| "verified".into()),
                 model.signed_by.clone().unwrap_or_default(),
                 model.trees.to_string(),
+                model.kernel.unwrap_or_default().to_owned(),
                 format!("{:.2}", model.seconds),
             ]
         });
         table(
-            &["model", "result", "signed by", "#trees", "#seconds"],
+            &[
+                "model",
+                "result",
+                "signed by",
+                "#trees",
+                "kernel",
+                "#seconds",
+            ],
             rows,
         )
     })?;
@@ -223,6 +233,7 @@ async fn verify_one(registry: &Registry, model: &ModelVersion, keys: &Keys) -> V
             manifest_digest: Some(loaded.manifest.digest().to_string()),
             signed_by: Some(signers(&loaded.signatures)),
             trees: loaded.forest.tree_count(),
+            kernel: Some(loaded.engine.kernel().name()),
             seconds,
             problem: None,
         },
@@ -232,6 +243,7 @@ async fn verify_one(registry: &Registry, model: &ModelVersion, keys: &Keys) -> V
             manifest_digest: None,
             signed_by: None,
             trees: 0,
+            kernel: None,
             seconds,
             problem: Some(describe(&error)),
         },

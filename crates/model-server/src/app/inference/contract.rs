@@ -91,6 +91,7 @@ pub fn contract(served: &Served) -> ModelContract {
             serde_json::to_string(&named).unwrap_or_default(),
         ),
         ("manifest_digest", manifest.digest().to_string()),
+        ("kernel", served.model.engine.kernel().name().to_owned()),
         ("title", manifest.model.title.clone()),
     ];
     ModelContract {
