@@ -255,6 +255,56 @@ fn packages_of_format_1_and_2_both_load() {
 }
 
 #[test]
+fn a_package_of_an_xgboost_model_loads_by_its_own_tolerances() {
+    let copy = Copy::new();
+    let rows = fs::read_to_string(copy.path("golden.csv")).unwrap();
+    let mut names: Vec<&str> = rows.lines().next().unwrap().split(',').collect();
+    names.truncate(names.len() - 2);
+    // A golden model of XGBoost that asks three features, with the package's ten.
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fcs-forest/tests/golden/xgboost/v3_logistic.json");
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&fs::read(golden).unwrap()).unwrap();
+    let learner = &mut document["learner"];
+    let count = serde_json::json!(names.len().to_string());
+    learner["feature_names"] = serde_json::json!(names);
+    learner["feature_types"] = serde_json::json!(vec!["float"; names.len()]);
+    learner["learner_model_param"]["num_feature"] = count.clone();
+    let trees = &mut learner["gradient_booster"]["model"]["trees"];
+    for tree in trees.as_array_mut().unwrap() {
+        tree["tree_param"]["num_feature"] = count.clone();
+    }
+    let bytes = document.to_string();
+    let model = fcs_forest::Model::read(bytes.as_bytes(), fcs_forest::Format::XgBoostJson).unwrap();
+    copy.edit("model.txt", |_| bytes);
+    copy.edit("golden.csv", |text| {
+        let mut lines: Vec<String> = text.lines().take(1).map(str::to_owned).collect();
+        for line in text.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').take(names.len()).collect();
+            let row: Vec<f64> = cells
+                .iter()
+                .map(|it| it.parse().unwrap_or(f64::NAN))
+                .collect();
+            let margin = model.margin(&row);
+            // XGBoost tells probabilities in single precision.
+            #[expect(clippy::cast_possible_truncation, reason = "rounding is what is meant")]
+            let probability = model.probability(margin) as f32;
+            lines.push(format!("{},{margin},{probability}", cells.join(",")));
+        }
+        lines.join("\n") + "\n"
+    });
+    copy.edit("model.toml", |text| {
+        let text = text.replacen("manifest_format = 1", "manifest_format = 2", 1);
+        text.replacen("lightgbm-text", "xgboost-json", 1)
+    });
+    copy.correct_digest("model.txt");
+    copy.correct_digest("golden.csv");
+    let trust = copy.sign();
+    let loaded = load(copy.registry(), &boston(), &trust);
+    assert!(loaded.is_ok(), "{}", describe(&loaded.err().unwrap()));
+}
+
+#[test]
 fn what_this_release_cannot_compute_is_refused() {
     let unknown = load_format_2(|text| text + "\n[engine]\nkernel = \"abacus\"\n");
     assert_eq!(
