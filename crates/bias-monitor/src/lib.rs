@@ -8,6 +8,7 @@
 //! gap; counters equal the join of decisions, demographics and outcomes at every moment, whatever the order in which
 //! they came; values of protected attributes never enter logs or spans.
 
+mod access;
 pub mod app;
 mod grpc;
 mod http;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringServiceServer;
+use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
 use fcs_service::{Service, ServiceContext};
 
@@ -42,6 +44,7 @@ impl Service for BiasMonitor {
     const SECTION: &'static str = "bias_monitor";
     const HTTP_PORT: u16 = 8020;
     const ADMIN_PORT: u16 = 9020;
+    const ACCESS: &'static [Rule] = access::RULES;
     type Settings = BiasMonitorSettings;
 
     async fn start(ctx: ServiceContext<BiasMonitorSettings>) -> anyhow::Result<Router> {

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod settings;
 pub mod store;
 
+mod access;
 mod grpc;
 mod http;
 mod key;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
 use fcs_service::{Environment, Service, ServiceContext};
 
@@ -50,6 +52,7 @@ impl Service for DeploymentAudit {
     const SECTION: &'static str = "deployment_audit";
     const HTTP_PORT: u16 = 8030;
     const ADMIN_PORT: u16 = 9030;
+    const ACCESS: &'static [Rule] = access::RULES;
     type Settings = AuditSettings;
 
     async fn start(ctx: ServiceContext<AuditSettings>) -> anyhow::Result<Router> {

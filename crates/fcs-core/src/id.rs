@@ -135,6 +135,12 @@ checked_text!(
     |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 checked_text!(
+    /// A lender on a shared system. Everything that is stored of decisions belongs to one.
+    TenantId, "a tenant id",
+    "1 to 64 lower-case letters, digits, '.', '-' or '_', not starting with '.'",
+    is_name
+);
+checked_text!(
     /// A model version in its text form, `name/version`.
     ModelVersion, "a model version",
     "\"name/version\": lower-case letters, digits, '.', '-' or '_', at most 64 each, not starting with '.'",
@@ -204,6 +210,14 @@ mod tests {
         assert!("4f1c-2".parse::<IdempotencyKey>().is_ok());
         for bad in ["", "with space", "ü"] {
             assert!(bad.parse::<IdempotencyKey>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tenant_ids_are_plain_names() {
+        assert!("acme-bank.2".parse::<TenantId>().is_ok());
+        for bad in ["", "Acme", "a b", ".acme", "a/b", &"x".repeat(65)] {
+            assert!(bad.parse::<TenantId>().is_err(), "{bad:?}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::{Router, routing::post};
 use fcs_core::ApiError;
+use fcs_service::auth::Rule;
 use fcs_service::problem::{Problem, ProblemJson};
 use fcs_service::{Service, ServiceContext, SettingsCheck};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ impl Service for Greeter {
     const SECTION: &'static str = "greeter";
     const HTTP_PORT: u16 = 8090;
     const ADMIN_PORT: u16 = 9090;
+    const ACCESS: &'static [Rule] = &[Rule::public("POST", "/v1/greetings")];
     type Settings = Settings;
 
     async fn start(ctx: ServiceContext<Settings>) -> anyhow::Result<Router> {

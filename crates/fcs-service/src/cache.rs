@@ -118,6 +118,25 @@ impl Cache {
         }
     }
 
+    /// Runs a script (Lua) on some keys, in one round trip. `None` when the cache is off and when it fails.
+    pub(crate) async fn eval<const N: usize>(
+        &self,
+        script: &'static str,
+        keys: &[String],
+        arguments: &[i64],
+    ) -> Option<[i64; N]> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(script).arg(keys.len());
+        for key in keys {
+            command.arg(self.key(key));
+        }
+        command.arg(arguments);
+        let call = |mut connection: deadpool_redis::Connection| async move {
+            command.query_async::<Vec<i64>>(&mut connection).await
+        };
+        self.call(call).await?.try_into().ok()
+    }
+
     fn key(&self, key: &str) -> String {
         format!("{}:{key}", self.0.prefix)
     }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fcs_core::{Clock, UnixMicros};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Auth;
 use crate::settings::{LogSettings, Settings, TelemetrySettings};
 use crate::tasks::Tasks;
 use crate::{Health, MetricsHandle, Telemetry};
@@ -22,6 +23,8 @@ pub struct ServiceContext<T> {
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// Who calls.
+    pub auth: Auth,
     /// Readiness and its dependencies.
     pub health: Health,
     /// The registry behind `/metrics`.

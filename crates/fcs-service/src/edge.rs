@@ -19,6 +19,7 @@ use opentelemetry::propagation::Extractor;
 use tracing::{Instrument as _, Span, debug, error, error_span, field, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::auth::{Guard, guard};
 use crate::grpc::Deadline;
 use crate::metrics::requests::{RequestMetrics, UNMATCHED};
 use crate::problem::{INTERNAL_MESSAGE, Problem, reason};
@@ -36,15 +37,16 @@ pub(crate) struct Edge {
 }
 
 /// Wraps the routes of a service.
-pub(crate) fn wrap(routes: Router, settings: &HttpSettings, edge: Edge) -> Router {
+pub(crate) fn wrap(routes: Router, settings: &HttpSettings, edge: Edge, gate: Guard) -> Router {
     routes
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
+        .layer(from_fn_with_state(Arc::new(gate), guard))
         .layer(from_fn_with_state(Arc::new(edge), observe))
 }
 
 /// Whether a request is a gRPC call. Over HTTP/1.1 it is none, whatever it says of itself.
-fn is_grpc(request: &Request) -> bool {
+pub(crate) fn is_grpc(request: &Request) -> bool {
     request.version() == Version::HTTP_2
         && request
             .headers()
@@ -122,6 +124,7 @@ fn span(request: &Request, id: &RequestId, name: &str) -> Span {
         request_id = %id,
         method = %request.method(),
         route = name,
+        principal = field::Empty,
         status = field::Empty,
     );
     let caller = opentelemetry::global::get_text_map_propagator(|propagator| {

@@ -1,12 +1,14 @@
 //! Errors, deadlines, channels and the standard services over gRPC.
 
 mod client;
+mod credential;
 mod deadline;
 mod intern;
 mod standard;
 mod status;
 
 pub use client::{channel, request};
+pub use credential::Credential;
 pub use deadline::Deadline;
 pub use standard::add_standard_services;
 pub use status::{DOMAIN, api_error, status, status_code, unreadable_is_invalid};

@@ -17,8 +17,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::admin::{Admin, AdminState, probes};
+use crate::auth::{Auth, Guard};
+use crate::cache::Cache;
 use crate::context::Shared;
 use crate::edge::Edge;
+use crate::limit::RateLimits;
 use crate::metrics::process;
 use crate::metrics::requests::RequestMetrics;
 use crate::serve::{Limits, Public, serve};
@@ -66,7 +69,7 @@ pub async fn launch<S: Service>(
     shared: &Shared,
 ) -> anyhow::Result<Running> {
     let settings = Arc::new(settings);
-    let ctx = context::<S>(&settings, shared);
+    let ctx = context::<S>(&settings, shared)?;
     process::register(&ctx.metrics, S::NAME);
     let limits = Limits::of(&settings.http);
     let admin_state = AdminState {
@@ -85,6 +88,12 @@ pub async fn launch<S: Service>(
     let unwind = [ctx.soft.clone().drop_guard(), ctx.hard.clone().drop_guard()];
     // A service builds everything in this future; on the heap it does not grow every caller.
     let routes = Box::pin(start::<S>(ctx.clone())).await?;
+    let counts = Cache::connect(&settings.redis, &format!("fcs:{}:limit", S::NAME));
+    let rates = RateLimits::new(&settings.limits, counts, Arc::clone(&ctx.clock));
+    let guard = Guard::new(S::ACCESS, ctx.auth.clone(), rates);
+    guard
+        .check(&routes)
+        .with_context(|| format!("{} cannot start", S::NAME))?;
     let app = edge::wrap(
         routes.merge(probes(ctx.health.clone())),
         &settings.http,
@@ -94,6 +103,7 @@ pub async fn launch<S: Service>(
             request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
             detail_member: S::detail_member,
         },
+        guard,
     );
     for guard in unwind {
         guard.disarm();
@@ -129,19 +139,20 @@ pub async fn launch<S: Service>(
 pub(crate) fn context<S: Service>(
     settings: &Arc<Settings<S::Settings>>,
     shared: &Shared,
-) -> ServiceContext<S::Settings> {
-    ServiceContext {
+) -> anyhow::Result<ServiceContext<S::Settings>> {
+    Ok(ServiceContext {
         name: S::NAME,
         settings: Arc::clone(settings),
         clock: Arc::clone(&shared.clock),
         random: Arc::clone(&shared.random),
+        auth: Auth::new(&settings.auth, Arc::clone(&shared.clock))?,
         health: Health::default(),
         metrics: MetricsHandle::default(),
         draining: CancellationToken::new(),
         soft: CancellationToken::new(),
         hard: CancellationToken::new(),
         tasks: Tasks::default(),
-    }
+    })
 }
 
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {

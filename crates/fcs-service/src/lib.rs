@@ -8,6 +8,7 @@
 //! after [`Service::start`] returned and while its dependencies are good; a stop ends within the drain
 //! deadline; an outsider never sees internal text; a secret is never printed.
 
+pub mod auth;
 pub mod cache;
 pub mod database;
 pub mod grpc;
@@ -21,6 +22,7 @@ mod admin;
 mod context;
 mod edge;
 mod launch;
+mod limit;
 mod request_id;
 mod serve;
 mod shell;
@@ -31,6 +33,8 @@ use std::future::Future;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::auth::Rule;
 
 pub use context::{OsRandom, Random, ServiceContext, Shared, SystemClock};
 pub use health::Health;
@@ -62,6 +66,9 @@ pub trait Service: Sized + Send + 'static {
         + Sync
         + 'static
         + SettingsCheck;
+
+    /// Which scope each route of [`Service::start`] needs. A route without a rule answers nobody.
+    const ACCESS: &'static [Rule];
 
     /// Builds the stores, spawns tasks on `ctx` and returns the routes: HTTP and gRPC merged in one router.
     /// The service is ready once this returns and its dependencies are good.

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::AuthSettings;
+
+pub use crate::limit::LimitSettings;
 pub use layers::Sources;
 pub use load::load;
 pub use sections::{
@@ -34,6 +37,10 @@ pub struct Settings<T> {
     pub http: HttpSettings,
     /// TLS of the public listener.
     pub tls: TlsSettings,
+    /// Who may call.
+    pub auth: AuthSettings,
+    /// How much each caller may ask for.
+    pub limits: LimitSettings,
     /// The admin listener.
     pub admin: AdminSettings,
     /// Logs.
@@ -59,6 +66,8 @@ impl<T: Default> Settings<T> {
             environment,
             http: HttpSettings::defaults(environment, http_port),
             tls: TlsSettings::default(),
+            auth: AuthSettings::defaults(environment),
+            limits: LimitSettings::default(),
             admin: AdminSettings::defaults(environment, admin_port),
             log: LogSettings::defaults(environment),
             telemetry: TelemetrySettings::default(),

@@ -94,7 +94,7 @@ fn with_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
 async fn migrate<S: Service>(mut settings: Settings<S::Settings>) -> anyhow::Result<()> {
     settings.database.migrate_on_start = true;
     let shared = Shared::init(S::NAME, &settings.log, &settings.telemetry)?;
-    let ctx = context::<S>(&Arc::new(settings), &shared);
+    let ctx = context::<S>(&Arc::new(settings), &shared)?;
     let _ended = [ctx.soft.clone().drop_guard(), ctx.hard.clone().drop_guard()];
     let outcome = S::migrate(ctx).await.context("the migration failed");
     shared.telemetry.shutdown().await;

@@ -4,10 +4,13 @@
 //! Not for: production code; only development dependencies may name this crate.
 //!
 //! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`; it sets
-//! `FCS_TEST_MOTO_SERVER` to the program that a test of S3 starts for itself.
+//! `FCS_TEST_MOTO_SERVER` and `FCS_TEST_OIDC_ISSUER` to the programs that a test of S3 or of tokens starts for itself.
 
+pub mod contract;
+pub mod oidc;
 pub mod postgres;
 pub mod process;
+pub mod redis;
 pub mod s3;
 pub mod wait;
 

@@ -6,6 +6,7 @@
 //! Invariants: a model in memory passed every check of [`app::package::load`]; a score's attributions
 //! add up to its margin, checked on every request.
 
+mod access;
 pub mod app;
 mod grpc;
 mod http;
@@ -22,6 +23,7 @@ use axum::Router;
 use fcs_core::ModelVersion;
 use fcs_decision::trust::TrustPolicy;
 use fcs_proto::model::v1::model_service_server::ModelServiceServer;
+use fcs_service::auth::Rule;
 use fcs_service::grpc::add_standard_services;
 use fcs_service::{Service, ServiceContext};
 use tonic::service::Routes;
@@ -54,6 +56,7 @@ impl Service for ModelServer {
     const SECTION: &'static str = "model_server";
     const HTTP_PORT: u16 = 8010;
     const ADMIN_PORT: u16 = 9010;
+    const ACCESS: &'static [Rule] = access::RULES;
     type Settings = ModelServerSettings;
 
     async fn start(ctx: ServiceContext<ModelServerSettings>) -> anyhow::Result<Router> {

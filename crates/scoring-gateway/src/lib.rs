@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod settings;
 pub mod store;
 
+mod access;
 mod grpc;
 mod http;
 
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use fcs_decision::trust::TrustPolicy;
+use fcs_service::auth::Rule;
 use fcs_service::cache::Cache;
 use fcs_service::database::{self, Database};
 use fcs_service::{Service, ServiceContext};
@@ -52,6 +54,7 @@ impl Service for Gateway {
     const HTTP_PORT: u16 = 8000;
     const ADMIN_PORT: u16 = 9000;
 
+    const ACCESS: &'static [Rule] = access::RULES;
     type Settings = GatewaySettings;
 
     async fn start(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<Router> {

@@ -69,6 +69,39 @@ pub(crate) fn python_environment(requirements: &Path) -> anyhow::Result<PathBuf>
     Ok(programs)
 }
 
+/// Folder with a Node program, a copy of `program` of this folder of the workspace, and the packages that its lock
+/// file names; made under `target/` when it is missing or when something has changed.
+pub(crate) fn node_program(folder: &Path, program: &str) -> anyhow::Result<PathBuf> {
+    let source = command::workspace_root().join(folder);
+    let name = folder
+        .components()
+        .filter_map(|part| part.as_os_str().to_str())
+        .collect::<Vec<_>>()
+        .join("-");
+    let target = command::workspace_root().join("target/node").join(name);
+    fs::create_dir_all(&target)?;
+    let (lock, installed) = (
+        source.join("package-lock.json"),
+        target.join("installed.json"),
+    );
+    let wanted = fs::read_to_string(&lock).with_context(|| format!("read {}", lock.display()))?;
+    for file in ["package.json", "package-lock.json", program] {
+        fs::copy(source.join(file), target.join(file))?;
+    }
+    if !fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
+        if !command::exists("npm") {
+            install("npm")?;
+        }
+        command::run(
+            command::new("npm")
+                .args(["ci", "--silent", "--no-audit", "--no-fund"])
+                .current_dir(&target),
+        )?;
+        fs::write(installed, wanted)?;
+    }
+    Ok(target.join(program))
+}
+
 fn find_postgres() -> Option<PathBuf> {
     let newest_debian = || {
         let versions = fs::read_dir("/usr/lib/postgresql").ok()?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::{self, cargo};
-use crate::packages::python_environment;
+use crate::packages::{node_program, python_environment};
 use crate::servers::Servers;
 
 /// Packages of the S3 server that tests start.
@@ -11,6 +11,9 @@ const S3_REQUIREMENTS: &str = "crates/model-server/tests/s3/requirements.txt";
 
 /// Triton's client, which tests drive the model server with.
 const TRITONCLIENT_REQUIREMENTS: &str = "crates/model-server/tests/tritonclient/requirements.txt";
+
+/// The OpenID Connect issuer that tests start.
+const OIDC_FOLDER: &str = "crates/fcs-service/tests/oidc";
 
 /// What to run.
 #[derive(clap::Args)]
@@ -30,12 +33,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let servers = Servers::start()?;
     let s3 = python_environment(Path::new(S3_REQUIREMENTS))?;
     let tritonclient = python_environment(Path::new(TRITONCLIENT_REQUIREMENTS))?;
+    let oidc = node_program(Path::new(OIDC_FOLDER), "provider.mjs")?;
     command::run(
         runner()
             .args(selection(options.package.as_deref()))
             .args(&options.rest)
             .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
             .env("FCS_TEST_REDIS_URL", &servers.redis_url)
+            .env("FCS_TEST_OIDC_ISSUER", oidc)
             .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
             .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python")),
     )

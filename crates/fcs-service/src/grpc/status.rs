@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fcs_core::{ApiError, ErrorCode, Violation};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt as _};
 
 use super::intern::interned;
 use crate::problem::{INTERNAL_MESSAGE, reason};
@@ -32,20 +32,22 @@ pub const fn status_code(code: ErrorCode) -> Code {
     }
 }
 
-/// The error as a status with `ErrorInfo`, and `BadRequest` and `RetryInfo` where they apply. The text of an
-/// internal error stays inside.
+/// The error as a status with `ErrorInfo`, and `BadRequest`, `QuotaFailure` and `RetryInfo` where they apply. The
+/// text of an internal error stays inside.
 pub fn status(error: &ApiError) -> Status {
     let defect = error.code == ErrorCode::Internal;
     let metadata = HashMap::from([(CODE_KEY.to_owned(), error.code.as_str().to_owned())]);
     let mut details = ErrorDetails::with_error_info(error.reason, DOMAIN, metadata);
-    if !error.violations.is_empty() && !defect {
-        details.set_bad_request(
-            error
-                .violations
-                .iter()
-                .map(field_violation)
-                .collect::<Vec<_>>(),
-        );
+    // A limit is about no field.
+    let is_quota = |violation: &&Violation| {
+        error.code == ErrorCode::ResourceExhausted && violation.pointer.is_empty()
+    };
+    let (quotas, fields): (Vec<_>, Vec<_>) = error.violations.iter().partition(is_quota);
+    if !quotas.is_empty() {
+        details.set_quota_failure(quotas.into_iter().map(quota_violation).collect::<Vec<_>>());
+    }
+    if !fields.is_empty() && !defect {
+        details.set_bad_request(fields.into_iter().map(field_violation).collect::<Vec<_>>());
     }
     if let Some(seconds) = error.retry_after_s {
         details.set_retry_info(Some(Duration::from_secs(seconds.into())));
@@ -56,6 +58,10 @@ pub fn status(error: &ApiError) -> Status {
         error.message.as_str()
     };
     Status::with_error_details(status_code(error.code), message, details)
+}
+
+fn quota_violation(violation: &Violation) -> QuotaViolation {
+    QuotaViolation::new(violation.reason, &violation.description)
 }
 
 fn field_violation(violation: &Violation) -> FieldViolation {
@@ -102,10 +108,14 @@ pub fn api_error(status: &Status) -> ApiError {
         .metadata
         .get(CODE_KEY)
         .and_then(|text| parse_code(text));
-    let violations = details
-        .bad_request()
-        .map(|bad| bad.field_violations.iter().map(violation).collect())
-        .unwrap_or_default();
+    let fields = details.bad_request().map(|bad| &bad.field_violations);
+    let quotas = details.quota_failure().map(|failure| &failure.violations);
+    let violations = fields
+        .into_iter()
+        .flatten()
+        .map(violation)
+        .chain(quotas.into_iter().flatten().map(exhausted))
+        .collect();
     let retry_delay = details.retry_info().and_then(|info| info.retry_delay);
     ApiError {
         code: code.unwrap_or_else(|| error_code(status)),
@@ -121,6 +131,14 @@ fn violation(violation: &FieldViolation) -> Violation {
         pointer: violation.field.clone(),
         reason: interned(&violation.reason),
         description: violation.description.clone(),
+    }
+}
+
+fn exhausted(quota: &QuotaViolation) -> Violation {
+    Violation {
+        pointer: String::new(),
+        reason: interned(&quota.subject),
+        description: quota.description.clone(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use http::Uri;
 
 use super::{Environment, Settings, SettingsCheck, TlsSettings};
+use crate::auth::{AuthMode, OidcSettings};
 use crate::telemetry::parse_filter;
 
 /// Every broken rule, each with what to write instead. `section` is the name of the service's own section.
@@ -17,6 +18,9 @@ pub(super) fn problems<T: SettingsCheck>(
     limits(settings, &mut problems);
     addresses(settings.http.listen, settings.admin.listen, &mut problems);
     tls(&settings.tls, &mut problems);
+    auth(settings, &mut problems);
+    oidc(settings, &mut problems);
+    rates(settings, &mut problems);
     telemetry(settings, &mut problems);
     stores(settings, &mut problems);
     shutdown(settings, &mut problems);
@@ -58,6 +62,7 @@ fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
         ),
         ("redis.timeout_ms", settings.redis.timeout_ms),
         ("tls.reload_interval_ms", settings.tls.reload_interval_ms),
+        ("auth.key_cache_ms", settings.auth.key_cache_ms),
         (
             "shutdown.drain_deadline_ms",
             settings.shutdown.drain_deadline_ms,
@@ -97,6 +102,43 @@ fn tls(tls: &TlsSettings, problems: &mut Vec<String>) {
         {
             problems.push(format!("{key}: {} is not a file", path.display()));
         }
+    }
+}
+
+fn auth<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    if settings.environment == Environment::Production && settings.auth.mode == AuthMode::Open {
+        problems.push(
+            "auth.mode: production needs \"required\"; \"open\" lets everyone do everything"
+                .to_owned(),
+        );
+    }
+}
+
+fn oidc<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    let OidcSettings {
+        issuer, audience, ..
+    } = &settings.auth.oidc;
+    if issuer.is_some() != audience.is_some() {
+        problems.push("auth.oidc: set issuer and audience together".to_owned());
+    }
+    let Some(issuer) = issuer else { return };
+    if !is_http_url(issuer) {
+        problems.push("auth.oidc.issuer: must be a URL such as https://login.example".to_owned());
+    } else if settings.environment == Environment::Production && !issuer.starts_with("https://") {
+        problems.push("auth.oidc.issuer: production needs an address with https".to_owned());
+    }
+}
+
+fn rates<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    let limits = &settings.limits;
+    if !(1..=86_400).contains(&limits.window_s) {
+        problems.push(format!(
+            "limits.window_s: must be from 1 to 86400, got {}",
+            limits.window_s
+        ));
+    }
+    if limits.daily_requests > 0 && limits.requests == 0 {
+        problems.push("limits.daily_requests: needs limits.requests as well".to_owned());
     }
 }
 

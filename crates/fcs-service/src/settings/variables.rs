@@ -11,8 +11,8 @@ const PREFIX: &str = "FCS_";
 const KEY_PREFIX: &str = "FCS__";
 const SEPARATOR: &str = "__";
 
-/// Variables that have a meaning elsewhere: where the files are, and in the tests.
-const OTHER_VARIABLES: [&str; 2] = ["FCS_CONFIG_DIR", "FCS_UPDATE_GENERATED"];
+/// Variables that have a meaning elsewhere: for the command line, where the files are, and in the tests.
+const OTHER_VARIABLES: [&str; 3] = ["FCS_API_KEY_FILE", "FCS_CONFIG_DIR", "FCS_UPDATE_GENERATED"];
 const OTHER_PREFIXES: [&str; 1] = ["FCS_TEST_"];
 
 /// Short variables and the key that each sets.

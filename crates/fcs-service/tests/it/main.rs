@@ -6,10 +6,12 @@
     reason = "helpers of tests fail by panicking, spawn freely and read where the test stores are"
 )]
 
+mod auth;
 mod cache;
 mod database;
 mod guards;
 mod lifecycle;
+mod limits;
 mod mapping;
 mod process;
 mod protocols;
@@ -17,5 +19,6 @@ mod sample;
 mod settings;
 mod standard;
 mod tls;
+mod tokens;
 mod traces;
 mod wire;

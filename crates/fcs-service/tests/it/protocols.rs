@@ -104,8 +104,7 @@ async fn a_passed_grpc_deadline_is_told_as_such() {
     let mut settings = settings(folder.path());
     settings.service.levers.gate = Some(Arc::new(Semaphore::new(0)));
     let running = start(settings).await;
-    // The gate is an HTTP route; for the edge the content type makes a call of it.
-    let request = http::Request::get(format!("http://{}/v1/gate", running.http))
+    let request = http::Request::post(format!("http://{}/sample.Gate/Wait", running.http))
         .header("content-type", "application/grpc")
         .header("grpc-timeout", "50m")
         .body(tonic::body::Body::empty())

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::{Directory, secret};
 use axum::Router;
 use axum::extract::{Path as UrlPath, State};
 use axum::routing::{get, post};
 use fcs_core::{ApiError, ErrorCode};
+use fcs_service::auth::{Principal, Rule, Scope};
 use fcs_service::problem::{Problem, ProblemJson};
 use fcs_service::settings::Settings;
 use fcs_service::{Running, Service, ServiceContext, SettingsCheck, Shared, launch};
@@ -23,6 +25,8 @@ pub(crate) struct Levers {
     pub(crate) gate: Option<Arc<Semaphore>>,
     /// Lets the service's task fail.
     pub(crate) fail: Arc<Notify>,
+    /// Clients with API keys.
+    pub(crate) keys: Option<Arc<Directory>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,6 +86,16 @@ impl Service for Sample {
     const SECTION: &'static str = "sample";
     const HTTP_PORT: u16 = 8090;
     const ADMIN_PORT: u16 = 9090;
+    const ACCESS: &'static [Rule] = &[
+        Rule::get("/v1/gate", Scope::DecisionsRead),
+        Rule::post("/v1/echo", Scope::DecisionsScore),
+        Rule::get("/v1/items/{id}", Scope::DecisionsRead),
+        Rule::get("/v1/panic", Scope::DecisionsRead),
+        Rule::get("/v1/defect", Scope::DecisionsRead),
+        Rule::get("/v1/whoami", Scope::TrafficWrite),
+        Rule::call("/sample.Sample/Score", Scope::DecisionsScore),
+        Rule::call("/sample.Gate/Wait", Scope::DecisionsRead),
+    ];
     type Settings = SampleSettings;
 
     fn detail_member(path: &str) -> Option<&'static str> {
@@ -90,6 +104,9 @@ impl Service for Sample {
 
     async fn start(ctx: ServiceContext<SampleSettings>) -> anyhow::Result<Router> {
         ctx.health.dependency("database").good();
+        if let Some(keys) = ctx.settings.service.levers.keys.clone() {
+            ctx.auth.accept_keys(secret(), keys);
+        }
         let soft = ctx.soft.clone();
         let own = ctx.settings.service.clone();
         ctx.spawn("worker", async move {
@@ -105,10 +122,12 @@ impl Service for Sample {
         let grpc = tonic::service::Routes::new(health).into_axum_router();
         Ok(Router::new()
             .route("/v1/gate", get(gate))
+            .route("/sample.Gate/{*rest}", post(gate))
             .route("/v1/echo", post(echo))
             .route("/v1/items/{id}", get(item))
             .route("/v1/panic", get(panics))
             .route("/v1/defect", get(defect))
+            .route("/v1/whoami", get(whoami))
             .with_state(ctx)
             .merge(grpc))
     }
@@ -141,6 +160,10 @@ async fn gate(State(ctx): State<ServiceContext<SampleSettings>>) -> &'static str
             .forget();
     }
     "through"
+}
+
+async fn whoami(principal: Principal) -> String {
+    principal.to_string()
 }
 
 async fn panics() -> &'static str {

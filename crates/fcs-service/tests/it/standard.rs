@@ -1,6 +1,7 @@
 //! Health and reflection as gRPC clients meet them.
 
 use axum::Router;
+use fcs_service::auth::Rule;
 use fcs_service::grpc::{add_standard_services, channel};
 use fcs_service::{Running, Service, ServiceContext, Settings, Shared, launch};
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ impl Service for Checked {
     const SECTION: &'static str = "checked";
     const HTTP_PORT: u16 = 8091;
     const ADMIN_PORT: u16 = 9091;
+    const ACCESS: &'static [Rule] = &[];
     type Settings = SampleSettings;
 
     async fn start(ctx: ServiceContext<SampleSettings>) -> anyhow::Result<Router> {

@@ -1,0 +1,60 @@
+//! Who may call what: the table of the gateway. A route without a row answers nobody.
+
+use fcs_service::auth::{Rule, Scope};
+
+/// One row for each route and each gRPC method.
+pub(crate) const RULES: &[Rule] = &[
+    Rule::post("/v1/applications/score", Scope::DecisionsScore),
+    Rule::get("/v1/decisions", Scope::DecisionsRead),
+    Rule::get("/v1/decisions/{id}", Scope::DecisionsRead),
+    Rule::post("/v1/decisions/{id}/replay", Scope::DecisionsRead),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/Score",
+        Scope::DecisionsScore,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/GetDecision",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/ListDecisions",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/ReplayDecision",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.FeedService/Subscribe",
+        Scope::FeedRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.TrafficService/GetTraffic",
+        Scope::TrafficRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.TrafficService/ApplyTraffic",
+        Scope::TrafficWrite,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_names_the_methods_of_the_contracts_and_no_others() {
+        let calls: Vec<&str> = RULES
+            .iter()
+            .filter(|rule| rule.method == Rule::CALL)
+            .map(|rule| rule.path)
+            .collect();
+        let methods =
+            fcs_testkit::contract::methods(fcs_proto::DESCRIPTORS, &["faircredit.scoring.v1"]);
+        let unique: BTreeSet<&str> = calls.iter().copied().collect();
+        assert_eq!(unique.len(), calls.len(), "each method has one rule");
+        assert_eq!(unique, methods.iter().map(String::as_str).collect());
+    }
+}
