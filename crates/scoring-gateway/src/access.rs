@@ -25,6 +25,22 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::DecisionsRead,
     ),
     Rule::call(
+        "/faircredit.scoring.v1.KeyService/CreateClient",
+        Scope::KeysAdmin,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.KeyService/ListClients",
+        Scope::KeysAdmin,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.KeyService/RotateKey",
+        Scope::KeysAdmin,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.KeyService/RevokeKey",
+        Scope::KeysAdmin,
+    ),
+    Rule::call(
         "/faircredit.scoring.v1.FeedService/Subscribe",
         Scope::FeedRead,
     ),

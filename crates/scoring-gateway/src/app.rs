@@ -6,6 +6,7 @@ pub mod control;
 pub mod decisions;
 pub mod feed;
 pub mod flight;
+pub mod keys;
 pub mod port;
 pub mod queue;
 pub mod score;

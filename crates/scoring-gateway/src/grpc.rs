@@ -2,6 +2,7 @@
 
 mod convert;
 mod feed;
+pub(crate) mod keys;
 pub(crate) mod model_client;
 mod scoring;
 mod traffic;
@@ -11,18 +12,25 @@ use std::time::Duration;
 
 use axum::Router;
 use fcs_proto::scoring::v1::feed_service_server::FeedServiceServer;
+use fcs_proto::scoring::v1::key_service_server::KeyServiceServer;
 use fcs_proto::scoring::v1::scoring_service_server::ScoringServiceServer;
 use fcs_proto::scoring::v1::traffic_service_server::TrafficServiceServer;
 use tonic::service::Routes;
 
 use crate::app::App;
 use crate::app::feed::FeedSource;
+use crate::app::keys::Keys;
 
 /// Bytes of one request. A request holds one application or one small table.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
-/// The three services as routes.
-pub(crate) fn routes(app: &Arc<App>, feed: FeedSource, score_timeout: Duration) -> Router {
+/// The services as routes.
+pub(crate) fn routes(
+    app: &Arc<App>,
+    keys: Arc<Keys>,
+    feed: FeedSource,
+    score_timeout: Duration,
+) -> Router {
     let scoring = scoring::Scoring {
         app: Arc::clone(app),
         score_timeout,
@@ -37,6 +45,10 @@ pub(crate) fn routes(app: &Arc<App>, feed: FeedSource, score_timeout: Duration) 
         )
         .add_service(
             TrafficServiceServer::new(traffic).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            KeyServiceServer::new(keys::KeyEndpoint { keys })
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .prepare()
         .into_axum_router()

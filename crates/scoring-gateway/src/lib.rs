@@ -21,11 +21,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use fcs_core::Clock;
 use fcs_decision::trust::TrustPolicy;
-use fcs_service::auth::Rule;
+use fcs_service::auth::{Auth, KeySecret, Rule};
 use fcs_service::cache::Cache;
 use fcs_service::database::{self, Database};
-use fcs_service::{Service, ServiceContext};
+use fcs_service::{OsRandom, Service, ServiceContext, Settings, SystemClock};
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -33,6 +34,7 @@ use crate::app::catalog::Catalog;
 use crate::app::control::TrafficControl;
 use crate::app::feed::FeedSource;
 use crate::app::flight::Flights;
+use crate::app::keys::{Directory, Keys};
 use crate::app::port::ModelPort;
 use crate::app::queue::queue;
 use crate::grpc::model_client::ModelClient;
@@ -68,7 +70,11 @@ impl Service for Gateway {
             store::check_migrated(&database).await?;
         }
         database.watch(&ctx);
-        wire(&ctx, store::of(&database), models, trust).await
+        let keys = keys(&ctx, &database)?;
+        let directory = Directory(Arc::clone(&keys.store));
+        ctx.auth
+            .accept_keys(keys.secret.clone(), Arc::new(directory));
+        wire(&ctx, store::of(&database), keys, models, trust).await
     }
 
     async fn migrate(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<()> {
@@ -78,6 +84,39 @@ impl Service for Gateway {
 
 async fn open(ctx: &ServiceContext<GatewaySettings>) -> anyhow::Result<Database> {
     database::open(&ctx.settings.database, &ctx.settings.data_dir, SCHEMA).await
+}
+
+fn keys(ctx: &ServiceContext<GatewaySettings>, database: &Database) -> anyhow::Result<Arc<Keys>> {
+    Ok(Arc::new(Keys {
+        store: store::clients_of(database),
+        secret: KeySecret::load(&ctx.settings, &*ctx.random)?,
+        auth: ctx.auth.clone(),
+        clock: Arc::clone(&ctx.clock),
+        random: Arc::clone(&ctx.random),
+    }))
+}
+
+/// The keys in the gateway's own store, for whoever may read its settings: the way to the first key.
+pub async fn local_keys(settings: &Settings<GatewaySettings>) -> anyhow::Result<Keys> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let database = database::open(&settings.database, &settings.data_dir, SCHEMA).await?;
+    if settings.database.migrate_on_start {
+        store::migrate(&database).await?;
+    } else {
+        store::check_migrated(&database).await?;
+    }
+    Ok(Keys {
+        store: store::clients_of(&database),
+        secret: KeySecret::load(settings, &OsRandom)?,
+        auth: Auth::new(&settings.auth, Arc::clone(&clock))?,
+        clock,
+        random: Arc::new(OsRandom),
+    })
+}
+
+/// A client as the contract shows it, without anything that opens something.
+pub fn shown_client(client: &app::keys::Client) -> fcs_proto::scoring::v1::ApiClient {
+    grpc::keys::shown(client)
 }
 
 fn read_trust_policy(settings: &GatewaySettings) -> anyhow::Result<TrustPolicy> {
@@ -92,6 +131,7 @@ fn read_trust_policy(settings: &GatewaySettings) -> anyhow::Result<TrustPolicy> 
 async fn wire(
     ctx: &ServiceContext<GatewaySettings>,
     store: Arc<dyn DecisionStore>,
+    keys: Arc<Keys>,
     models: Arc<dyn ModelPort>,
     trust: TrustPolicy,
 ) -> anyhow::Result<Router> {
@@ -135,7 +175,7 @@ async fn wire(
     ctx.spawn("writer", writer.run(jobs));
     spawn_reconcilers(ctx, &app);
     let timeout = settings.score_timeout();
-    Ok(http::routes(&app, timeout).merge(grpc::routes(&app, feed, timeout)))
+    Ok(http::routes(&app, timeout).merge(grpc::routes(&app, keys, feed, timeout)))
 }
 
 fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {

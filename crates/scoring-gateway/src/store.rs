@@ -2,6 +2,7 @@
 //!
 //! One trait with two implementations, PostgreSQL and SQLite, that pass one conformance suite.
 
+mod clients;
 mod notice;
 mod postgres;
 mod sql;
@@ -17,6 +18,7 @@ use fcs_service::database::Database;
 
 use crate::app::traffic::TrafficTable;
 
+pub use clients::{ClientStore, clients_of};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 

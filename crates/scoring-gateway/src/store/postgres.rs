@@ -17,9 +17,16 @@ sql_store!(
 );
 
 pub(super) fn migrations() -> Migrator {
-    fcs_service::database::migrator(&[(
-        1,
-        "create decision log",
-        include_str!("../../migrations/postgres/0001_create_decision_log.sql"),
-    )])
+    fcs_service::database::migrator(&[
+        (
+            1,
+            "create decision log",
+            include_str!("../../migrations/postgres/0001_create_decision_log.sql"),
+        ),
+        (
+            2,
+            "create api clients",
+            include_str!("../../migrations/postgres/0002_create_api_clients.sql"),
+        ),
+    ])
 }

@@ -9,6 +9,7 @@
 mod app;
 mod faults;
 mod feed;
+mod keys;
 mod store;
 mod support;
 mod transport;

@@ -346,7 +346,7 @@ async fn a_failed_batch_leaves_nothing(test: TestStore) {
     );
 }
 
-const FORGET: &str = "UPDATE _sqlx_migrations SET version = 0";
+const FORGET: &str = "UPDATE _sqlx_migrations SET success = FALSE";
 
 async fn a_schema_without_migrations_is_refused(test: TestStore) {
     store::check_migrated(&test.database).await.unwrap();

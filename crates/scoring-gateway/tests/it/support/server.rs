@@ -37,6 +37,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::with(async |_| {}).await
+    }
+
+    /// A gateway whose settings were seen, and perhaps changed, before it started.
+    pub(crate) async fn with(prepare: impl AsyncFnOnce(&mut Settings<GatewaySettings>)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let models = Arc::new(FakeModels::default());
         let trust_policy = folder.path().join("trust.toml");
@@ -46,7 +51,8 @@ impl Server {
             trust_policy,
             ..GatewaySettings::default()
         };
-        let settings = Settings::embedded(folder.path(), own);
+        let mut settings = Settings::embedded(folder.path(), own);
+        prepare(&mut settings).await;
         let running = launch::<Gateway>(settings, &Shared::silent())
             .await
             .unwrap();
