@@ -1,8 +1,12 @@
 //! The grammar of the command line: noun, then verb.
 
+mod key;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 
 /// The Fair Credit Scorer: decisions with reasons, kept provably and watched for bias.
 #[derive(Parser)]
@@ -44,6 +48,9 @@ pub(crate) struct Global {
     /// Address of deployment-audit; the default is the running embedded system, else port 8030.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) deployment_audit: Option<String>,
+    /// File with the API key or the token to show to the services.
+    #[arg(long, global = true, env = "FCS_API_KEY_FILE", value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
 }
 
 /// How to print a result.
@@ -74,6 +81,8 @@ pub(crate) enum Command {
     /// Look into the transparency log and verify it.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make, list, rotate and revoke API keys.
+    Key(KeyArguments),
     /// Check, show, sign and move model packages.
     Model(ModelArguments),
     /// Check and show the settings of the services.

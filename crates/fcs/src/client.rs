@@ -3,41 +3,62 @@
 use fcs_proto::deployment::v1::audit_service_client::AuditServiceClient;
 use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClient;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
+use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
 use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
-use fcs_service::grpc::channel;
+use fcs_service::grpc::{Credential, channel};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
+use crate::cli::Global;
 use crate::endpoints::Endpoints;
 
 /// Pages of decisions with their records, and lists of leaves, pass through here.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
+/// A connection that shows a credential with each call.
+pub(crate) type Line = InterceptedService<Channel, Credential>;
+
 /// One client per contract; cloning shares the connections.
 #[derive(Clone)]
 pub(crate) struct Clients {
     /// Decisions.
-    pub(crate) scoring: ScoringServiceClient<Channel>,
+    pub(crate) scoring: ScoringServiceClient<Line>,
+    /// API keys.
+    pub(crate) keys: KeyServiceClient<Line>,
     /// The traffic table.
-    pub(crate) traffic: TrafficServiceClient<Channel>,
+    pub(crate) traffic: TrafficServiceClient<Line>,
     /// Groups.
-    pub(crate) monitoring: MonitoringServiceClient<Channel>,
+    pub(crate) monitoring: MonitoringServiceClient<Line>,
     /// Deployments.
-    pub(crate) deployment: DeploymentServiceClient<Channel>,
+    pub(crate) deployment: DeploymentServiceClient<Line>,
     /// The transparency log.
-    pub(crate) audit: AuditServiceClient<Channel>,
+    pub(crate) audit: AuditServiceClient<Line>,
 }
 
 impl Clients {
-    /// Connects when the first call is made.
-    pub(crate) fn new(endpoints: &Endpoints) -> anyhow::Result<Self> {
-        let gateway = channel(&endpoints.gateway)?;
-        let audit = channel(&endpoints.deployment_audit)?;
+    /// The services that the flags name, with the credential that they name.
+    pub(crate) fn of(global: &Global) -> anyhow::Result<Self> {
+        Self::at(&Endpoints::resolve(global), global)
+    }
+
+    /// Services with the credential that the flags name. Connects when the first call is made.
+    pub(crate) fn at(endpoints: &Endpoints, global: &Global) -> anyhow::Result<Self> {
+        let credential = match &global.api_key_file {
+            Some(path) => Credential::read(path)?,
+            None => Credential::default(),
+        };
+        let line = |url: &str| -> anyhow::Result<Line> {
+            Ok(InterceptedService::new(channel(url)?, credential.clone()))
+        };
+        let gateway = line(&endpoints.gateway)?;
+        let audit = line(&endpoints.deployment_audit)?;
         Ok(Self {
             scoring: ScoringServiceClient::new(gateway.clone())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
+            keys: KeyServiceClient::new(gateway.clone()),
             traffic: TrafficServiceClient::new(gateway),
-            monitoring: MonitoringServiceClient::new(channel(&endpoints.bias_monitor)?),
+            monitoring: MonitoringServiceClient::new(line(&endpoints.bias_monitor)?),
             deployment: DeploymentServiceClient::new(audit.clone()),
             audit: AuditServiceClient::new(audit).max_decoding_message_size(MESSAGE_BYTES_MAX),
         })

@@ -7,5 +7,6 @@ pub(crate) mod decision;
 pub(crate) mod deployment;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod up;

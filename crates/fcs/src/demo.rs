@@ -34,7 +34,7 @@ pub(crate) async fn run(global: &Global, arguments: &DemoArguments) -> anyhow::R
     let manifest = read_manifest(global, &model)?;
     let drive = |endpoints: &Endpoints| {
         anyhow::Ok(Drive {
-            clients: Clients::new(endpoints)?,
+            clients: Clients::at(endpoints, global)?,
             data: global.models_dir.join(model.name()).join("data"),
             concurrency: arguments.concurrency,
             manifest,

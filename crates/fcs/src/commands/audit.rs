@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::cli::{AuditCommand, Format, Global};
 use crate::client::Clients;
 use crate::commands::decision::find;
-use crate::endpoints::Endpoints;
 use crate::exit::CliError;
 use crate::output::{print, table};
 use crate::sample::sample_decisions;
@@ -32,7 +31,7 @@ pub(crate) async fn run(global: &Global, command: &AuditCommand) -> anyhow::Resu
     {
         return verify_file(global.output, path, key.as_deref());
     }
-    let mut clients = Clients::new(&Endpoints::resolve(global))?;
+    let mut clients = Clients::of(global)?;
     match command {
         AuditCommand::Verify { decision, key, .. } => {
             verify(

@@ -9,7 +9,6 @@ use crate::cli::{BiasCommand, Global};
 use crate::client::Clients;
 use crate::demo::render::{attribute_table, calibration};
 use crate::demo::summary::{self, Attribute, CalibrationSummary};
-use crate::endpoints::Endpoints;
 use crate::exit::CliError;
 use crate::output::print;
 
@@ -24,7 +23,7 @@ struct Report {
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Result<()> {
     let BiasCommand::Report { model, references } = command;
-    let mut clients = Clients::new(&Endpoints::resolve(global))?;
+    let mut clients = Clients::of(global)?;
     let request = GetGroupReportRequest {
         model: model.clone().unwrap_or_default(),
         reference_groups: parse_references(references)?,

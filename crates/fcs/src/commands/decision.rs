@@ -16,7 +16,6 @@ use serde::Serialize;
 use crate::cli::{DecisionCommand, Format, Global, ScoreArguments};
 use crate::client::Clients;
 use crate::commands::explain;
-use crate::endpoints::Endpoints;
 use crate::exit::CliError;
 use crate::output::{print, table};
 use crate::progress;
@@ -24,7 +23,7 @@ use crate::sample::sample;
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &DecisionCommand) -> anyhow::Result<()> {
-    let mut clients = Clients::new(&Endpoints::resolve(global))?;
+    let mut clients = Clients::of(global)?;
     match command {
         DecisionCommand::Score(arguments) => score(&mut clients, global.output, arguments).await,
         DecisionCommand::Get { id } => {

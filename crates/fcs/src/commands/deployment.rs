@@ -12,13 +12,12 @@ use serde_json::{Value, json};
 
 use crate::cli::{DeploymentCommand, Format, Global, RegisterArguments};
 use crate::client::Clients;
-use crate::endpoints::Endpoints;
 use crate::exit::CliError;
 use crate::output::{print, table};
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &DeploymentCommand) -> anyhow::Result<()> {
-    let mut clients = Clients::new(&Endpoints::resolve(global))?;
+    let mut clients = Clients::of(global)?;
     if let DeploymentCommand::List = command {
         return list(&mut clients, global.output).await;
     }

@@ -123,7 +123,7 @@ fn data_dir(folder: &Path) -> Finding {
 
 async fn services(global: &Global) -> anyhow::Result<Vec<Finding>> {
     let endpoints = Endpoints::resolve(global);
-    let mut clients = Clients::new(&endpoints)?;
+    let mut clients = Clients::of(global)?;
     let request = ListDecisionsRequest {
         after_index: 0,
         page_size: 1,

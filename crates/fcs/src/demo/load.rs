@@ -9,8 +9,8 @@ use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_service::grpc::{Deadline, api_error, request};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::sleep;
-use tonic::transport::Channel;
 
+use crate::client::Line;
 use crate::demo::data::Application;
 use crate::exit::CliError;
 use crate::progress;
@@ -49,7 +49,7 @@ impl Measured {
 
 /// Scores every application once; a call that fails for a passing reason is tried again with the same key.
 pub(crate) async fn score_all(
-    client: &ScoringServiceClient<Channel>,
+    client: &ScoringServiceClient<Line>,
     applications: Vec<Application>,
     model: &str,
     concurrency: u16,
@@ -89,7 +89,7 @@ pub(crate) async fn score_all(
 }
 
 async fn score(
-    mut client: ScoringServiceClient<Channel>,
+    mut client: ScoringServiceClient<Line>,
     application: Application,
     model: &str,
 ) -> anyhow::Result<Answer> {

@@ -9,6 +9,7 @@ mod command_line;
 mod conformance;
 mod crash;
 mod demo;
+mod keys;
 mod packages;
 mod predict;
 mod privacy;
