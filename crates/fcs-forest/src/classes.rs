@@ -235,10 +235,14 @@ fn search(separators: &[[f64; BLOCK]], blocks: &[[f64; BLOCK]], value: f64) -> u
 
 #[inline(always)]
 fn count_below(edges: &[f64; BLOCK], value: f64) -> usize {
-    let mut count = 0_u64;
-    for edge in edges {
-        count += u64::from(*edge < value);
+    // A count per lane of a vector register.
+    let mut counts = [0_u64; 4];
+    for edges in edges.as_chunks::<4>().0 {
+        for (count, edge) in counts.iter_mut().zip(edges) {
+            *count += u64::from(*edge < value);
+        }
     }
+    let count: u64 = counts.iter().sum();
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a block has few edges, and saying so spares the caller a check"

@@ -1,6 +1,6 @@
 //! The one place that asks what the processor can do, and the only `unsafe` code of the crate.
 //!
-//! A [`Job`] is ordinary safe code. It is compiled twice, for any processor and for one with AVX2 and BMI, where the
+//! A [`Job`] is ordinary safe code. It is compiled twice, for any processor and for one with AVX2, BMI and POPCNT, where the
 //! compiler turns its loops over arrays into wider instructions. Both give the same bits: Rust never reorders or
 //! fuses floating-point operations.
 
@@ -41,10 +41,11 @@ fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn run_avx2<J: Job>(job: J) -> J::Output {
     job.run()
 }
