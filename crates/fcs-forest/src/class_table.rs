@@ -69,7 +69,6 @@ word!(u64);
 #[derive(Debug)]
 pub(crate) struct ClassTable<W, N> {
     block_count: usize,
-    class_count: usize,
     /// Of each column, the number of its first class among the classes of all columns.
     first_classes: Vec<usize>,
     /// By class and block.
@@ -106,7 +105,6 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
         }
         let mut table = Self {
             block_count,
-            class_count,
             first_classes,
             row_numbers: vec![N::default(); class_count * block_count],
             first_rows: vec![0; column_count * block_count],
@@ -180,48 +178,4 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
             }
         }
     }
-
-    /// The same table with everything of a block in one place.
-    pub(crate) fn by_block(&self) -> ByBlock<N> {
-        ByBlock {
-            row_numbers: transposed(&self.row_numbers, self.class_count, self.block_count),
-            first_rows: transposed(&self.first_rows, self.first_classes.len(), self.block_count),
-        }
-    }
-
-    /// The words of one block for a row of classes, all bits set to begin with: for many rows in turn, so that the
-    /// block stays near.
-    #[inline(always)]
-    pub(crate) fn intersection(
-        &self,
-        by_block: &ByBlock<N>,
-        classes: &[u16],
-        block: usize,
-    ) -> [W; LANES] {
-        let numbers = &by_block.row_numbers[block * self.class_count..][..self.class_count];
-        let firsts = &by_block.first_rows[block * classes.len()..][..classes.len()];
-        let mut words = [W::ALL; LANES];
-        let columns = classes.iter().zip(&self.first_classes).zip(firsts);
-        for ((class, first_class), first_row) in columns {
-            let number = numbers[first_class + usize::from(*class)];
-            let row = &self.rows[*first_row as usize + number.into()];
-            words = array::from_fn(|lane| words[lane] & row[lane]);
-        }
-        words
-    }
-}
-
-/// The numbers of a [`ClassTable`], by block.
-#[derive(Debug)]
-pub(crate) struct ByBlock<N> {
-    /// By block and class.
-    row_numbers: Vec<N>,
-    /// By block and column.
-    first_rows: Vec<u32>,
-}
-
-/// A matrix by rows of `width`, as one by columns.
-fn transposed<T: Copy>(matrix: &[T], height: usize, width: usize) -> Vec<T> {
-    let entry = |at: usize| matrix[at % height * width + at / height];
-    (0..matrix.len()).map(entry).collect()
 }

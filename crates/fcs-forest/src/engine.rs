@@ -2,7 +2,8 @@
 //!
 //! Rows become vectors of value classes, and a kernel finds each tree's leaf from those. Which kernel is a fixed
 //! function of the model's shape alone, so that a replay anywhere runs the same one; and every kernel adds the same
-//! leaf values in the same order, so that the bits would not change if it did not.
+//! leaf values in the same order, so that the bits would not change if it did not. Many rows at once go through
+//! [`slices`] instead, whatever the kernel, where trees have at most 256 leaves.
 
 #![expect(
     clippy::inline_always,
@@ -12,6 +13,7 @@
 mod arena;
 mod heaps;
 mod masks;
+mod slices;
 mod sum;
 
 use std::array;
@@ -26,9 +28,11 @@ use crate::tree::Tree;
 use arena::Arena;
 use heaps::Heaps;
 use masks::Masks;
+use slices::Slices;
 use sum::{DoubleSum, SingleSum, Sum};
 
-/// How a compiled model finds the leaves of a row.
+/// How a compiled model finds the leaves of a row. Rows in great numbers are worked through together, in one way for
+/// all compiled models, and get the bits that the kernel gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel {
     /// Trees of at most 64 leaves: per column and value class, the leaves of each tree that are still possible.
@@ -65,11 +69,19 @@ impl fmt::Display for Kernel {
 /// A compiled model. Cloning a [`Model`] is cheap, so that the engine keeps one.
 pub struct Engine {
     model: Model,
-    compiled: Option<(Classes, Compiled, Summation)>,
+    compiled: Option<Compiled>,
 }
 
-#[derive(Debug)]
-enum Compiled {
+struct Compiled {
+    classes: Classes,
+    trees: Trees,
+    /// For many rows at once, where the trees are small enough.
+    slices: Option<Slices>,
+    summation: Summation,
+}
+
+/// The trees as the kernel of single rows takes them.
+enum Trees {
     NarrowMasks(Masks<u32>),
     WideMasks(Masks<u64>),
     Heaps(Heaps),
@@ -103,11 +115,11 @@ impl Engine {
 
     /// How it finds the leaves.
     pub fn kernel(&self) -> Kernel {
-        match &self.compiled {
+        match self.compiled.as_ref().map(|compiled| &compiled.trees) {
             None => Kernel::Plain,
-            Some((_, Compiled::NarrowMasks(_) | Compiled::WideMasks(_), _)) => Kernel::ClassMasks,
-            Some((_, Compiled::Heaps(_), _)) => Kernel::Heaps,
-            Some((_, Compiled::Arena(_), _)) => Kernel::Arena,
+            Some(Trees::NarrowMasks(_) | Trees::WideMasks(_)) => Kernel::ClassMasks,
+            Some(Trees::Heaps(_)) => Kernel::Heaps,
+            Some(Trees::Arena(_)) => Kernel::Arena,
         }
     }
 
@@ -137,7 +149,7 @@ impl Engine {
             margins.len() * width,
             "a row has one number per feature"
         );
-        let Some((classes, compiled, summation)) = &self.compiled else {
+        let Some(compiled) = &self.compiled else {
             for (row, margin) in rows.chunks_exact(width).zip(margins) {
                 *margin = self.model.margin(row);
             }
@@ -145,37 +157,37 @@ impl Engine {
         };
         let job = Batch {
             model: &self.model,
-            summation,
-            classes,
+            compiled,
             rows,
             margins,
         };
-        match compiled {
-            Compiled::NarrowMasks(masks) => simd::run(With(job, masks)),
-            Compiled::WideMasks(masks) => simd::run(With(job, masks)),
-            Compiled::Heaps(heaps) => simd::run(With(job, heaps)),
-            Compiled::Arena(arena) => simd::run(With(job, arena)),
+        match &compiled.trees {
+            Trees::NarrowMasks(masks) => simd::run(With(job, masks)),
+            Trees::WideMasks(masks) => simd::run(With(job, masks)),
+            Trees::Heaps(heaps) => simd::run(With(job, heaps)),
+            Trees::Arena(arena) => simd::run(With(job, arena)),
         }
     }
 }
 
 /// Compiles with the wanted kernel, or with the first that takes the ensemble; `None` when none does, or when there is
 /// nothing to ask.
-fn compile(
-    ensemble: &Ensemble,
-    column_count: usize,
-    wanted: Option<Kernel>,
-) -> Option<(Classes, Compiled, Summation)> {
+fn compile(ensemble: &Ensemble, column_count: usize, wanted: Option<Kernel>) -> Option<Compiled> {
     let classes = Classes::new(ensemble, column_count)?;
     if classes.columns().is_empty() {
         return None;
     }
     let answers = Answers::new(ensemble, &classes)?;
     let kernels = wanted.map_or_else(|| preference(ensemble, &classes).to_vec(), |one| vec![one]);
-    let compiled = kernels
+    let trees = kernels
         .iter()
         .find_map(|kernel| compile_for(*kernel, ensemble, &classes, &answers))?;
-    Some((classes, compiled, ensemble.summation))
+    Some(Compiled {
+        slices: Slices::new(ensemble, &classes, &answers),
+        classes,
+        trees,
+        summation: ensemble.summation,
+    })
 }
 
 /// The kernels in the order in which they are tried, by their work for a row as measured: a heap takes a step per
@@ -197,38 +209,31 @@ fn compile_for(
     ensemble: &Ensemble,
     classes: &Classes,
     answers: &Answers,
-) -> Option<Compiled> {
+) -> Option<Trees> {
     let leaf_counts = ensemble.trees.iter().map(|tree| tree.leaf_values.len());
     match (kernel, leaf_counts.max()?) {
-        (Kernel::Heaps, _) => Heaps::new(ensemble, classes, answers).map(Compiled::Heaps),
+        (Kernel::Heaps, _) => Heaps::new(ensemble, classes, answers).map(Trees::Heaps),
         (Kernel::ClassMasks, ..=32) => {
-            Masks::new(ensemble, classes, answers).map(Compiled::NarrowMasks)
+            Masks::new(ensemble, classes, answers).map(Trees::NarrowMasks)
         }
         (Kernel::ClassMasks, 33..=64) => {
-            Masks::new(ensemble, classes, answers).map(Compiled::WideMasks)
+            Masks::new(ensemble, classes, answers).map(Trees::WideMasks)
         }
-        (Kernel::Arena, _) => Arena::new(ensemble, classes, answers).map(Compiled::Arena),
+        (Kernel::Arena, _) => Arena::new(ensemble, classes, answers).map(Trees::Arena),
         (Kernel::ClassMasks | Kernel::Plain, _) => None,
     }
 }
 
-/// Finds the leaves of some rows and adds up their values in the order of the trees.
+/// Finds the leaves of a row and adds up their values in the order of the trees.
 trait FindLeaves {
-    /// `classes` holds `column_count` classes for each row. The trees are the outer loop, so that what is known of
-    /// them stays near while the rows pass by.
-    fn add<S: Sum, const ROWS: usize>(
-        &self,
-        classes: &[u16],
-        column_count: usize,
-        sums: &mut [S; ROWS],
-    );
+    /// `classes` holds the class of each column.
+    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S);
 }
 
 /// Rows to score.
 struct Batch<'a> {
     model: &'a Model,
-    summation: &'a Summation,
-    classes: &'a Classes,
+    compiled: &'a Compiled,
     rows: &'a [f64],
     margins: &'a mut [f64],
 }
@@ -236,15 +241,15 @@ struct Batch<'a> {
 /// Rows to score with a kernel.
 struct With<'a, K>(Batch<'a>, &'a K);
 
-/// Rows that go through the trees together.
-const ROWS_AT_ONCE: usize = 32;
+/// Fewer rows than these are faster one by one.
+const SLICED_ROWS_MIN: usize = 80;
 
 impl<K: FindLeaves> Job for With<'_, K> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        match self.0.summation.precision {
+        match self.0.compiled.summation.precision {
             Precision::Double => self.score::<DoubleSum>(),
             Precision::Single => self.score::<SingleSum>(),
         }
@@ -255,40 +260,69 @@ impl<K: FindLeaves> With<'_, K> {
     #[inline(always)]
     fn score<S: Sum>(self) {
         let Self(batch, kernel) = self;
-        let width = batch.model.feature_names().len();
-        let column_count = batch.classes.columns().len();
-        let mut found = vec![0; column_count * ROWS_AT_ONCE.min(batch.margins.len())];
-        let mut buffer = Vec::new();
-        let chunks = batch.rows.chunks(width * ROWS_AT_ONCE);
-        for (rows, margins) in chunks.zip(batch.margins.chunks_mut(ROWS_AT_ONCE)) {
-            for (row, found) in rows.chunks(width).zip(found.chunks_mut(column_count)) {
-                let columns = batch.model.parts().front.columns(row, &mut buffer);
-                batch.classes.find(columns, found);
-            }
-            if let Ok(margins) = <&mut [f64; ROWS_AT_ONCE]>::try_from(&mut *margins) {
-                add_up::<K, S, ROWS_AT_ONCE>(kernel, batch.summation, &found, margins);
-                continue;
-            }
-            for (margin, found) in margins.iter_mut().zip(found.chunks(column_count)) {
-                let margin = array::from_mut(margin);
-                add_up::<K, S, 1>(kernel, batch.summation, found, margin);
-            }
+        if let Some(slices) = &batch.compiled.slices
+            && batch.margins.len() >= SLICED_ROWS_MIN
+        {
+            batch.score_in_blocks::<S>(slices, kernel);
+        } else {
+            batch.score_one_by_one::<S>(kernel);
         }
     }
 }
 
-/// The margins of some rows from their classes.
-#[inline(always)]
-fn add_up<K: FindLeaves, S: Sum, const ROWS: usize>(
-    kernel: &K,
-    summation: &Summation,
-    found: &[u16],
-    margins: &mut [f64; ROWS],
-) {
-    let mut sums: [S; ROWS] = array::from_fn(|_| S::starting_at(summation.start));
-    kernel.add(found, found.len() / ROWS, &mut sums);
-    for (margin, sum) in margins.iter_mut().zip(sums) {
-        *margin = sum.total() / summation.divisor;
+impl Batch<'_> {
+    /// Writes the classes of some rows to `found`, one row after the other.
+    #[inline(always)]
+    fn find_classes(&self, rows: &[f64], buffer: &mut Vec<f64>, found: &mut [u16]) {
+        let classes = &self.compiled.classes;
+        let rows = rows.chunks_exact(self.model.feature_names().len());
+        for (row, found) in rows.zip(found.chunks_exact_mut(classes.columns().len())) {
+            let columns = self.model.parts().front.columns(row, buffer);
+            classes.find(columns, found);
+        }
+    }
+
+    #[inline(always)]
+    fn score_one_by_one<S: Sum>(self, kernel: &impl FindLeaves) {
+        let summation = &self.compiled.summation;
+        let width = self.model.feature_names().len();
+        let mut found = vec![0; self.compiled.classes.columns().len()];
+        let mut buffer = Vec::new();
+        for (at, row) in self.rows.chunks_exact(width).enumerate() {
+            self.find_classes(row, &mut buffer, &mut found);
+            let mut sum = S::starting_at(summation.start);
+            kernel.add(&found, &mut sum);
+            self.margins[at] = sum.total() / summation.divisor;
+        }
+    }
+
+    #[inline(always)]
+    fn score_in_blocks<S: Sum>(self, slices: &Slices, kernel: &impl FindLeaves) {
+        let summation = &self.compiled.summation;
+        let width = self.model.feature_names().len();
+        let column_count = self.compiled.classes.columns().len();
+        let mut found = vec![0; column_count * slices::ROWS.min(self.margins.len())];
+        let mut buffer = Vec::new();
+        let mut decisions = slices.buffer();
+        let blocks = self.rows.chunks(width * slices::ROWS);
+        for (block, rows) in blocks.enumerate() {
+            let count = rows.len() / width;
+            let found = &mut found[..count * column_count];
+            self.find_classes(rows, &mut buffer, found);
+            let mut sums: [S; slices::ROWS] = array::from_fn(|_| S::starting_at(summation.start));
+            let sums = &mut sums[..count];
+            if count < SLICED_ROWS_MIN {
+                for (found, sum) in found.chunks_exact(column_count).zip(&mut *sums) {
+                    kernel.add(found, sum);
+                }
+            } else {
+                slices.add(found, column_count, &mut decisions, sums);
+            }
+            let margins = &mut self.margins[block * slices::ROWS..][..count];
+            for (margin, sum) in margins.iter_mut().zip(sums) {
+                *margin = sum.total() / summation.divisor;
+            }
+        }
     }
 }
 

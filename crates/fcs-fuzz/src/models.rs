@@ -16,6 +16,9 @@ const VALUES: [f64; 10] = [
     f64::NEG_INFINITY,
 ];
 
+/// How often all rows come in a batch.
+const REPETITIONS: usize = 8;
+
 /// A model of any format, as its first bytes say.
 pub(crate) fn detected(bytes: &[u8]) {
     if let Some(format) = Format::detect(bytes) {
@@ -60,9 +63,11 @@ fn check(bytes: &[u8], format: Format) {
     let margins: Vec<f64> = rows.iter().map(|row| checked_margin(&model, row)).collect();
     for kernel in Kernel::ALL {
         if let Some(engine) = Engine::with_kernel(&model, kernel) {
-            let mut found = vec![0.0; rows.len()];
-            engine.margins(&rows.concat(), &mut found);
-            for ((row, &margin), &found) in rows.iter().zip(&margins).zip(&found) {
+            // Few rows go one by one, many of them together.
+            let mut found = vec![0.0; rows.len() * REPETITIONS];
+            engine.margins(&rows.concat().repeat(REPETITIONS), &mut found);
+            let expected = rows.iter().zip(&margins).cycle();
+            for ((row, &margin), &found) in expected.zip(&found) {
                 assert!(
                     is_same(found, margin),
                     "{kernel} gives {found}, the plain walk {margin} at {row:?}"

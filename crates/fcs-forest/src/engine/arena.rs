@@ -148,27 +148,20 @@ impl Arena {
 
 impl FindLeaves for Arena {
     #[inline(always)]
-    fn add<S: Sum, const ROWS: usize>(
-        &self,
-        classes: &[u16],
-        column_count: usize,
-        sums: &mut [S; ROWS],
-    ) {
+    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
         for (roots, depth) in &self.blocks {
-            for (classes, sum) in classes.chunks(column_count.max(1)).zip(&mut *sums) {
-                let mut at = [0_u32; TREES];
-                let at = &mut at[..roots.len()];
-                at.copy_from_slice(roots);
-                for _ in 0..*depth {
-                    for at in at.iter_mut() {
-                        let node = &self.nodes[*at as usize];
-                        let right = self.goes_right(node, classes[node.slot as usize]);
-                        *at = node.children[usize::from(right)];
-                    }
+            let mut at = [0_u32; TREES];
+            let at = &mut at[..roots.len()];
+            at.copy_from_slice(roots);
+            for _ in 0..*depth {
+                for at in at.iter_mut() {
+                    let node = &self.nodes[*at as usize];
+                    let right = self.goes_right(node, classes[node.slot as usize]);
+                    *at = node.children[usize::from(right)];
                 }
-                for at in at.iter() {
-                    sum.add(self.values[*at as usize]);
-                }
+            }
+            for at in at.iter() {
+                sum.add(S::value(self.values[*at as usize]));
             }
         }
     }

@@ -9,8 +9,6 @@
     reason = "only code that is inlined into `simd::run` is compiled for better processors"
 )]
 
-use std::array;
-
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::{Answers, Split};
@@ -125,7 +123,7 @@ impl Heaps {
 
     /// `SIZE` is 2^depth.
     #[inline(always)]
-    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[[u16; PLACES]], sums: &mut [S]) {
+    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[u16; PLACES], sum: &mut S) {
         let nodes = self.nodes.as_chunks::<SIZE>().0.as_chunks::<TREES>().0;
         let values = self
             .leaf_values
@@ -135,11 +133,9 @@ impl Heaps {
             .0;
         let mut left = self.tree_count;
         for (nodes, values) in nodes.iter().zip(values) {
-            for (places, sum) in places.iter().zip(&mut *sums) {
-                let positions = walk(nodes, places);
-                for (position, values) in positions.iter().zip(values).take(left) {
-                    sum.add(values[*position % SIZE]);
-                }
+            let positions = walk(nodes, places);
+            for (position, values) in positions.iter().zip(values).take(left) {
+                sum.add(S::value(values[*position % SIZE]));
             }
             left = left.saturating_sub(TREES);
         }
@@ -167,24 +163,17 @@ fn walk<const SIZE: usize>(
 
 impl FindLeaves for Heaps {
     #[inline(always)]
-    fn add<S: Sum, const ROWS: usize>(
-        &self,
-        classes: &[u16],
-        column_count: usize,
-        sums: &mut [S; ROWS],
-    ) {
-        let mut rows = classes.chunks(column_count.max(1));
-        let places: [_; ROWS] =
-            array::from_fn(|_| rows.next().map_or([0; PLACES], |row| self.places(row)));
+    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
+        let places = self.places(classes);
         match self.depth {
-            1 => self.add_blocks::<2, S>(&places, sums),
-            2 => self.add_blocks::<4, S>(&places, sums),
-            3 => self.add_blocks::<8, S>(&places, sums),
-            4 => self.add_blocks::<16, S>(&places, sums),
-            5 => self.add_blocks::<32, S>(&places, sums),
-            6 => self.add_blocks::<64, S>(&places, sums),
-            7 => self.add_blocks::<128, S>(&places, sums),
-            _ => self.add_blocks::<256, S>(&places, sums),
+            1 => self.add_blocks::<2, S>(&places, sum),
+            2 => self.add_blocks::<4, S>(&places, sum),
+            3 => self.add_blocks::<8, S>(&places, sum),
+            4 => self.add_blocks::<16, S>(&places, sum),
+            5 => self.add_blocks::<32, S>(&places, sum),
+            6 => self.add_blocks::<64, S>(&places, sum),
+            7 => self.add_blocks::<128, S>(&places, sum),
+            _ => self.add_blocks::<256, S>(&places, sum),
         }
     }
 }

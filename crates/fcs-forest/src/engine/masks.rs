@@ -8,7 +8,7 @@
 use super::FindLeaves;
 use super::sum::Sum;
 use crate::answers::Answers;
-use crate::class_table::{ByBlock, ClassTable, LANES, Word};
+use crate::class_table::{ClassTable, LANES, Word};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
@@ -21,7 +21,6 @@ const BLOCKS_AT_ONCE: usize = 16;
 pub(super) struct Masks<W> {
     tree_count: usize,
     table: ClassTable<W, u8>,
-    by_block: ByBlock<u8>,
     /// By tree, `Word::BITS` each.
     leaf_values: Vec<f64>,
 }
@@ -57,7 +56,6 @@ impl<W: Word> Masks<W> {
         }
         Some(Self {
             tree_count: trees.len(),
-            by_block: table.by_block(),
             table,
             leaf_values,
         })
@@ -81,50 +79,19 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
     leaves
 }
 
-impl<W: Word> Masks<W> {
-    /// One block of trees after the other, for all rows.
-    #[inline(always)]
-    fn add_by_block<S: Sum, const ROWS: usize>(
-        &self,
-        classes: &[u16],
-        column_count: usize,
-        sums: &mut [S; ROWS],
-    ) {
-        for (block, values) in self.leaf_values.chunks(LANES * W::BITS).enumerate() {
-            for (classes, sum) in classes.chunks(column_count).zip(&mut *sums) {
-                let possible = self.table.intersection(&self.by_block, classes, block);
-                for (leaves, values) in possible.iter().zip(values.chunks_exact(W::BITS)) {
-                    sum.add(values[leaves.first() % W::BITS]);
-                }
-            }
-        }
-    }
-}
-
 impl<W: Word> FindLeaves for Masks<W> {
     #[inline(always)]
-    fn add<S: Sum, const ROWS: usize>(
-        &self,
-        classes: &[u16],
-        column_count: usize,
-        sums: &mut [S; ROWS],
-    ) {
-        if ROWS > 1 {
-            self.add_by_block(classes, column_count, sums);
-            return;
-        }
+    fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
         let mut block = 0;
         while block < self.table.block_count() {
             let count = BLOCKS_AT_ONCE.min(self.table.block_count() - block);
             let trees = (self.tree_count - block * LANES).min(count * LANES);
             let values = &self.leaf_values[block * LANES * W::BITS..][..trees * W::BITS];
-            for (classes, sum) in classes.chunks(column_count.max(1)).zip(&mut *sums) {
-                let mut possible = [[W::ALL; LANES]; BLOCKS_AT_ONCE];
-                self.table.intersect(classes, block, &mut possible[..count]);
-                let values = values.chunks_exact(W::BITS);
-                for (leaves, values) in possible.as_flattened().iter().zip(values) {
-                    sum.add(values[leaves.first() % W::BITS]);
-                }
+            let mut possible = [[W::ALL; LANES]; BLOCKS_AT_ONCE];
+            self.table.intersect(classes, block, &mut possible[..count]);
+            let values = values.chunks_exact(W::BITS);
+            for (leaves, values) in possible.as_flattened().iter().zip(values) {
+                sum.add(S::value(values[leaves.first() % W::BITS]));
             }
             block += count;
         }

@@ -41,37 +41,60 @@ fn a_split_that_no_value_fails_has_its_share_of_the_training_data() {
     check_additivity(&format!("{HEADER}{tree}{END}"), &rows);
 }
 
-#[test]
-fn one_column_with_hundreds_of_thresholds_is_attributed() {
-    const NODES: usize = 300;
-    let mut tree = format!("Tree=0\nnum_leaves={}\nnum_cat=0", NODES + 1);
+/// A tree whose left branches are leaves: value v goes past the nodes whose numbers are below it.
+fn chain(node_count: usize) -> String {
+    let mut tree = format!("Tree=0\nnum_leaves={}\nnum_cat=0", node_count + 1);
     let mut line = |name: &str, entry: &dyn Fn(usize) -> String, count: usize| {
         let entries: Vec<String> = (0..count).map(entry).collect();
         write!(tree, "\n{name}={}", entries.join(" ")).unwrap();
     };
-    line("split_feature", &|_| "0".into(), NODES);
-    line("threshold", &|node| node.to_string(), NODES);
-    line("decision_type", &|_| "10".into(), NODES);
-    line("left_child", &|node| format!("-{}", node + 1), NODES);
+    line("split_feature", &|_| "0".into(), node_count);
+    line("threshold", &|node| node.to_string(), node_count);
+    line("decision_type", &|_| "10".into(), node_count);
+    line("left_child", &|node| format!("-{}", node + 1), node_count);
     let right = |node: usize| {
-        if node + 1 < NODES {
+        if node + 1 < node_count {
             (node + 1).to_string()
         } else {
-            format!("-{}", NODES + 1)
+            format!("-{}", node_count + 1)
         }
     };
-    line("right_child", &right, NODES);
-    line("leaf_value", &|leaf| (leaf % 7).to_string(), NODES + 1);
+    line("right_child", &right, node_count);
+    line("leaf_value", &|leaf| (leaf % 7).to_string(), node_count + 1);
     line(
         "internal_count",
-        &|node| (NODES + 1 - node).to_string(),
-        NODES,
+        &|node| (node_count + 1 - node).to_string(),
+        node_count,
     );
-    line("leaf_count", &|_| "1".into(), NODES + 1);
-    let text = format!("{HEADER}{tree}{END}");
+    line("leaf_count", &|_| "1".into(), node_count + 1);
+    format!("{HEADER}{tree}{END}")
+}
+
+#[test]
+fn one_column_with_hundreds_of_thresholds_is_attributed() {
+    let text = chain(300);
     let rows: Vec<Vec<f64>> = [-1.0, 0.0, 0.5, 150.0, 299.0, 1e9, f64::NAN]
         .map(|value| vec![value, 0.0])
         .into();
     check_additivity(&text, &rows);
     assert_eq!(Engine::new(&read(&text).unwrap()).kernel(), Kernel::Arena);
+}
+
+#[test]
+fn chains_around_the_limit_of_slices_give_the_bits_of_the_walk_to_many_rows() {
+    for node_count in [254, 255, 256] {
+        let model = read(&chain(node_count)).unwrap();
+        let engine = Engine::new(&model);
+        let values = (0..node_count + 2).map(|value| value as f64 - 0.5);
+        let rows: Vec<[f64; 2]> = values.chain([f64::NAN]).map(|value| [value, 0.0]).collect();
+        let mut margins = vec![f64::NAN; rows.len()];
+        engine.margins(rows.as_flattened(), &mut margins);
+        for (row, margin) in rows.iter().zip(margins) {
+            assert_eq!(
+                margin.to_bits(),
+                model.margin(row).to_bits(),
+                "{node_count} {row:?}"
+            );
+        }
+    }
 }

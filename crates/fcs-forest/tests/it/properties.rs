@@ -35,8 +35,10 @@ proptest! {
     fn every_kernel_gives_the_bits_of_the_walk(
         forest in generated::forests(),
         rows in prop::collection::vec(generated::row(), 1..20),
+        count in 1_usize..600,
     ) {
         let model = read(&forest).0;
+        let rows: Vec<Vec<f64>> = rows.into_iter().cycle().take(count).collect();
         let flat: Vec<f64> = rows.iter().flatten().copied().collect();
         let expected: Vec<u64> = rows.iter().map(|row| model.margin(row).to_bits()).collect();
         for kernel in Kernel::ALL {
