@@ -37,7 +37,7 @@ use sum::{DoubleSum, SingleSum, Sum};
 pub enum Kernel {
     /// Trees of at most 64 leaves: per column and value class, the leaves of each tree that are still possible.
     ClassMasks,
-    /// Shallow trees without sets: complete heaps, sixteen trees in step.
+    /// Shallow trees without sets: complete heaps, eight trees in step.
     Heaps,
     /// Any other trees: flat nodes, eight trees in step.
     Arena,

@@ -1,8 +1,8 @@
-//! Complete heaps: shallow trees whose tests are ordered splits, sixteen trees walked in step.
+//! Complete heaps: shallow trees whose tests are ordered splits, eight trees walked in step.
 //!
 //! Every tree is filled up to one depth, so that a walk is a fixed number of steps without a branch: the child of
-//! heap position i is 2i or 2i + 1. The class of NaN is given twice, once below and once above every other class, so
-//! that a missing value goes to either side by the same comparison.
+//! heap position i is 2i (right) or 2i + 1 (left). The class of NaN is given twice, once below and once above every
+//! other class, so that a missing value goes to either side by the same comparison.
 
 #![expect(
     clippy::inline_always,
@@ -10,14 +10,14 @@
 )]
 
 use super::FindLeaves;
-use super::sum::Sum;
+use super::sum::{LeafValues, NOTHING, Sum};
 use crate::answers::{Answers, Split};
 use crate::classes::{Classes, ColumnClasses};
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
 
 /// Trees per block.
-const TREES: usize = 16;
+const TREES: usize = 8;
 /// Deepest tree that is filled up.
 const DEPTH_MAX: usize = 8;
 /// Places of classes: two per column.
@@ -25,22 +25,24 @@ const PLACES: usize = 256;
 /// Filling up may not make the trees larger than this many times their leaves.
 const GROWTH_MAX: usize = 4;
 
-/// A split: right when the class in `place` is at least `split`.
-#[derive(Debug, Clone, Copy, Default)]
-struct Node {
-    place: u8,
-    split: u16,
+/// A split as one number: the least class that goes right, and in the lowest byte the place of the class to compare
+/// with it. Differences of classes stay far from the sign, and reading the sign keeps the compiler from branching.
+type Node = u32;
+
+/// A class as it is compared with nodes: above those of its own number, whatever their place.
+#[inline(always)]
+fn comparable(class: u32) -> u32 {
+    class << 8 | 0xff
 }
 
 /// The compiled trees.
 #[derive(Debug)]
 pub(super) struct Heaps {
     depth: usize,
-    tree_count: usize,
     /// By tree, 2^depth each; the root is number 1.
     nodes: Vec<Node>,
     /// By tree, 2^depth each.
-    leaf_values: Vec<f64>,
+    leaf_values: LeafValues,
     /// The class of NaN, by column.
     missing: Vec<u16>,
 }
@@ -57,20 +59,18 @@ impl Heaps {
         {
             return None;
         }
+        let node_count = trees.len().next_multiple_of(TREES) << depth;
+        let missing = classes.columns().iter().map(ColumnClasses::missing);
         let mut heaps = Self {
             depth,
-            tree_count: trees.len(),
-            nodes: vec![Node::default(); trees.len().next_multiple_of(TREES) << depth],
-            leaf_values: vec![0.0; trees.len().next_multiple_of(TREES) << depth],
-            missing: classes
-                .columns()
-                .iter()
-                .map(ColumnClasses::missing)
-                .collect(),
+            nodes: vec![0; node_count],
+            leaf_values: LeafValues::new(vec![NOTHING; node_count]),
+            missing: missing.collect(),
         };
         for (index, tree) in trees.iter().enumerate() {
             heaps.add_tree(index, tree, classes, answers)?;
         }
+        heaps.leaf_values.round_to(ensemble.summation.precision);
         Some(heaps)
     }
 
@@ -88,8 +88,8 @@ impl Heaps {
                 Child::Leaf(leaf) => {
                     // A leaf above the bottom owns everything that would hang below it.
                     let width = 1 << (self.depth - depth);
-                    let first = position * width - (1 << self.depth);
-                    self.leaf_values[start + first..][..width]
+                    let first = position * width % (1 << self.depth);
+                    self.leaf_values.doubles[start + first..][..width]
                         .fill(tree.leaf_values[leaf as usize]);
                 }
                 Child::Node(number) => {
@@ -97,13 +97,12 @@ impl Heaps {
                     let slot = classes.slot(node.column);
                     let count = classes.columns()[slot].count();
                     let split = Split::of(answers.of(index, number as usize, count))?;
-                    self.nodes[start + position] = Node {
-                        place: u8::try_from(2 * slot + usize::from(!split.missing_left)).ok()?,
-                        // Place 0 of a column counts its classes from 1, because NaN is 0 there.
-                        split: split.split.checked_add(u16::from(split.missing_left))?,
-                    };
-                    pending.push((node.left, 2 * position, depth + 1));
-                    pending.push((node.right, 2 * position + 1, depth + 1));
+                    let place = u8::try_from(2 * slot + usize::from(!split.missing_left)).ok()?;
+                    // Place 0 of a column counts its classes from 1, because NaN is 0 there.
+                    let least_right = u32::from(split.split) + u32::from(split.missing_left);
+                    self.nodes[start + position] = least_right << 8 | u32::from(place);
+                    pending.push((node.left, 2 * position + 1, depth + 1));
+                    pending.push((node.right, 2 * position, depth + 1));
                 }
             }
         }
@@ -112,50 +111,51 @@ impl Heaps {
 
     /// The class of each column with NaN below the others, and with NaN above them.
     #[inline(always)]
-    fn places(&self, classes: &[u16]) -> [u16; PLACES] {
+    fn places(&self, classes: &[u16]) -> [u32; PLACES] {
         let mut places = [0; PLACES];
         let pairs = places.as_chunks_mut::<2>().0;
         for ((class, missing), pair) in classes.iter().zip(&self.missing).zip(pairs) {
-            *pair = [if class == missing { 0 } else { class + 1 }, *class];
+            let class = u32::from(*class);
+            let below = if class == u32::from(*missing) {
+                0
+            } else {
+                class + 1
+            };
+            *pair = [comparable(below), comparable(class)];
         }
         places
     }
 
     /// `SIZE` is 2^depth.
     #[inline(always)]
-    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[u16; PLACES], sum: &mut S) {
-        let nodes = self.nodes.as_chunks::<SIZE>().0.as_chunks::<TREES>().0;
-        let values = self
-            .leaf_values
-            .as_chunks::<SIZE>()
-            .0
-            .as_chunks::<TREES>()
-            .0;
-        let mut left = self.tree_count;
+    fn add_blocks<const SIZE: usize, S: Sum>(&self, places: &[u32; PLACES], sum: &mut S) {
+        let nodes = blocks::<_, SIZE>(&self.nodes);
+        let values = blocks::<_, SIZE>(S::values(&self.leaf_values));
         for (nodes, values) in nodes.iter().zip(values) {
             let positions = walk(nodes, places);
-            for (position, values) in positions.iter().zip(values).take(left) {
-                sum.add(S::value(values[*position % SIZE]));
+            for (position, values) in positions.iter().zip(values) {
+                sum.add(values[*position as usize % SIZE]);
             }
-            left = left.saturating_sub(TREES);
         }
     }
 }
 
+/// Blocks of trees.
+#[inline(always)]
+fn blocks<T, const SIZE: usize>(by_node: &[T]) -> &[[[T; SIZE]; TREES]] {
+    by_node.as_chunks().0.as_chunks().0
+}
+
 /// Where a row arrives in each tree of a block.
 #[inline(always)]
-fn walk<const SIZE: usize>(
-    nodes: &[[Node; SIZE]; TREES],
-    places: &[u16; PLACES],
-) -> [usize; TREES] {
-    let mut positions = [1_usize; TREES];
+fn walk<const SIZE: usize>(nodes: &[[Node; SIZE]; TREES], places: &[u32; PLACES]) -> [u32; TREES] {
+    let mut positions = [1_u32; TREES];
     for _ in 0..SIZE.trailing_zeros() {
         for (position, nodes) in positions.iter_mut().zip(nodes) {
-            let node = nodes[*position % SIZE];
-            let place = u32::from(places[usize::from(node.place)]);
-            // Comparing by the sign of a difference keeps the compiler from branching.
-            let left = place.wrapping_sub(u32::from(node.split)) >> 31;
-            *position = 2 * *position + 1 - left as usize;
+            let node = nodes[*position as usize % SIZE];
+            let [place, ..] = node.to_le_bytes();
+            let goes_left = places[usize::from(place)].wrapping_sub(node) >> 31;
+            *position = 2 * *position + goes_left;
         }
     }
     positions

@@ -5,8 +5,35 @@
     reason = "only code that is inlined into `simd::run` is compiled for better processors"
 )]
 
+use crate::ensemble::Precision;
+
 /// Added to a sum, it changes no number.
 pub(super) const NOTHING: f64 = -0.0;
+
+/// Leaf values as their sum takes them, for kernels that touch so many that converting them would take time.
+#[derive(Debug)]
+pub(super) struct LeafValues {
+    /// Empty once they are rounded.
+    pub(super) doubles: Vec<f64>,
+    singles: Vec<f32>,
+}
+
+impl LeafValues {
+    pub(super) fn new(doubles: Vec<f64>) -> Self {
+        Self {
+            doubles,
+            singles: Vec::new(),
+        }
+    }
+
+    /// Keeps the values in a precision alone.
+    pub(super) fn round_to(&mut self, precision: Precision) {
+        if precision == Precision::Single {
+            let doubles = std::mem::take(&mut self.doubles);
+            self.singles = doubles.into_iter().map(SingleSum::value).collect();
+        }
+    }
+}
 
 /// Adds leaf values one after the other.
 pub(super) trait Sum {
@@ -14,6 +41,9 @@ pub(super) trait Sum {
     type Value: Copy;
 
     fn value(value: f64) -> Self::Value;
+
+    /// The values in this precision.
+    fn values(values: &LeafValues) -> &[Self::Value];
 
     /// A sum that begins with a value.
     fn starting_at(start: f64) -> Self;
@@ -32,6 +62,11 @@ impl Sum for DoubleSum {
     #[inline(always)]
     fn value(value: f64) -> f64 {
         value
+    }
+
+    #[inline(always)]
+    fn values(values: &LeafValues) -> &[f64] {
+        &values.doubles
     }
 
     #[inline(always)]
@@ -63,6 +98,11 @@ impl Sum for SingleSum {
     #[inline(always)]
     fn value(value: f64) -> f32 {
         value as f32
+    }
+
+    #[inline(always)]
+    fn values(values: &LeafValues) -> &[f32] {
+        &values.singles
     }
 
     #[inline(always)]
