@@ -13,6 +13,8 @@
     reason = "only code that is inlined into `simd::run` is compiled for better processors"
 )]
 
+mod tiles;
+
 use std::array;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -20,6 +22,7 @@ use std::ops::{BitAnd, BitAndAssign, BitOr, Not};
 
 use crate::classes::Classes;
 use crate::limits::CLASS_TABLE_BYTES_MAX;
+pub(crate) use tiles::Tiles;
 
 /// Lanes per block.
 pub(crate) const LANES: usize = 8;
@@ -139,11 +142,6 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
             }
         }
         Some(table)
-    }
-
-    /// Blocks of lanes.
-    pub(crate) fn block_count(&self) -> usize {
-        self.block_count
     }
 
     /// Stores the distinct rows of a column in a block, and which class has which.

@@ -27,7 +27,7 @@ use crate::simd::{self, Job};
 use crate::tree::Tree;
 use arena::Arena;
 use heaps::Heaps;
-use masks::Masks;
+use masks::{NarrowMasks, WideMasks};
 use slices::Slices;
 use sum::{DoubleSum, SingleSum, Sum};
 
@@ -82,8 +82,8 @@ struct Compiled {
 
 /// The trees as the kernel of single rows takes them.
 enum Trees {
-    NarrowMasks(Masks<u32>),
-    WideMasks(Masks<u64>),
+    NarrowMasks(NarrowMasks),
+    WideMasks(WideMasks),
     Heaps(Heaps),
     Arena(Arena),
 }
@@ -214,10 +214,10 @@ fn compile_for(
     match (kernel, leaf_counts.max()?) {
         (Kernel::Heaps, _) => Heaps::new(ensemble, classes, answers).map(Trees::Heaps),
         (Kernel::ClassMasks, ..=32) => {
-            Masks::new(ensemble, classes, answers).map(Trees::NarrowMasks)
+            NarrowMasks::new(ensemble, classes, answers).map(Trees::NarrowMasks)
         }
         (Kernel::ClassMasks, 33..=64) => {
-            Masks::new(ensemble, classes, answers).map(Trees::WideMasks)
+            WideMasks::new(ensemble, classes, answers).map(Trees::WideMasks)
         }
         (Kernel::Arena, _) => Arena::new(ensemble, classes, answers).map(Trees::Arena),
         (Kernel::ClassMasks | Kernel::Plain, _) => None,

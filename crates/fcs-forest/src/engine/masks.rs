@@ -6,26 +6,31 @@
 )]
 
 use super::FindLeaves;
-use super::sum::Sum;
+use super::sum::{NOTHING, Sum};
 use crate::answers::Answers;
-use crate::class_table::{ClassTable, LANES, Word};
+use crate::class_table::{ClassTable, LANES, Tiles, Word};
 use crate::classes::Classes;
 use crate::ensemble::Ensemble;
 use crate::tree::{Child, Tree};
 
-/// Blocks of trees whose leaves are found before they are added up.
-const BLOCKS_AT_ONCE: usize = 16;
+/// Trees of at most 32 leaves.
+pub(super) type NarrowMasks = Masks<u32, 4>;
+/// Trees of at most 64 leaves.
+pub(super) type WideMasks = Masks<u64, 8>;
 
-/// The compiled trees: a lane is a tree, a bit is a leaf.
+/// The compiled trees: a lane is a tree, a bit is a leaf. The leaves of `BLOCKS` blocks of trees are found before they
+/// are added up: as many as are fastest, for narrow words those that stay in registers.
 #[derive(Debug)]
-pub(super) struct Masks<W> {
-    tree_count: usize,
-    table: ClassTable<W, u8>,
+pub(super) struct Masks<W, const BLOCKS: usize> {
+    tiles: Tiles<W, BLOCKS>,
     /// By tree, `Word::BITS` each.
     leaf_values: Vec<f64>,
 }
 
-impl<W: Word> Masks<W> {
+impl<W: Word, const BLOCKS: usize> Masks<W, BLOCKS> {
+    /// Leaf values of the trees of a tile.
+    const VALUES: usize = BLOCKS * LANES * W::BITS;
+
     /// Compiles trees of at most `Word::BITS` leaves; `None` when they do not suit a [`ClassTable`].
     pub(super) fn new(ensemble: &Ensemble, classes: &Classes, answers: &Answers) -> Option<Self> {
         let trees = &ensemble.trees;
@@ -49,16 +54,14 @@ impl<W: Word> Masks<W> {
                 }
             },
         )?;
-        let mut leaf_values = Vec::with_capacity(trees.len() * W::BITS);
+        let tiles = Tiles::new(&table)?;
+        let mut leaf_values = Vec::with_capacity(tiles.count() * Self::VALUES);
         for tree in trees {
             leaf_values.extend(&tree.leaf_values);
-            leaf_values.resize(leaf_values.len().next_multiple_of(W::BITS), 0.0);
+            leaf_values.resize(leaf_values.len().next_multiple_of(W::BITS), NOTHING);
         }
-        Some(Self {
-            tree_count: trees.len(),
-            table,
-            leaf_values,
-        })
+        leaf_values.resize(tiles.count() * Self::VALUES, NOTHING);
+        Some(Self { tiles, leaf_values })
     }
 }
 
@@ -79,21 +82,15 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
     leaves
 }
 
-impl<W: Word> FindLeaves for Masks<W> {
+impl<W: Word, const BLOCKS: usize> FindLeaves for Masks<W, BLOCKS> {
     #[inline(always)]
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
-        let mut block = 0;
-        while block < self.table.block_count() {
-            let count = BLOCKS_AT_ONCE.min(self.table.block_count() - block);
-            let trees = (self.tree_count - block * LANES).min(count * LANES);
-            let values = &self.leaf_values[block * LANES * W::BITS..][..trees * W::BITS];
-            let mut possible = [[W::ALL; LANES]; BLOCKS_AT_ONCE];
-            self.table.intersect(classes, block, &mut possible[..count]);
+        for (tile, values) in self.leaf_values.chunks_exact(Self::VALUES).enumerate() {
+            let possible = self.tiles.intersection(classes, tile);
             let values = values.chunks_exact(W::BITS);
             for (leaves, values) in possible.as_flattened().iter().zip(values) {
                 sum.add(S::value(values[leaves.first() % W::BITS]));
             }
-            block += count;
         }
     }
 }
