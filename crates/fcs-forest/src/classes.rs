@@ -307,24 +307,40 @@ fn add_edges(tree: &Tree, test: &Test, room: usize, edges: &mut Vec<f64>) {
     }
 }
 
+/// Words of a set that are skipped together when they are empty: a set of few great categories has long gaps.
+const WORDS_AT_ONCE: usize = 64;
+
 /// The categories that are in a set while the one before is not, or the other way round.
 fn membership_changes(words: &[u32]) -> impl Iterator<Item = u32> {
-    let mut previous_word = 0_u32;
     // The word behind the last ends a set that reaches so far.
-    let words = words.iter().copied().chain([0]);
-    (0_u32..)
-        .step_by(32)
-        .zip(words)
-        .flat_map(move |(first, word)| {
-            let mut changes = word ^ (word << 1 | previous_word >> 31);
-            previous_word = word;
+    let word_count = words.len() + 1;
+    let word = |index: usize| words.get(index).copied().unwrap_or(0);
+    let carry = move |index: usize| index.checked_sub(1).map_or(0, |before| word(before) >> 31);
+    (0..word_count)
+        .step_by(WORDS_AT_ONCE)
+        .map(move |start| start..word_count.min(start + WORDS_AT_ONCE))
+        .filter(move |block| {
+            let members = &words[block.start..block.end.min(words.len())];
+            members
+                .iter()
+                .fold(carry(block.start), |all, word| all | word)
+                != 0
+        })
+        .flatten()
+        .flat_map(move |index| {
+            let mut changes = word(index) ^ (word(index) << 1 | carry(index));
             std::iter::from_fn(move || {
-                let category = first + changes.trailing_zeros();
                 let is_change = changes != 0;
+                let bit = changes.trailing_zeros();
                 changes &= changes.wrapping_sub(1);
-                is_change.then_some(category)
+                is_change.then(|| category_number(index) + bit)
             })
         })
+}
+
+/// The first category of a word.
+fn category_number(word: usize) -> u32 {
+    u32::try_from(32 * word).expect("categories are below 2^32")
 }
 
 #[cfg(test)]
@@ -405,6 +421,14 @@ mod tests {
         assert_eq!(changes(&[0b0110_0101]), [0, 1, 2, 3, 5, 7]);
         assert_eq!(changes(&[1 << 31, 0b11]), [31, 34]);
         assert_eq!(changes(&[u32::MAX, u32::MAX]), [0, 64]);
+        // Gaps are skipped, the ends of blocks are not.
+        for (place, bit) in [(0, 0), (63, 31), (64, 0), (127, 31), (500, 7)] {
+            let mut words = vec![0; 501];
+            words[place] = 1 << bit;
+            let first = 32 * u32::try_from(place).expect("a small number") + bit;
+            assert_eq!(changes(&words), [first, first + 1], "{place}");
+            assert_eq!(changes(&words[..=place]), [first, first + 1], "{place}");
+        }
     }
 
     #[test]
