@@ -174,7 +174,7 @@ def first_tree(document):
 
 def xgboost_json(seeds):
     """XGBoost's own JSON, with values changed in the first tree, or in the words around the trees."""
-    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees"]:
+    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees", "v3_gblinear"]:
         seeds.add(f"good-{name}", (GOLDEN / f"xgboost/{name}.json").read_bytes())
     text = (GOLDEN / "xgboost/v3_many_categories.json").read_text()
 
@@ -214,7 +214,7 @@ def xgboost_json(seeds):
 
 def xgboost_ubj(seeds):
     """XGBoost's own UBJSON, and copies in which a length lies."""
-    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees"]:
+    for name in ["v1_one_hot", "v3_many_categories", "v3_constant", "v3_no_trees", "v3_gblinear"]:
         seeds.add(f"good-{name}", (GOLDEN / f"xgboost/{name}.ubj").read_bytes())
     content = (GOLDEN / "xgboost/v3_many_categories.ubj").read_bytes()
     for marker in [b"[$d#L", b"[$l#L", b"[$U#L", b"[#L", b"SL", b"{L"]:

@@ -2,7 +2,7 @@
 //! (`doc/tutorials/saving_model.rst` and `doc/model.schema` in its repository).
 //!
 //! A document is gone through twice: first for what the model is, so that one that is not supported is refused by the
-//! name of its objective or booster, then for its trees.
+//! name of its objective or booster, then for its trees or weights.
 //!
 //! The margin is the one of `Booster.predict(output_margin=True)` with its defaults: all trees, whatever the attribute
 //! `best_iteration` says, and only NaN is missing. A number past the range of single precision, or infinite, is an
@@ -11,6 +11,7 @@
 //! a model of version 3.1 or later may hold for them (`cats`) are skipped.
 
 mod header;
+mod linear;
 mod objective;
 mod tree;
 
@@ -24,7 +25,7 @@ use crate::front::{Front, single};
 use crate::limits;
 use crate::model::{Body, Parts};
 use crate::tree::Tree;
-use header::Header;
+use header::{Booster, Header};
 
 /// Reads a whole model from JSON.
 pub(crate) fn read_json(bytes: &[u8]) -> Result<Parts, FieldError> {
@@ -37,25 +38,21 @@ pub(crate) fn read_ubj(bytes: &[u8]) -> Result<Parts, FieldError> {
 }
 
 fn read<S: Source>(format: Format, open: impl Fn() -> Read<S>) -> Result<Parts, FieldError> {
-    let header_and_trees = || {
+    let header_and_body = || {
         let header = Header::read(&mut open()?)?;
-        let trees = trees(&mut open()?, &header)?;
-        Ok((header, trees))
+        let body = body(&mut open()?, &header)?;
+        Ok((header, body))
     };
-    let (header, trees) =
-        header_and_trees().map_err(|refusal: Refusal| refusal.in_format(format))?;
+    let (header, body) = header_and_body().map_err(|refusal: Refusal| refusal.in_format(format))?;
+    let front = match &body {
+        Body::Trees(_) => Front::Single,
+        Body::Linear(linear) => linear::front(linear),
+    };
     Ok(Parts {
         format,
         feature_names: header.feature_names,
-        front: Front::Single,
-        body: Body::Trees(Ensemble {
-            trees,
-            summation: Summation {
-                start: f64::from(header.base_margin),
-                precision: Precision::Single,
-                divisor: 1.0,
-            },
-        }),
+        front,
+        body,
         link: header.link,
         link_divisor: 1.0,
     })
@@ -66,48 +63,59 @@ fn unknown() -> Refusal {
     Refusal::here(FieldProblem::Unknown)
 }
 
-/// Goes to `learner.gradient_booster` and reads its trees. The header has checked everything around it.
-fn trees<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
-    let mut trees = Vec::new();
+/// Goes to `learner.gradient_booster` and reads its trees or weights. The header has checked everything around it.
+fn body<S: Source>(source: &mut S, header: &Header) -> Read<Body> {
+    let mut body = Once::new("learner.gradient_booster");
     source.map(|source, name| match name {
         "learner" => source.map(|source, name| match name {
-            "gradient_booster" => {
-                trees = booster(source, header)?;
-                Ok(())
-            }
+            "gradient_booster" => body.set(booster(source, header)?),
             _ => source.skip(),
         }),
         _ => source.skip(),
     })?;
-    Ok(trees)
+    body.required()
 }
 
-/// A booster: `gbtree` has a model, `dart` has a `gbtree` and a weight per tree.
-fn booster<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
-    let mut inner = Once::new(if header.is_dart { "gbtree" } else { "model" });
+fn booster<S: Source>(source: &mut S, header: &Header) -> Read<Body> {
+    let trees = match header.booster {
+        Booster::Linear => return linear::body(source, header).map(Body::Linear),
+        Booster::Trees => only_model(source, |source| trees(source, header))?,
+        Booster::WeightedTrees => weighted_trees(source, header)?,
+    };
+    Ok(Body::Trees(Ensemble {
+        trees,
+        summation: Summation {
+            start: f64::from(header.base_margin),
+            precision: Precision::Single,
+            divisor: 1.0,
+        },
+    }))
+}
+
+/// A booster that holds its model and its name alone.
+fn only_model<S: Source, T>(source: &mut S, mut model: impl FnMut(&mut S) -> Read<T>) -> Read<T> {
+    let mut found = Once::new("model");
+    source.map(|source, name| match name {
+        "model" => found.set(model(source)?),
+        "name" => source.skip(),
+        _ => Err(unknown()),
+    })?;
+    found.required()
+}
+
+/// `dart`: a `gbtree` and a weight per tree.
+fn weighted_trees<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
+    let mut inner = Once::new("gbtree");
     let mut weights = Once::new("weight_drop");
     source.map(|source, name| match name {
-        "model" if !header.is_dart => inner.set(model(source, header)?),
-        "gbtree" if header.is_dart => inner.set(dart_trees(source, header)?),
-        "weight_drop" if header.is_dart => weights.set(source.singles(limits::TREES_MAX)?),
+        "gbtree" => inner.set(only_model(source, |source| trees(source, header))?),
+        "weight_drop" => weights.set(source.singles(limits::TREES_MAX)?),
         "name" => source.skip(),
         _ => Err(unknown()),
     })?;
     let mut trees = inner.required()?;
-    if header.is_dart {
-        weigh(&mut trees, &weights.required()?)?;
-    }
+    weigh(&mut trees, &weights.required()?)?;
     Ok(trees)
-}
-
-fn dart_trees<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
-    let mut inner = Once::new("model");
-    source.map(|source, name| match name {
-        "model" => inner.set(model(source, header)?),
-        "name" => source.skip(),
-        _ => Err(unknown()),
-    })?;
-    inner.required()
 }
 
 /// Multiplies each tree's leaves by its weight. The product of two singles is exact in double precision, and rounded
@@ -128,7 +136,7 @@ fn weigh(trees: &mut [Tree], weights: &[f32]) -> Read<()> {
 }
 
 /// The model of a `gbtree`.
-fn model<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
+fn trees<S: Source>(source: &mut S, header: &Header) -> Read<Vec<Tree>> {
     let mut trees = Once::new("trees");
     let mut groups = Once::new("tree_info");
     let mut category_words_left = limits::CATEGORY_WORDS_MAX;

@@ -1,11 +1,12 @@
 //! Models of XGBoost 1.7, 2.1 and 3.2 against XGBoost's own predictions: see `tests/golden/xgboost/generate.py`.
 
 pub(crate) mod golden;
+mod linear;
 mod refusals;
 
 use std::path::{Path, PathBuf};
 
-/// Every golden model.
+/// Every golden model of trees.
 pub(crate) const NAMES: [&str; 39] = [
     "v1_base_score",
     "v1_dart",
@@ -54,4 +55,12 @@ fn path(name: &str, extension: &str) -> PathBuf {
 
 pub(crate) fn bytes(name: &str, extension: &str) -> Vec<u8> {
     std::fs::read(path(name, extension)).unwrap()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to single precision is what is meant"
+)]
+fn single(value: f64) -> f64 {
+    f64::from(value as f32)
 }

@@ -1,4 +1,4 @@
-//! What a model is: everything around its trees.
+//! What a model is: everything around its trees or weights.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -13,18 +13,40 @@ use crate::read::error::FieldProblem;
 /// Major, minor and patch.
 const VERSION_NUMBERS: usize = 3;
 
-/// What the trees and the model need to know.
+/// What the trees or weights and the model need to know.
 pub(super) struct Header {
     pub(super) feature_names: Vec<String>,
     pub(super) link: Link,
-    /// The margin without any tree.
+    /// The margin without any tree or weight.
     pub(super) base_margin: f32,
-    /// Whether the trees have weights of their own.
-    pub(super) is_dart: bool,
+    pub(super) booster: Booster,
+}
+
+/// What the margin is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Booster {
+    /// Trees.
+    Trees,
+    /// Trees with a weight each.
+    WeightedTrees,
+    /// A weight per feature.
+    Linear,
+}
+
+impl Booster {
+    /// The booster of a name in the file.
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "gbtree" => Some(Self::Trees),
+            "dart" => Some(Self::WeightedTrees),
+            "gblinear" => Some(Self::Linear),
+            _ => None,
+        }
+    }
 }
 
 impl Header {
-    /// Goes through a whole document, trees aside.
+    /// Goes through a whole document, trees and weights aside.
     pub(super) fn read<S: Source>(source: &mut S) -> Read<Self> {
         let mut learner = Once::new("learner");
         let mut version = Once::new("version");
@@ -51,7 +73,7 @@ impl Header {
             feature_names: learner.feature_names,
             link: learner.link,
             base_margin,
-            is_dart: learner.is_dart,
+            booster: learner.booster,
         })
     }
 }
@@ -69,7 +91,7 @@ struct Learner {
     feature_names: Vec<String>,
     link: Link,
     base_score: f32,
-    is_dart: bool,
+    booster: Booster,
 }
 
 impl Learner {
@@ -93,21 +115,21 @@ impl Learner {
             Refusal::at("objective.name", problem)
         })?;
         let booster_name = booster.required()?;
-        if !matches!(booster_name.as_str(), "gbtree" | "dart") {
-            let problem = unsupported(&booster_name, "gbtree and dart");
-            return Err(Refusal::at("gradient_booster.name", problem));
-        }
+        let booster = Booster::from_name(&booster_name).ok_or_else(|| {
+            let problem = unsupported(&booster_name, "gbtree, dart and gblinear");
+            Refusal::at("gradient_booster.name", problem)
+        })?;
         let parameters = parameters.required()?;
         Ok(Self {
             feature_names: feature_names(names.optional(), parameters.feature_count)?,
             link,
             base_score: parameters.base_score,
-            is_dart: booster_name == "dart",
+            booster,
         })
     }
 }
 
-/// The `name` of a booster or an objective. The rest is read with the trees, or steers training alone.
+/// The `name` of a booster or an objective. The rest is read with the trees or weights, or steers training alone.
 fn read_name<S: Source>(source: &mut S) -> Read<String> {
     let mut found = Once::new("name");
     source.map(|source, name| match name {

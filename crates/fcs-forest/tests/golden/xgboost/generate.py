@@ -11,7 +11,8 @@ XGBoost's DMatrix refuses rows with infinities and numbers past single precision
 such rows have margins and outputs by the latter, and no leaf numbers and contributions. For all other rows this script
 checks that both ways give the same bits. For dart they do not (inplace_predict adds the base margin to each tree and
 subtracts it again), so there the margin of such a row is the one of the row with the largest finite number instead:
-all thresholds are smaller.
+all thresholds are smaller. inplace_predict does not know gblinear, which has no leaves either: its rows have no such
+numbers, and its tables no columns of leaves.
 """
 
 import csv
@@ -90,6 +91,7 @@ def model(objective, kind, trees=5, categories=0, named=False, rounds_without=No
 
 PARTITION = {"categories": 40, "max_cat_to_onehot": 1}
 DART = {"booster": "dart", "rate_drop": 0.5, "trees": 8}
+LINEAR = {"booster": "gblinear", "trees": 20}
 
 MODELS = {
     "1.7.6": {
@@ -102,6 +104,8 @@ MODELS = {
         "v1_logitraw": model("binary:logitraw", "binary"),
         "v1_poisson": model("count:poisson", "count"),
         "v1_early_stopping": model("reg:squarederror", "real", trees=30, rounds_without=2, eta=0.9),
+        "v1_gblinear": model("binary:logistic", "binary", **LINEAR, named=True),
+        "v1_gblinear_tweedie": model("reg:tweedie", "amount", **LINEAR, base_score=1.5),
     },
     "2.1.4": {
         "v2_logistic": model("binary:logistic", "binary", named=True),
@@ -113,6 +117,8 @@ MODELS = {
         "v2_dart": model("reg:squarederror", "real", **DART, normalize_type="forest"),
         "v2_parallel": model("binary:logistic", "binary", trees=3, num_parallel_tree=3, subsample=0.6),
         "v2_pruned": model("reg:squarederror", "real", tree_method="exact", max_depth=5, gamma=8.0, trees=3),
+        "v2_gblinear": model("reg:squarederror", "real", **LINEAR, updater="coord_descent"),
+        "v2_gblinear_sparse": model("binary:logistic", "binary", **LINEAR, reg_alpha=0.1, base_score=0.3),
     },
     "3.2.0": {
         "v3_logistic": model("binary:logistic", "binary", named=True, trees=12),
@@ -136,8 +142,15 @@ MODELS = {
         "v3_constant": model("binary:logistic", "binary", min_child_weight=1e6, trees=3),
         "v3_no_trees": model("binary:logistic", "binary", base_score=0.8, trees=0),
         "v3_early_stopping": model("binary:logistic", "binary", trees=30, rounds_without=2, eta=0.9),
+        "v3_gblinear": model("binary:logistic", "binary", **LINEAR, named=True),
+        "v3_gblinear_poisson": model("count:poisson", "count", **LINEAR, updater="coord_descent"),
+        "v3_gblinear_sparse": model("reg:squarederror", "real", **LINEAR, reg_alpha=0.3, base_score=-0.7),
     },
 }
+
+
+def is_linear(options):
+    return options["parameters"].get("booster") == "gblinear"
 
 
 def train(rng, name, options):
@@ -158,6 +171,9 @@ def train(rng, name, options):
     else:
         data = matrix(columns, label)
     parameters = BASE | options["parameters"] | {"objective": options["objective"]}
+    if is_linear(options):
+        # Parameters of trees, which it warns about.
+        parameters = {name: value for name, value in parameters.items() if name not in ("max_depth", "tree_method")}
     held_out = matrix(*training_data(rng, options["categories"], options["kind"]))
     stopping = {"evals": [(held_out, "held_out")], "verbose_eval": False,
                 "early_stopping_rounds": options["rounds_without"]} if options["rounds_without"] else {}
@@ -172,11 +188,15 @@ def write(name, options):
     rng = np.random.default_rng(sum(name.encode()))
     booster, columns, matrix = train(rng, name, options)
     rows = probe_rows(rng, columns, booster, options["categories"])
+    if is_linear(options):
+        rows = np.clip(rows, -1e37, 1e37)
     with np.errstate(over="ignore"):
         usual = ~np.isinf(rows.astype(np.float32)).any(axis=1)
     data = matrix(rows[usual])
     answers = {"margin": booster.predict(data, output_margin=True), "value": booster.predict(data)}
     for kind, by_matrix in answers.items():
+        if is_linear(options):
+            continue
         if options["parameters"].get("booster") == "dart":
             largest = np.finfo(np.float32).max
             everything = booster.predict(matrix(np.clip(rows, -largest, largest)), output_margin=kind == "margin")
@@ -184,8 +204,8 @@ def write(name, options):
             everything = booster.inplace_predict(rows, predict_type=kind, validate_features=False)
         assert everything[usual].tobytes() == by_matrix.tobytes(), f"{name}: inplace_predict differs from predict"
         answers[kind] = everything
-    tree_count = len(booster.get_dump())
-    leaves = booster.predict(data, pred_leaf=True).reshape(usual.sum(), -1)[:, :tree_count].astype(int)
+    tree_count = 0 if is_linear(options) else len(booster.get_dump())
+    leaves = np.zeros((len(rows), 0)) if tree_count == 0 else booster.predict(data, pred_leaf=True).reshape(usual.sum(), -1)[:, :tree_count].astype(int)
     contributions = booster.predict(data, pred_contribs=True)
     names = booster.feature_names or ["f0", "f1", "f2"]
     with open(HERE / f"{name}.csv", "w", newline="") as file:

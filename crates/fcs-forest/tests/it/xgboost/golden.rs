@@ -10,11 +10,11 @@ const ROWS: usize = 70;
 /// A golden row. Leaves and contributions are missing where XGBoost refuses the row's infinities.
 pub(crate) struct Row {
     pub(crate) features: Vec<f64>,
-    margin: f64,
-    output: f64,
+    pub(super) margin: f64,
+    pub(super) output: f64,
     leaves: Option<Vec<u32>>,
     /// XGBoost's `pred_contribs`: by feature, and last the base.
-    contributions: Option<Vec<f64>>,
+    pub(super) contributions: Option<Vec<f64>>,
 }
 
 pub(crate) fn rows(name: &str, tree_count: usize) -> Vec<Row> {
