@@ -230,7 +230,9 @@ def xgboost_ubj(seeds):
 
 def onnx(seeds):
     """Small graphs of ONNX's own tools, and copies in which a length lies."""
-    for name in ["branch_eq", "branch_gt", "linear_regression", "logistic_regression", "min_max_binarizer", "named_inputs"]:
+    for name in ["branch_eq", "branch_gt", "linear_regression", "logistic_regression", "min_max_binarizer", "named_inputs",
+                 "gradient_descent_double", "logistic_regression_double", "sum_of_forests", "sum_of_linear", "texts",
+                 "texts_ordinal", "texts_two_encoders", "version5", "version5_member", "version5_member_missing_true"]:
         seeds.add(f"good-{name}", (GOLDEN / f"onnx/{name}.onnx").read_bytes())
     content = (GOLDEN / "onnx/branch_eq.onnx").read_bytes()
     at = content.index(b"TreeEnsemble") - 1

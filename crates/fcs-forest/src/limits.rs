@@ -7,6 +7,9 @@ pub const FILE_BYTES_MAX: usize = 64 << 20;
 /// features has about 1 MB.
 pub const PLAIN_FILE_BYTES_MAX: usize = 4 << 20;
 
+/// Bytes that the messages of an ONNX file take when they are unpacked, over all of its layers: 512 MiB.
+pub const UNPACKED_BYTES_MAX: usize = 512 << 20;
+
 /// Trees of a model.
 pub const TREES_MAX: usize = 10_000;
 

@@ -63,6 +63,8 @@ pub struct Model {
 pub(crate) struct Parts {
     pub(crate) format: Format,
     pub(crate) feature_names: Vec<String>,
+    /// The texts of each feature in the order of their codes; none for a feature of numbers. Empty without any.
+    pub(crate) category_names: Vec<Vec<String>>,
     pub(crate) front: Front,
     pub(crate) body: Body,
     pub(crate) link: Link,
@@ -108,6 +110,13 @@ impl Model {
     /// Names of the features, in the order of a row's numbers.
     pub fn feature_names(&self) -> &[String] {
         &self.parts.feature_names
+    }
+
+    /// The texts that stand for the codes of a feature, from 0 on, where the model file knows its values as texts: ONNX
+    /// does. Any other number is a text that the model does not know. Empty for a feature of numbers.
+    pub fn category_names(&self, feature: usize) -> &[String] {
+        let names = self.parts.category_names.get(feature);
+        names.map_or(&[], Vec::as_slice)
     }
 
     /// Number of trees; 0 when the model has none.

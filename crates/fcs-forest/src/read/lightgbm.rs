@@ -85,6 +85,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, LightGbmError> {
     Ok(Parts {
         format: Format::LightGbmText,
         feature_names: header.feature_names,
+        category_names: Vec::new(),
         front: Front::Identity,
         body: Body::Trees(Ensemble {
             trees,

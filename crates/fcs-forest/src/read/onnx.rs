@@ -12,7 +12,10 @@ mod node;
 mod proto;
 mod refusal;
 mod scores;
+mod sums;
+mod texts;
 mod trees;
+mod unpack;
 mod value;
 
 use std::collections::HashMap;
@@ -26,7 +29,9 @@ use crate::model::Parts;
 use constant::{Attributes, Constant};
 use node::Operator;
 use proto::element_type;
-use refusal::{Read, Refusal, decode, shortened};
+use refusal::{Read, Refusal, shortened};
+use texts::Texts;
+use unpack::Unpacking;
 use value::{Budget, Columns, Element, Scores, Value};
 
 /// Nodes, and separately constants, of a graph.
@@ -36,7 +41,7 @@ const NODES_MAX: usize = 10_000;
 const NODE_INPUTS_MAX: usize = limits::FEATURES_MAX;
 
 /// Latest versions of the two sets of operators whose text was compared with this reader.
-const MACHINE_LEARNING_VERSION_MAX: i64 = 4;
+const MACHINE_LEARNING_VERSION_MAX: i64 = 5;
 const GENERAL_VERSION_MAX: i64 = 26;
 
 /// The property with the names of the columns of the one input, as a JSON list of strings.
@@ -53,19 +58,30 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parts, FieldError> {
 }
 
 fn read_model(bytes: &[u8]) -> Read<Parts> {
-    let model: proto::Model = decode(bytes, "model")?;
-    let version = operator_version(&model.opset_import)?;
+    let mut budget = Budget::new();
+    let model: proto::Model = budget.unpacking.decode(bytes, "model")?;
+    let version = operator_version(&model.opset_import, &mut budget.unpacking)?;
     if !model.functions.is_empty() {
         return Err(Refusal::unsupported("functions", "functions", "none"));
     }
-    let names = named_columns(&model.metadata_props)?;
-    let graph = model.graph.ok_or_else(|| Refusal::missing("graph"))?;
+    let names = named_columns(&model.metadata_props, &mut budget.unpacking)?;
+    let graph: Option<proto::Graph> = budget.unpacking.decode_one(&model.graph, "graph")?;
+    let graph = graph.ok_or_else(|| Refusal::missing("graph"))?;
+    let mut state = State {
+        values: HashMap::new(),
+        budget,
+        texts: Texts::default(),
+        version,
+    };
     let (feature_names, scores) =
-        follow(&graph, names, version).map_err(|refusal| refusal.within("graph"))?;
+        follow(&graph, names, &mut state).map_err(|refusal| refusal.within("graph"))?;
+    // What the graph's values share with the scores is theirs alone now.
+    state.values.clear();
     let body = Rc::try_unwrap(scores.body).unwrap_or_else(|shared| (*shared).clone());
     Ok(Parts {
         format: Format::Onnx,
         front: front(&scores.columns, feature_names.len()),
+        category_names: state.texts.into_names(feature_names.len()),
         feature_names,
         body,
         link: scores.link,
@@ -74,14 +90,14 @@ fn read_model(bytes: &[u8]) -> Read<Parts> {
 }
 
 /// The version of the machine-learning operators; all versions are checked.
-fn operator_version(encoded: &[Vec<u8>]) -> Read<i64> {
+fn operator_version(encoded: &[Vec<u8>], unpacking: &mut Unpacking) -> Read<i64> {
     let mut machine_learning = 1;
     if encoded.is_empty() {
         return Err(Refusal::missing("opset_import"));
     }
     for (index, bytes) in encoded.iter().enumerate() {
         let path = format!("opset_import[{index}]");
-        let set: proto::OperatorSet = decode(bytes, &path)?;
+        let set: proto::OperatorSet = unpacking.decode(bytes, &path)?;
         let newest = match set.domain.as_str() {
             "" | "ai.onnx" => GENERAL_VERSION_MAX,
             "ai.onnx.ml" => MACHINE_LEARNING_VERSION_MAX,
@@ -89,7 +105,7 @@ fn operator_version(encoded: &[Vec<u8>]) -> Read<i64> {
             _ => continue,
         };
         if !(1..=newest).contains(&set.version) {
-            let supported = "1 to 26 of the default domain, 1 to 4 of ai.onnx.ml";
+            let supported = "1 to 26 of the default domain, 1 to 5 of ai.onnx.ml";
             let version = set.version.to_string();
             return Err(Refusal::unsupported(path, &version, supported));
         }
@@ -101,10 +117,10 @@ fn operator_version(encoded: &[Vec<u8>]) -> Read<i64> {
 }
 
 /// The names that a property gives the columns of the one input.
-fn named_columns(properties: &[Vec<u8>]) -> Read<Option<Vec<String>>> {
+fn named_columns(properties: &[Vec<u8>], unpacking: &mut Unpacking) -> Read<Option<Vec<String>>> {
     for (index, bytes) in properties.iter().enumerate() {
         let path = format!("metadata_props[{index}]");
-        let property: proto::Property = decode(bytes, &path)?;
+        let property: proto::Property = unpacking.decode(bytes, &path)?;
         if property.key == NAMES_PROPERTY {
             let names = serde_json::from_str(&property.value);
             return names
@@ -119,6 +135,7 @@ fn named_columns(properties: &[Vec<u8>]) -> Read<Option<Vec<String>>> {
 struct State {
     values: HashMap<String, Value>,
     budget: Budget,
+    texts: Texts,
     /// Of `ai.onnx.ml`.
     version: i64,
 }
@@ -127,7 +144,7 @@ struct State {
 fn follow(
     graph: &proto::Graph,
     names: Option<Vec<String>>,
-    version: i64,
+    state: &mut State,
 ) -> Read<(Vec<String>, Scores)> {
     for (path, count) in [
         ("node", graph.node.len()),
@@ -142,14 +159,9 @@ fn follow(
     if !graph.sparse_initializer.is_empty() {
         return Err(Refusal::unsupported("sparse_initializer", "sparse", "none"));
     }
-    let mut state = State {
-        values: HashMap::new(),
-        budget: Budget::new(),
-        version,
-    };
     for (index, bytes) in graph.initializer.iter().enumerate() {
         let path = format!("initializer[{index}]");
-        let tensor: proto::Tensor = decode(bytes, &path)?;
+        let tensor: proto::Tensor = state.budget.unpacking.decode(bytes, &path)?;
         let name = tensor.name.clone();
         let constant = Constant::new(tensor).map_err(|refusal| refusal.within(&path))?;
         define(
@@ -159,14 +171,15 @@ fn follow(
             &path,
         )?;
     }
-    let feature_names = inputs(graph, names, &mut state)?;
+    let feature_names = inputs(graph, names, state)?;
     for (index, bytes) in graph.node.iter().enumerate() {
         let path = format!("node[{index}]");
-        let node: proto::Node = decode(bytes, &path)?;
+        let node: proto::Node = state.budget.unpacking.decode(bytes, &path)?;
         let path = format!("{path} ({})", shortened(&node.op_type));
-        run(node, &path, &mut state)?;
+        run(node, &path, state)?;
     }
-    Ok((feature_names, output(graph, &state.values)?))
+    let scores = output(graph, state)?;
+    Ok((feature_names, scores))
 }
 
 /// Gives a value its name, which nothing else may have.
@@ -190,12 +203,13 @@ fn inputs(
     let mut declared = Vec::new();
     for (index, bytes) in graph.input.iter().enumerate() {
         let path = format!("input[{index}]");
-        let info: proto::ValueInfo = decode(bytes, &path)?;
+        let info: proto::ValueInfo = state.budget.unpacking.decode(bytes, &path)?;
         // Old files list their constants as inputs, too.
         if state.values.contains_key(&info.name) {
             continue;
         }
-        let (element, width) = row_of(&info).map_err(|refusal| refusal.within(&path))?;
+        let row = row_of(&info, &mut state.budget.unpacking);
+        let (element, width) = row.map_err(|refusal| refusal.within(&path))?;
         declared.push((path, info.name, element, width));
     }
     let is_one = declared.len() == 1;
@@ -214,7 +228,7 @@ fn inputs(
         let step = match element {
             Element::Float => Some(Step::Single),
             Element::Double => None,
-            Element::Whole => Some(Step::Truncate),
+            Element::Whole | Element::Text => Some(Step::Truncate),
         };
         let columns = (first..first + width).map(|feature| Column {
             feature: u32::try_from(feature).expect("at most 10,000 features"),
@@ -243,23 +257,27 @@ fn inputs(
 }
 
 /// The type of an input and the length of its rows.
-fn row_of(info: &proto::ValueInfo) -> Read<(Element, usize)> {
-    let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
+fn row_of(info: &proto::ValueInfo, unpacking: &mut Unpacking) -> Read<(Element, usize)> {
+    let kind: Option<proto::Type> = unpacking.decode_one(&info.kind, "type")?;
+    let tensor = kind.map_or_else(Vec::new, |kind| kind.tensor);
+    let tensor: Option<proto::TensorType> = unpacking.decode_one(&tensor, "type")?;
     let tensor = tensor.ok_or_else(|| Refusal::out_of_range("type", "a tensor"))?;
     let element = match tensor.element_type {
         element_type::FLOAT => Element::Float,
         element_type::DOUBLE => Element::Double,
         element_type::INT32 | element_type::INT64 => Element::Whole,
+        element_type::STRING => Element::Text,
         other => {
-            let supported = "float, double, int32 and int64";
+            let supported = "float, double, int32, int64 and string";
             return Err(Refusal::unsupported("type", &other.to_string(), supported));
         }
     };
-    let dims = tensor.shape.as_ref().map(|shape| shape.dim.as_slice());
-    let Some([_, width]) = dims else {
+    let shape: Option<proto::Shape> = unpacking.decode_one(&tensor.shape, "type.shape")?;
+    let dims = shape.map_or_else(Vec::new, |shape| shape.dim);
+    let [_, width] = &dims[..] else {
         return Err(Refusal::out_of_range("type.shape", "[rows, columns]"));
     };
-    let width: proto::Dimension = decode(width, "type.shape")?;
+    let width: proto::Dimension = unpacking.decode(width, "type.shape")?;
     let width = width.value.and_then(|width| usize::try_from(width).ok());
     match width.filter(|width| (1..=limits::FEATURES_MAX).contains(width)) {
         Some(width) => Ok((element, width)),
@@ -285,8 +303,10 @@ fn run(node: proto::Node, path: &str, state: &mut State) -> Read<()> {
     }
     let operator = Operator {
         inputs,
-        attributes: Attributes::new(&node.attribute).map_err(within)?,
+        attributes: Attributes::new(&node.attribute, &mut state.budget.unpacking)
+            .map_err(within)?,
         budget: &mut state.budget,
+        texts: &mut state.texts,
         version: state.version,
     };
     let made = node::outputs(&node.domain, &node.op_type, operator).map_err(within)?;
@@ -304,12 +324,12 @@ fn run(node: proto::Node, path: &str, state: &mut State) -> Read<()> {
 }
 
 /// The output with scores; beside it there may be the chosen class.
-fn output(graph: &proto::Graph, values: &HashMap<String, Value>) -> Read<Scores> {
+fn output(graph: &proto::Graph, state: &mut State) -> Read<Scores> {
     let mut found = None;
     for (index, bytes) in graph.output.iter().enumerate() {
         let path = format!("output[{index}]");
-        let info: proto::ValueInfo = decode(bytes, &path)?;
-        match values.get(&info.name) {
+        let info: proto::ValueInfo = state.budget.unpacking.decode(bytes, &path)?;
+        match state.values.get(&info.name) {
             Some(Value::Labels) => {}
             Some(Value::Scores(scores)) if found.is_none() => found = Some(scores.clone()),
             _ => {

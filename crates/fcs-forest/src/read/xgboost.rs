@@ -51,6 +51,7 @@ fn read<S: Source>(format: Format, open: impl Fn() -> Read<S>) -> Result<Parts, 
     Ok(Parts {
         format,
         feature_names: header.feature_names,
+        category_names: Vec::new(),
         front,
         body,
         link: header.link,

@@ -137,6 +137,7 @@ fn model(trees: Vec<Tree>) -> Model {
     Model::new(Parts {
         format: Format::LightGbmText,
         feature_names: (0..FEATURES).map(|feature| format!("f{feature}")).collect(),
+        category_names: Vec::new(),
         front: Front::Identity,
         body: Body::Trees(Ensemble {
             summation: Summation {

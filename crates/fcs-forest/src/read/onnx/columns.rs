@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::node::Operator;
 use super::refusal::{Read, Refusal};
-use super::value::{Columns, Element, Value};
+use super::value::{Columns, Element, Value, Width};
 use crate::ensemble::Precision;
 use crate::front::{Column, Lookup, Operation, Step};
 use crate::read::onnx::proto::element_type;
@@ -16,7 +16,7 @@ const WHOLE_MAX: u64 = 1 << 53;
 const MISSING_KEY_VERSION: i64 = 4;
 
 pub(super) fn scaler(operator: &mut Operator<'_>) -> Read<Value> {
-    let columns = operator.columns(0)?;
+    let columns = operator.number_columns(0)?;
     let count = columns.len();
     let offsets = operator.per_column("offset", count)?;
     let scales = operator.per_column("scale", count)?;
@@ -40,7 +40,7 @@ pub(super) fn scaler(operator: &mut Operator<'_>) -> Read<Value> {
 }
 
 pub(super) fn imputer(operator: &mut Operator<'_>) -> Read<Value> {
-    let columns = operator.columns(0)?;
+    let columns = operator.number_columns(0)?;
     let count = columns.len();
     let (from, replacements) = if columns.element == Element::Whole {
         let from = operator
@@ -68,27 +68,48 @@ pub(super) fn imputer(operator: &mut Operator<'_>) -> Read<Value> {
 
 pub(super) fn one_hot_encoder(operator: &mut Operator<'_>) -> Read<Value> {
     let columns = operator.columns(0)?;
-    let Some(categories) = operator.attributes.ints("cats_int64s")? else {
-        return Err(Refusal::missing("cats_int64s"));
-    };
+    let categories = categories(operator, &columns)?;
     if operator.attributes.int("zeros")?.unwrap_or(1) != 1 {
         let supported = "1: no indicator is set for an unknown category";
         return Err(Refusal::unsupported("zeros", "0", supported));
     }
-    let categories = categories.into_iter().map(whole);
-    let categories = categories.collect::<Read<Vec<f64>>>()?;
-    let made = columns.columns.iter().flat_map(|column| {
-        categories.iter().map(|&value| Column {
-            feature: column.feature,
-            // A number becomes the category that it truncates to.
-            steps: [&column.steps[..], &[Step::Truncate, Step::Is { value }]].concat(),
-        })
-    });
-    operator.made(Element::Float, columns.rank + 1, made)
+    let made = columns
+        .columns
+        .iter()
+        .enumerate()
+        .flat_map(|(index, column)| {
+            let categories = categories.get(index).unwrap_or(&categories[0]);
+            categories.iter().map(|&value| Column {
+                feature: column.feature,
+                // A number becomes the category that it truncates to.
+                steps: [&column.steps[..], &[Step::Truncate, Step::Is { value }]].concat(),
+            })
+        });
+    let rank = columns.rank + 1;
+    let made = operator.budget.columns(Element::Float, rank, made)?;
+    Ok(Value::Columns(Columns {
+        is_one_group: rank == 3 && columns.len() == 1,
+        ..made
+    }))
+}
+
+/// The categories of each column, or, when they are numbers, of all columns.
+fn categories(operator: &mut Operator<'_>, columns: &Columns) -> Read<Vec<Vec<f64>>> {
+    if columns.element == Element::Text {
+        let texts = operator.attributes.strings("cats_strings")?;
+        let texts = texts.ok_or_else(|| Refusal::missing("cats_strings"))?;
+        let unpacking = &mut operator.budget.unpacking;
+        let codes = operator.texts.codes(columns, &texts, unpacking);
+        return codes.map_err(|refusal| refusal.within("cats_strings"));
+    }
+    let numbers = operator.attributes.ints("cats_int64s")?;
+    let numbers = numbers.ok_or_else(|| Refusal::missing("cats_int64s"))?;
+    let numbers = numbers.into_iter().map(whole).collect::<Read<Vec<f64>>>()?;
+    Ok(vec![numbers])
 }
 
 pub(super) fn binarizer(operator: &mut Operator<'_>) -> Read<Value> {
-    let columns = operator.columns(0)?;
+    let columns = operator.number_columns(0)?;
     let threshold = operator.attributes.float("threshold")?.unwrap_or(0.0);
     let made = columns.then(|_| [Step::IsAbove { threshold }]);
     operator.made(columns.element, columns.rank, made)
@@ -96,32 +117,60 @@ pub(super) fn binarizer(operator: &mut Operator<'_>) -> Read<Value> {
 
 pub(super) fn label_encoder(operator: &mut Operator<'_>) -> Read<Value> {
     let columns = operator.columns(0)?;
-    let keys = operator.numbers(["keys_int64s", "keys_floats", "keys_tensor"])?;
-    let values = operator.numbers(["values_int64s", "values_floats", "values_tensor"])?;
-    let ((keys, key_element), (values, element)) = (keys, values);
-    if keys.len() != values.len() {
-        return Err(Refusal::wrong_length("values", keys.len(), values.len()));
+    let keys = keys(operator, &columns)?;
+    let (values, element) =
+        operator.numbers(["values_int64s", "values_floats", "values_tensor"])?;
+    let default = default_value(operator, element)?;
+    let finds_missing = operator.version >= MISSING_KEY_VERSION;
+    let lookups = keys.into_iter().map(|keys| {
+        if keys.len() != values.len() {
+            return Err(Refusal::wrong_length("values", keys.len(), values.len()));
+        }
+        let pairs = keys.into_iter().zip(values.iter().copied());
+        lookup(pairs.collect(), default, finds_missing).map(Arc::new)
+    });
+    let lookups = lookups.collect::<Read<Vec<_>>>()?;
+    // Without texts there is one for all columns.
+    let made = columns.then(|index| {
+        let lookup = lookups.get(index).unwrap_or(&lookups[0]);
+        [Step::Lookup(Arc::clone(lookup))]
+    });
+    operator.made(element, columns.rank, made)
+}
+
+/// The keys of each column, or, when they are numbers, of all columns.
+fn keys(operator: &mut Operator<'_>, columns: &Columns) -> Read<Vec<Vec<f64>>> {
+    if columns.element == Element::Text {
+        let texts = operator.attributes.strings("keys_strings")?;
+        let texts = texts.ok_or_else(|| Refusal::missing("keys_strings"))?;
+        let unpacking = &mut operator.budget.unpacking;
+        let codes = operator.texts.codes(columns, &texts, unpacking);
+        return codes.map_err(|refusal| refusal.within("keys_strings"));
     }
-    let is_suitable = (key_element == Element::Whole) == (columns.element == Element::Whole);
-    if !is_suitable {
+    let (keys, element) = operator.numbers(["keys_int64s", "keys_floats", "keys_tensor"])?;
+    if (element == Element::Whole) != (columns.element == Element::Whole) {
         return Err(Refusal::out_of_range("keys", "numbers of the input's type"));
     }
+    Ok(vec![keys])
+}
+
+/// What a label encoder makes of a value that is no key.
+fn default_value(operator: &mut Operator<'_>, element: Element) -> Read<f64> {
+    operator.attributes.ignore(&["default_string"]);
     let default = match element {
         Element::Whole => whole(operator.attributes.int("default_int64")?.unwrap_or(-1))?,
         _ => operator.attributes.float("default_float")?.unwrap_or(-0.0),
     };
-    let default = match operator.attributes.tensor("default_tensor")? {
-        None => default,
-        Some(tensor) => *tensor
-            .real()
-            .first()
-            .ok_or_else(|| Refusal::missing("default_tensor"))?,
-    };
-    let pairs = keys.into_iter().zip(values);
-    let finds_missing = operator.version >= MISSING_KEY_VERSION;
-    let lookup = Arc::new(lookup(pairs.collect(), default, finds_missing)?);
-    let made = columns.then(|_| [Step::Lookup(Arc::clone(&lookup))]);
-    operator.made(element, columns.rank, made)
+    match operator.attributes.tensor("default_tensor")? {
+        None => Ok(default),
+        Some(tensor) => {
+            let numbers = tensor
+                .real()
+                .map_err(|refusal| refusal.within("default_tensor"))?;
+            let first = numbers.first().copied();
+            first.ok_or_else(|| Refusal::missing("default_tensor"))
+        }
+    }
 }
 
 fn lookup(pairs: Vec<(f64, f64)>, other: f64, finds_missing: bool) -> Read<Lookup> {
@@ -163,7 +212,9 @@ pub(super) fn arithmetic(operator: &mut Operator<'_>, operation: Operation) -> R
             return Err(Refusal::out_of_range("input", expected));
         }
     };
-    if columns.element == Element::Whole || constant.element != columns.element {
+    if matches!(columns.element, Element::Whole | Element::Text)
+        || constant.element != columns.element
+    {
         return Err(Refusal::out_of_range(
             "input",
             "float or double, both of one type",
@@ -172,7 +223,7 @@ pub(super) fn arithmetic(operator: &mut Operator<'_>, operation: Operation) -> R
     if !constant.is_row || constant.rank > columns.rank {
         return Err(Refusal::out_of_range("input", "a constant of one row"));
     }
-    let operands = stretched(constant.real(), columns.len(), "input[1]")?;
+    let operands = stretched(constant.real()?, columns.len(), "input[1]")?;
     let precision = precision(columns.element);
     let made = columns.then(|index| {
         [Step::Calculate {
@@ -201,32 +252,42 @@ pub(super) fn cast(operator: &mut Operator<'_>) -> Read<Value> {
         }
     };
     let columns = match operator.value(0)? {
-        Value::Columns(columns) => columns,
+        Value::Columns(columns) if columns.element != Element::Text => columns,
         // The scores of a float are what is compared with; a double of them is the same number.
         Value::Scores(scores) if element != Element::Whole => return Ok(Value::Scores(scores)),
-        _ => return Err(Refusal::out_of_range("input[0]", "columns of features")),
+        _ => return Err(Refusal::out_of_range("input[0]", "columns of numbers")),
     };
     let step = match (columns.element, element) {
         (_, Element::Whole) => Some(Step::Truncate),
         (_, Element::Float) => Some(Step::Single),
-        (_, Element::Double) => None,
+        (_, Element::Double | Element::Text) => None,
     };
     let made = columns.then(|_| step.clone());
     operator.made(element, columns.rank, made)
 }
 
+/// Columns beside each other: along the last dimension.
 pub(super) fn concat(operator: &mut Operator<'_>) -> Read<Value> {
-    operator.check_axis(None)?;
     let parts = operator.all_columns()?;
-    let element = parts[0].element;
-    if parts
-        .iter()
-        .any(|part| part.element != element || part.rank != 2)
-    {
+    let (element, rank) = (parts[0].element, parts[0].rank);
+    let axis = operator.attributes.int("axis")?;
+    let axis = axis.ok_or_else(|| Refusal::missing("axis"))?;
+    let last = if rank == 3 { 2 } else { 1 };
+    if axis != last && axis != -1 {
+        return Err(Refusal::unsupported("axis", &axis.to_string(), "the last"));
+    }
+    let fits = |part: &Columns| {
+        part.element == element && part.rank == rank && (rank == 2 || part.is_one_group)
+    };
+    if !parts.iter().all(fits) {
         return Err(Refusal::out_of_range("input", "rows of one type"));
     }
-    let made = parts.iter().flat_map(|part| part.columns.iter().cloned());
-    operator.made(element, 2, made)
+    let joined = parts.iter().flat_map(|part| part.columns.iter().cloned());
+    let joined = operator.budget.columns(element, rank, joined)?;
+    Ok(Value::Columns(Columns {
+        is_one_group: rank == 3,
+        ..joined
+    }))
 }
 
 pub(super) fn feature_vectorizer(operator: &mut Operator<'_>) -> Read<Value> {
@@ -239,6 +300,9 @@ pub(super) fn feature_vectorizer(operator: &mut Operator<'_>) -> Read<Value> {
             "inputdimensions",
             "the widths of the inputs",
         ));
+    }
+    if parts.iter().any(|part| part.element == Element::Text) {
+        return Err(Refusal::out_of_range("input", "columns of numbers"));
     }
     let made = parts.iter().flat_map(|part| part.then(|_| [Step::Single]));
     operator.made(Element::Float, 2, made)
@@ -283,7 +347,7 @@ pub(super) fn reshape(operator: &mut Operator<'_>) -> Read<Value> {
         Value::Columns(columns) => columns,
         Value::Labels => return Ok(Value::Labels),
         // One score is one score in any shape.
-        Value::Scores(scores) if !scores.is_classifier => return Ok(Value::Scores(scores)),
+        Value::Scores(scores) if scores.width == Width::One => return Ok(Value::Scores(scores)),
         _ => return Err(Refusal::out_of_range("input[0]", "columns of features")),
     };
     let Value::Constant(shape) = operator.value(1)? else {
@@ -337,7 +401,7 @@ pub(super) fn whole(number: i64) -> Read<f64> {
 
 fn precision(element: Element) -> Precision {
     match element {
-        Element::Float | Element::Whole => Precision::Single,
+        Element::Float | Element::Whole | Element::Text => Precision::Single,
         Element::Double => Precision::Double,
     }
 }

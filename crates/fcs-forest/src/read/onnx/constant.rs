@@ -1,7 +1,8 @@
 //! Constant tensors and the attributes of a node.
 
 use super::proto::{self, attribute_type, element_type};
-use super::refusal::{Read, Refusal, decode, shortened};
+use super::refusal::{Read, Refusal, shortened};
+use super::unpack::Unpacking;
 use super::value::Element;
 use crate::read::error::FieldProblem;
 
@@ -16,6 +17,8 @@ pub(super) struct Constant {
     pub(super) rank: usize,
     /// Whether all dimensions but the last are 1, so that it stands for one row.
     pub(super) is_row: bool,
+    /// The last dimension; 1 for a single number.
+    pub(super) width: usize,
     pub(super) numbers: Numbers,
 }
 
@@ -24,6 +27,7 @@ pub(super) struct Constant {
 pub(super) enum Numbers {
     Real(Vec<f64>),
     Whole(Vec<i64>),
+    Texts(Vec<Vec<u8>>),
 }
 
 impl Constant {
@@ -51,11 +55,17 @@ impl Constant {
                 let widened = numbers.into_iter().map(i64::from).collect();
                 (Element::Whole, Numbers::Whole(widened))
             }
+            element_type::UINT8 => {
+                let numbers = stored(tensor.int32_data, raw, |[byte]: [u8; 1]| byte.into())?;
+                let widened = numbers.into_iter().map(i64::from).collect();
+                (Element::Whole, Numbers::Whole(widened))
+            }
+            element_type::STRING => (Element::Text, Numbers::Texts(tensor.string_data)),
             other => {
                 return Err(Refusal::unsupported(
                     "data_type",
                     &other.to_string(),
-                    "float, double, int32 and int64",
+                    "float, double, uint8, int32, int64 and string",
                 ));
             }
         };
@@ -63,6 +73,10 @@ impl Constant {
             element,
             rank: tensor.dims.len(),
             is_row: tensor.dims.iter().rev().skip(1).all(|dim| *dim == 1),
+            width: tensor
+                .dims
+                .last()
+                .map_or(1, |dim| usize::try_from(*dim).unwrap_or(0)),
             numbers,
         };
         let expected = tensor.dims.iter().try_fold(1_i64, |product, dim| {
@@ -80,6 +94,7 @@ impl Constant {
         match &self.numbers {
             Numbers::Real(numbers) => numbers.len(),
             Numbers::Whole(numbers) => numbers.len(),
+            Numbers::Texts(texts) => texts.len(),
         }
     }
 
@@ -87,15 +102,16 @@ impl Constant {
     pub(super) fn whole(&self) -> Read<&[i64]> {
         match &self.numbers {
             Numbers::Whole(numbers) => Ok(numbers),
-            Numbers::Real(_) => Err(Refusal::out_of_range("", "whole numbers")),
+            _ => Err(Refusal::out_of_range("", "whole numbers")),
         }
     }
 
     /// Its numbers as doubles.
-    pub(super) fn real(&self) -> Vec<f64> {
+    pub(super) fn real(&self) -> Read<Vec<f64>> {
         match &self.numbers {
-            Numbers::Real(numbers) => numbers.clone(),
-            Numbers::Whole(numbers) => numbers.iter().map(|number| *number as f64).collect(),
+            Numbers::Real(numbers) => Ok(numbers.clone()),
+            Numbers::Whole(numbers) => Ok(numbers.iter().map(|number| *number as f64).collect()),
+            Numbers::Texts(_) => Err(Refusal::out_of_range("", "numbers")),
         }
     }
 }
@@ -120,23 +136,32 @@ fn stored<T, const SIZE: usize>(
 }
 
 /// The attributes of a node that have not been taken yet.
-pub(super) struct Attributes(Vec<proto::Attribute>);
+pub(super) struct Attributes(Vec<Attribute>);
+
+/// An attribute, and its tensor when it is one.
+struct Attribute {
+    message: proto::Attribute,
+    tensor: Option<proto::Tensor>,
+}
 
 impl Attributes {
-    pub(super) fn new(encoded: &[Vec<u8>]) -> Read<Self> {
+    pub(super) fn new(encoded: &[Vec<u8>], unpacking: &mut Unpacking) -> Read<Self> {
         if encoded.len() > ATTRIBUTES_MAX {
             return Err(Refusal::out_of_range("attribute", "at most 64 attributes"));
         }
-        let mut attributes: Vec<proto::Attribute> = Vec::with_capacity(encoded.len());
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(encoded.len());
         for (index, bytes) in encoded.iter().enumerate() {
-            let attribute: proto::Attribute = decode(bytes, &format!("attribute[{index}]"))?;
-            if attributes.iter().any(|other| other.name == attribute.name) {
-                return Err(Refusal::new(
-                    shortened(&attribute.name),
-                    FieldProblem::Repeated,
-                ));
+            let path = format!("attribute[{index}]");
+            let message: proto::Attribute = unpacking.decode(bytes, &path)?;
+            let name = shortened(&message.name);
+            if attributes
+                .iter()
+                .any(|other| other.message.name == message.name)
+            {
+                return Err(Refusal::new(name, FieldProblem::Repeated));
             }
-            attributes.push(attribute);
+            let tensor = unpacking.decode_one(&message.t, &name)?;
+            attributes.push(Attribute { message, tensor });
         }
         Ok(Self(attributes))
     }
@@ -148,11 +173,22 @@ impl Attributes {
         kind: i32,
         expected: &'static str,
     ) -> Read<Option<proto::Attribute>> {
-        let Some(position) = self.0.iter().position(|attribute| attribute.name == name) else {
+        let taken = self.take_whole(name, kind, expected)?;
+        Ok(taken.map(|attribute| attribute.message))
+    }
+
+    fn take_whole(
+        &mut self,
+        name: &'static str,
+        kind: i32,
+        expected: &'static str,
+    ) -> Read<Option<Attribute>> {
+        let has_name = |attribute: &Attribute| attribute.message.name == name;
+        let Some(position) = self.0.iter().position(has_name) else {
             return Ok(None);
         };
         let attribute = self.0.swap_remove(position);
-        if attribute.kind != kind {
+        if attribute.message.kind != kind {
             let problem = FieldProblem::WrongType { expected };
             return Err(Refusal::new(name, problem));
         }
@@ -190,8 +226,8 @@ impl Attributes {
     }
 
     pub(super) fn tensor(&mut self, name: &'static str) -> Read<Option<Constant>> {
-        let attribute = self.take(name, attribute_type::TENSOR, "a tensor")?;
-        let tensor = attribute.and_then(|attribute| attribute.t);
+        let attribute = self.take_whole(name, attribute_type::TENSOR, "a tensor")?;
+        let tensor = attribute.and_then(|attribute| attribute.tensor);
         let constant = tensor.map(Constant::new).transpose();
         constant.map_err(|refusal| refusal.within(name))
     }
@@ -207,14 +243,17 @@ impl Attributes {
         match (floats, tensor) {
             (Some(_), Some(_)) => Err(Refusal::out_of_range(as_tensor, "left out beside the list")),
             (floats, None) => Ok(floats),
-            (None, Some(tensor)) => Ok(Some(tensor.real())),
+            (None, Some(tensor)) => {
+                let numbers = tensor.real().map_err(|refusal| refusal.within(as_tensor))?;
+                Ok(Some(numbers))
+            }
         }
     }
 
     /// Drops attributes that cannot change an output.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         self.0
-            .retain(|attribute| !names.contains(&attribute.name.as_str()));
+            .retain(|attribute| !names.contains(&attribute.message.name.as_str()));
     }
 
     /// Refuses what was not taken.
@@ -222,7 +261,7 @@ impl Attributes {
         match self.0.first() {
             None => Ok(()),
             Some(attribute) => Err(Refusal::new(
-                shortened(&attribute.name),
+                shortened(&attribute.message.name),
                 FieldProblem::Refused {
                     why: "an attribute that is not known".to_owned(),
                 },

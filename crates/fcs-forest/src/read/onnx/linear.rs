@@ -1,11 +1,12 @@
-//! `LinearRegressor` and `LinearClassifier`, which work in single precision whatever their input is.
+//! `LinearRegressor` and `LinearClassifier`, which work in single precision whatever their input is, and `MatMul`, which
+//! converters write for linear models in double precision.
 
 use std::rc::Rc;
 
 use super::node::Operator;
 use super::refusal::{Read, Refusal};
 use super::trees::{check_no_post_transform, check_two_classes, finite, is_single, link};
-use super::value::{Columns, Element, Scores, Value};
+use super::value::{Columns, Element, Scores, Value, Width};
 use crate::ensemble::Precision;
 use crate::front::Step;
 use crate::linear::Linear;
@@ -32,8 +33,7 @@ pub(super) fn regressor(operator: &mut Operator<'_>) -> Read<Value> {
         body: body(&columns, weights, intercepts[0])?,
         columns,
         link: Link::Identity,
-        is_classifier: false,
-        sums_to_one: false,
+        width: Width::One,
     }))
 }
 
@@ -62,25 +62,75 @@ pub(super) fn classifier(operator: &mut Operator<'_>) -> Read<Vec<Value>> {
         ));
     }
     let seconds = weights.split_off(count);
-    let is_opposite = |one: f64, other: f64| one.to_bits() == (-other).to_bits();
-    let mut pairs = weights.iter().zip(&seconds);
-    let is_symmetric =
-        is_opposite(first, second) && pairs.all(|(one, other)| is_opposite(*one, *other));
-    let link = link(operator)?;
+    let has_opposites = are_opposite(&weights, &seconds) && are_opposite(&[first], &[second]);
     let scores = Scores {
         body: body(&columns, seconds, second)?,
         columns,
-        link,
-        is_classifier: true,
-        // The logistic of a number and of its negative.
-        sums_to_one: is_symmetric && link != Link::Identity,
+        link: link(operator)?,
+        width: if has_opposites {
+            Width::Opposites
+        } else {
+            Width::Two
+        },
     };
     Ok(vec![Value::Labels, Value::Scores(scores)])
 }
 
+/// Columns times a constant with a column for the one score, or with one for each of two classes.
+pub(super) fn product(operator: &mut Operator<'_>) -> Read<Value> {
+    let columns = operator.columns(0)?;
+    let Value::Constant(constant) = operator.value(1)? else {
+        return Err(Refusal::out_of_range("input[1]", "a constant"));
+    };
+    let precision = match columns.element {
+        Element::Float => Precision::Single,
+        Element::Double => Precision::Double,
+        Element::Whole | Element::Text => {
+            return Err(Refusal::out_of_range("input[0]", "floats or doubles"));
+        }
+    };
+    let has_shape = constant.rank == 2
+        && constant.element == columns.element
+        && matches!(constant.width, 1 | 2)
+        && constant.len() == columns.len() * constant.width;
+    if columns.rank != 2 || !has_shape {
+        let expected = "one or two columns of numbers of the input's type, a row per column";
+        return Err(Refusal::out_of_range("input[1]", expected));
+    }
+    let numbers = constant.real()?;
+    finite(&numbers, "input[1]")?;
+    let column = |place: usize| -> Vec<f64> {
+        let numbers = numbers.iter().skip(place).step_by(constant.width);
+        numbers.copied().collect()
+    };
+    let weights = column(constant.width - 1);
+    let width = match constant.width {
+        1 => Width::One,
+        _ if are_opposite(&column(0), &weights) => Width::Opposites,
+        _ => Width::Two,
+    };
+    let linear = Linear {
+        weights,
+        intercept: 0.0,
+        precision,
+    };
+    Ok(Value::Scores(Scores {
+        body: Rc::new(Body::Linear(linear)),
+        columns,
+        link: Link::Identity,
+        width,
+    }))
+}
+
+/// Whether each number is the negative of its partner.
+fn are_opposite(ones: &[f64], others: &[f64]) -> bool {
+    let mut pairs = ones.iter().zip(others);
+    pairs.all(|(one, other)| one.to_bits() == (-other).to_bits())
+}
+
 /// The input, rounded to single precision.
 fn single_columns(operator: &mut Operator<'_>) -> Read<Columns> {
-    let columns = operator.columns(0)?;
+    let columns = operator.number_columns(0)?;
     if columns.rank != 2 {
         return Err(Refusal::out_of_range("input[0]", "rows of columns"));
     }

@@ -3,24 +3,29 @@
 use super::columns;
 use super::constant::Attributes;
 use super::refusal::{Read, Refusal};
+use super::texts::Texts;
 use super::value::{Budget, Columns, Element, Value};
-use super::{linear, scores, trees};
+use super::{linear, scores, sums, trees};
 use crate::front::{Column, Operation};
 
 /// Operators of the machine-learning domain, for messages.
 const MACHINE_LEARNING: &str = "ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer, LabelEncoder, \
-    LinearClassifier, LinearRegressor, Normalizer, OneHotEncoder, Scaler, TreeEnsembleClassifier, \
-    TreeEnsembleRegressor, ZipMap";
+    LinearClassifier, LinearRegressor, Normalizer, OneHotEncoder, Scaler, TreeEnsembleClassifier and \
+    TreeEnsembleRegressor (before version 5), TreeEnsemble (version 5), ZipMap";
 
 /// Operators of the default domain, for messages.
-const GENERAL: &str =
-    "Add, Cast, Concat, Div, Flatten, Gather, Identity, Mul, Reshape, Sigmoid, Squeeze, Sub";
+const GENERAL: &str = "Abs, Add, ArgMax, Cast, Concat, Div, Flatten, Gather, Identity, MatMul, Mul, ReduceSum, Reshape, Sigmoid, \
+    Squeeze, Sub, Sum";
+
+/// The version of `ai.onnx.ml` with new trees.
+const NEW_TREES_VERSION: i64 = 5;
 
 /// What an operator is given.
 pub(super) struct Operator<'a> {
     pub(super) inputs: Vec<Value>,
     pub(super) attributes: Attributes,
     pub(super) budget: &'a mut Budget,
+    pub(super) texts: &'a mut Texts,
     /// Of `ai.onnx.ml`.
     pub(super) version: i64,
 }
@@ -43,10 +48,12 @@ pub(super) fn outputs(domain: &str, kind: &str, mut operator: Operator<'_>) -> R
 }
 
 fn machine_learning(kind: &str, operator: &mut Operator<'_>) -> Read<Vec<Value>> {
+    let has_new_trees = operator.version >= NEW_TREES_VERSION;
     let one = match kind {
-        "TreeEnsembleClassifier" => return trees::classifier(operator),
+        "TreeEnsembleClassifier" if !has_new_trees => return trees::classifier(operator),
         "LinearClassifier" => return linear::classifier(operator),
-        "TreeEnsembleRegressor" => trees::regressor(operator),
+        "TreeEnsembleRegressor" if !has_new_trees => trees::regressor(operator),
+        "TreeEnsemble" if has_new_trees => trees::version5(operator),
         "LinearRegressor" => linear::regressor(operator),
         "Scaler" => columns::scaler(operator),
         "Imputer" => columns::imputer(operator),
@@ -63,6 +70,9 @@ fn machine_learning(kind: &str, operator: &mut Operator<'_>) -> Read<Vec<Value>>
 }
 
 fn general(kind: &str, operator: &mut Operator<'_>) -> Read<Value> {
+    if let Some(value) = of_scores(kind, operator)? {
+        return Ok(value);
+    }
     match kind {
         "Identity" => operator.value(0),
         "Cast" => columns::cast(operator),
@@ -80,15 +90,37 @@ fn general(kind: &str, operator: &mut Operator<'_>) -> Read<Value> {
         "Add" => columns::arithmetic(operator, Operation::Add),
         "Sub" => columns::arithmetic(operator, Operation::Subtract),
         "Div" => columns::arithmetic(operator, Operation::Divide),
-        "Mul" => match scores::times_one(operator)? {
-            Some(scores) => Ok(scores),
-            None => columns::arithmetic(operator, Operation::Multiply),
-        },
+        "Mul" => columns::arithmetic(operator, Operation::Multiply),
+        "MatMul" => linear::product(operator),
+        "Sum" => sums::sum(operator),
+        "ArgMax" => scores::arg_max(operator),
+        "Abs" => scores::absolute(operator),
+        "ReduceSum" => scores::reduce_sum(operator),
         other => Err(Refusal::unsupported("op_type", other, GENERAL)),
     }
 }
 
+/// Operators that mean something else for the scores of a model than for columns.
+fn of_scores(kind: &str, operator: &mut Operator<'_>) -> Read<Option<Value>> {
+    if !operator.has_scores() {
+        return Ok(None);
+    }
+    match kind {
+        "Add" => sums::sum(operator).map(Some),
+        "Mul" => sums::product(operator).map(Some),
+        "Div" => sums::quotient(operator).map(Some),
+        "Sub" => scores::complement(operator).map(Some),
+        "Concat" => scores::both_classes(operator).map(Some),
+        _ => Ok(None),
+    }
+}
+
 impl Operator<'_> {
+    fn has_scores(&self) -> bool {
+        let is_scores = |value: &Value| matches!(value, Value::Scores(_));
+        self.inputs.iter().any(is_scores)
+    }
+
     pub(super) fn value(&self, index: usize) -> Read<Value> {
         let value = self.inputs.get(index).cloned();
         value.ok_or_else(|| Refusal::missing(format!("input[{index}]")))
@@ -103,6 +135,16 @@ impl Operator<'_> {
                 "columns of one feature each",
             )),
         }
+    }
+
+    /// An input that is made of columns of numbers.
+    pub(super) fn number_columns(&self, index: usize) -> Read<Columns> {
+        let columns = self.columns(index)?;
+        if columns.element == Element::Text {
+            let path = format!("input[{index}]");
+            return Err(Refusal::out_of_range(path, "columns of numbers"));
+        }
+        Ok(columns)
     }
 
     /// All inputs, of which there is at least one.
@@ -143,7 +185,8 @@ impl Operator<'_> {
         }
         let tensor = self.attributes.tensor(tensor)?;
         let tensor = tensor.ok_or_else(|| Refusal::missing(format!("{ints} or {floats}")))?;
-        Ok((tensor.real(), tensor.element))
+        let numbers = tensor.real().map_err(|refusal| refusal.within(floats))?;
+        Ok((numbers, tensor.element))
     }
 
     /// Refuses a constant that is not a plain list: others would change the shape.

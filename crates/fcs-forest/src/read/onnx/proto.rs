@@ -1,13 +1,15 @@
 //! The messages of the ONNX format, as far as a prediction needs them, with the field numbers of `onnx.proto3`.
 //!
-//! Repeated messages are kept as bytes and decoded one by one after they were counted: an empty message takes two
-//! bytes in a file and a hundred in memory. Fields that are not declared here are skipped without being stored.
+//! Messages within messages are kept as bytes and decoded one by one, each after what it unpacks to was counted
+//! ([`super::unpack`]). Fields that are not declared here are skipped without being stored.
+
+use super::unpack::Message;
 
 /// A file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Model {
-    #[prost(message, optional, tag = "7")]
-    pub(super) graph: Option<Graph>,
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    pub(super) graph: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub(super) opset_import: Vec<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "14")]
@@ -75,8 +77,8 @@ pub(super) struct Attribute {
     pub(super) i: i64,
     #[prost(bytes = "vec", tag = "4")]
     pub(super) s: Vec<u8>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<Tensor>,
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub(super) t: Vec<Vec<u8>>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
@@ -111,6 +113,8 @@ pub(super) struct Tensor {
     pub(super) float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     pub(super) int32_data: Vec<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub(super) string_data: Vec<Vec<u8>>,
     #[prost(int64, repeated, tag = "7")]
     pub(super) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
@@ -128,8 +132,10 @@ pub(super) struct Tensor {
 /// Values of [`Tensor::data_type`] and [`TensorType::element_type`].
 pub(super) mod element_type {
     pub(in super::super) const FLOAT: i32 = 1;
+    pub(in super::super) const UINT8: i32 = 2;
     pub(in super::super) const INT32: i32 = 6;
     pub(in super::super) const INT64: i32 = 7;
+    pub(in super::super) const STRING: i32 = 8;
     pub(in super::super) const DOUBLE: i32 = 11;
 }
 
@@ -138,15 +144,15 @@ pub(super) mod element_type {
 pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub(super) name: String,
-    #[prost(message, optional, tag = "2")]
-    pub(super) kind: Option<Type>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub(super) kind: Vec<Vec<u8>>,
 }
 
 /// What a value is; only tensors matter here.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Type {
-    #[prost(message, optional, tag = "1")]
-    pub(super) tensor: Option<TensorType>,
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(super) tensor: Vec<Vec<u8>>,
 }
 
 /// Element and shape of a tensor.
@@ -154,8 +160,8 @@ pub(super) struct Type {
 pub(super) struct TensorType {
     #[prost(int32, tag = "1")]
     pub(super) element_type: i32,
-    #[prost(message, optional, tag = "2")]
-    pub(super) shape: Option<Shape>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub(super) shape: Vec<Vec<u8>>,
 }
 
 /// The lengths of a tensor.
@@ -170,4 +176,23 @@ pub(super) struct Shape {
 pub(super) struct Dimension {
     #[prost(int64, optional, tag = "1")]
     pub(super) value: Option<i64>,
+}
+
+impl Message for Model {}
+impl Message for OperatorSet {}
+impl Message for Property {}
+impl Message for Graph {}
+impl Message for Node {}
+impl Message for ValueInfo {}
+impl Message for Type {}
+impl Message for TensorType {}
+impl Message for Shape {}
+impl Message for Dimension {}
+
+impl Message for Attribute {
+    const PACKED: &'static [u32] = &[8];
+}
+
+impl Message for Tensor {
+    const PACKED: &'static [u32] = &[1, 5, 7];
 }

@@ -54,6 +54,14 @@ impl Refusal {
         }
     }
 
+    /// The same problem elsewhere.
+    pub(super) fn moved_to(self, path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            ..self
+        }
+    }
+
     pub(super) fn into_error(self) -> FieldError {
         FieldError {
             format: Format::Onnx,
@@ -61,14 +69,6 @@ impl Refusal {
             problem: self.problem,
         }
     }
-}
-
-/// A message, or why its bytes are none.
-pub(super) fn decode<M: prost::Message + Default>(bytes: &[u8], path: &str) -> Read<M> {
-    M::decode(bytes).map_err(|error| {
-        let why = shortened(&error.to_string());
-        Refusal::new(path, FieldProblem::Refused { why })
-    })
 }
 
 pub(super) fn shortened(text: &str) -> String {

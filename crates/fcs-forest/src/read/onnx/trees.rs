@@ -1,19 +1,22 @@
-//! `TreeEnsembleRegressor` and `TreeEnsembleClassifier`.
+//! `TreeEnsembleRegressor` and `TreeEnsembleClassifier`, and the `TreeEnsemble` of version 5.
 
 mod table;
+mod version5;
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::node::Operator;
 use super::refusal::{Read, Refusal};
-use super::value::{Columns, Element, Scores, Value};
+use super::value::{Columns, Element, Scores, Value, Width};
 use crate::ensemble::{Ensemble, Precision, Summation};
 use crate::front::single;
 use crate::limits;
 use crate::model::{Body, Link};
 use crate::tree::Tree;
 use table::{Table, Weights};
+
+pub(super) use version5::ensemble as version5;
 
 pub(super) fn regressor(operator: &mut Operator<'_>) -> Read<Value> {
     if operator.attributes.int("n_targets")?.unwrap_or(1) != 1 {
@@ -53,8 +56,7 @@ pub(super) fn regressor(operator: &mut Operator<'_>) -> Read<Value> {
         columns,
         body: Rc::new(Body::Trees(ensemble)),
         link: Link::Identity,
-        is_classifier: false,
-        sums_to_one: false,
+        width: Width::One,
     }))
 }
 
@@ -85,9 +87,12 @@ pub(super) fn classifier(operator: &mut Operator<'_>) -> Read<Vec<Value>> {
         columns,
         body: Rc::new(Body::Trees(ensemble)),
         link,
-        is_classifier: true,
-        // The logistic of a number and of its negative.
-        sums_to_one: has_one_class && class == 0 && link != Link::Identity,
+        // With weights of class 0 alone, the logistic of their sum and of its negative.
+        width: if has_one_class && class == 0 && link != Link::Identity {
+            Width::Opposites
+        } else {
+            Width::Two
+        },
     };
     Ok(vec![Value::Labels, Value::Scores(scores)])
 }
@@ -146,7 +151,7 @@ pub(super) fn is_single(number: f64) -> bool {
 
 fn columns(operator: &Operator<'_>) -> Read<Columns> {
     let columns = operator.columns(0)?;
-    if columns.rank != 2 || columns.element == Element::Whole {
+    if columns.rank != 2 || !matches!(columns.element, Element::Float | Element::Double) {
         return Err(Refusal::out_of_range(
             "input[0]",
             "rows of floats or doubles",
@@ -267,30 +272,36 @@ impl Targets {
             ));
         }
         if base != 0.0 {
-            trees.push(Tree {
-                nodes: Vec::new(),
-                leaf_values: vec![base],
-                leaf_ids: vec![0],
-                category_words: Vec::new(),
-                cover: None,
-            });
+            trees.push(constant_tree(base));
         }
-        if trees.len() > limits::TREES_MAX {
-            return Err(Refusal::out_of_range(
-                "nodes_treeids",
-                "at most 10,000 trees",
-            ));
-        }
-        let precision = if is_single_input {
-            Precision::Single
-        } else {
-            Precision::Double
-        };
-        let summation = Summation {
-            start: 0.0,
-            precision,
-            divisor: 1.0,
-        };
-        Ok(Ensemble { trees, summation })
+        sum_of(trees, columns.element, "nodes_treeids")
     }
+}
+
+/// A tree that gives every row the same.
+pub(super) fn constant_tree(value: f64) -> Tree {
+    Tree {
+        nodes: Vec::new(),
+        leaf_values: vec![value],
+        leaf_ids: vec![0],
+        category_words: Vec::new(),
+        cover: None,
+    }
+}
+
+/// The sum of trees in the precision of their input.
+fn sum_of(trees: Vec<Tree>, input: Element, path: &str) -> Read<Ensemble> {
+    if trees.len() > limits::TREES_MAX {
+        return Err(Refusal::out_of_range(path, "at most 10,000 trees"));
+    }
+    let precision = match input {
+        Element::Float => Precision::Single,
+        _ => Precision::Double,
+    };
+    let summation = Summation {
+        start: 0.0,
+        precision,
+        divisor: 1.0,
+    };
+    Ok(Ensemble { trees, summation })
 }

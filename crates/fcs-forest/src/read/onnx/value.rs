@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::constant::Constant;
 use super::refusal::{Read, Refusal};
+use super::unpack::Unpacking;
 use crate::front::{Column, Step};
 use crate::model::{Body, Link};
 
@@ -20,6 +21,8 @@ pub(super) enum Element {
     Double,
     /// int32 or int64.
     Whole,
+    /// Texts, each of which has a code.
+    Text,
 }
 
 /// A value while the graph is followed. Copies are cheap.
@@ -30,6 +33,10 @@ pub(super) enum Value {
     /// The class that a classifier chooses: the decision is made elsewhere.
     Labels,
     Scores(Scores),
+    /// One minus a probability.
+    Complement(Scores),
+    /// The sum of two probabilities, which is one.
+    Certainty,
 }
 
 /// One row of numbers, each of which comes from one feature.
@@ -38,6 +45,8 @@ pub(super) struct Columns {
     pub(super) element: Element,
     /// 2, or 3 between a one-hot encoder and the reshaping after it.
     pub(super) rank: usize,
+    /// Of three dimensions, whether the second is one: the encoding of one column.
+    pub(super) is_one_group: bool,
     pub(super) columns: Rc<Vec<Column>>,
 }
 
@@ -47,17 +56,39 @@ pub(super) struct Scores {
     pub(super) columns: Columns,
     pub(super) body: Rc<Body>,
     pub(super) link: Link,
-    pub(super) is_classifier: bool,
-    /// Whether the scores of the two classes add up to one by construction.
-    pub(super) sums_to_one: bool,
+    pub(super) width: Width,
 }
 
-/// Steps that may still be made.
-pub(super) struct Budget(usize);
+/// The numbers that a model operator gives for a row, of which the last is the score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    /// A regression's target.
+    One,
+    /// A number for each of two classes.
+    Two,
+    /// The same, where the first is the negative of the second, before the link.
+    Opposites,
+}
+
+impl Scores {
+    /// Whether there are two numbers that add up to one by construction: the logistic of a number and of its negative.
+    pub(super) fn sums_to_one(&self) -> bool {
+        self.width == Width::Opposites && self.link != Link::Identity
+    }
+}
+
+/// What may still be made and unpacked.
+pub(super) struct Budget {
+    steps: usize,
+    pub(super) unpacking: Unpacking,
+}
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self(STEPS_MAX)
+        Self {
+            steps: STEPS_MAX,
+            unpacking: Unpacking::new(),
+        }
     }
 
     /// Columns that are made of others, with their steps counted.
@@ -70,13 +101,13 @@ impl Budget {
         let mut made = Vec::new();
         for column in columns {
             let cost = 1 + column.steps.len();
-            if cost > STEPS_PER_COLUMN_MAX || cost > self.0 {
+            if cost > STEPS_PER_COLUMN_MAX || cost > self.steps {
                 return Err(Refusal::out_of_range(
                     "",
                     "at most 64 steps per column, and a million in all",
                 ));
             }
-            self.0 -= cost;
+            self.steps -= cost;
             made.push(column);
         }
         if made.is_empty() {
@@ -85,6 +116,7 @@ impl Budget {
         Ok(Columns {
             element,
             rank,
+            is_one_group: false,
             columns: Rc::new(made),
         })
     }

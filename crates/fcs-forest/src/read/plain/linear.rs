@@ -42,6 +42,7 @@ impl Document {
         Ok(Parts {
             format,
             feature_names,
+            category_names: Vec::new(),
             front: front(&self.features),
             body: Body::Linear(Linear {
                 weights: self.features.iter().map(|feature| feature.weight).collect(),

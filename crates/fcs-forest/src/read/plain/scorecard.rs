@@ -87,6 +87,7 @@ impl Document {
         Ok(Parts {
             format,
             feature_names,
+            category_names: Vec::new(),
             front: Front::Identity,
             body: Body::Trees(Ensemble {
                 trees,

@@ -4,8 +4,10 @@
     python generate.py
 
 `output` is what ONNX Runtime gives as the score of class 1 (or of the one target). `margin` is ONNX Runtime's answer
-for the same graph with every post_transform set to NONE: the raw score. Everything runs on one thread, so that sums
-are in the order of the trees. Numbers are printed by repr.
+for the same graph with every post_transform set to NONE, or up to its Sigmoid: the raw score. Everything runs on one
+thread, so that sums are in the order of the trees. Numbers are printed by repr. A text is written as its code, the place
+of the text among those that the operators of the graph name for its feature; missing texts and other codes are texts that
+no operator names.
 """
 
 import csv
@@ -21,13 +23,15 @@ import xgboost as xgb
 from onnx import helper
 from onnxmltools.convert.common.data_types import FloatTensorType as OnnxmlFloat
 from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (ExtraTreesClassifier, GradientBoostingClassifier, GradientBoostingRegressor,
-                              RandomForestClassifier, RandomForestRegressor)
+                              RandomForestClassifier, RandomForestRegressor, VotingRegressor)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Binarizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (Binarizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler,
+                                   TargetEncoder)
 from sklearn.tree import DecisionTreeClassifier
 
 HERE = Path(__file__).parent
@@ -80,6 +84,118 @@ def sklearn_models():
     yield "named_inputs", named_inputs(gappy, numbers)
 
 
+def double_models():
+    """What skl2onnx writes for double inputs: no LinearClassifier, but products of matrices. ONNX Runtime has no Imputer
+    for them."""
+    x, y = training_data(False)
+    plain = lambda model, probe=x[:1]: to_onnx(model, probe, target_opset=OPSETS, options={"zipmap": False})
+    yield "logistic_regression_double", plain(LogisticRegression().fit(x, y))
+    yield "pipeline_double", plain(make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y))
+    yield "linear_regression_double", to_onnx(LinearRegression().fit(x, y), x[:1], target_opset=OPSETS)
+    descent = SGDClassifier(loss="log_loss", random_state=1)
+    yield "gradient_descent_double", plain(descent.fit(x, y))
+    yield "gradient_descent", plain(descent, x[:1].astype(np.float32))
+
+
+def sums_of_models():
+    x, y = training_data(False)
+    voting = VotingRegressor([("a", GradientBoostingRegressor(n_estimators=4, max_depth=2, random_state=1)),
+                              ("b", RandomForestRegressor(3, max_depth=3, random_state=2)),
+                              ("c", GradientBoostingRegressor(n_estimators=3, max_depth=3, random_state=3))])
+    yield "voting", to_onnx(voting.fit(x, y), x[:1].astype(np.float32), target_opset=OPSETS)
+    node = helper.make_node
+    thresholds = [-1.0, 0.0, 0.3, 1.0, 2.0]
+    forest = lambda name, mode, **more: regressor(*tree_tables(mode, 0, thresholds), "x", name, **more)
+    half = helper.make_tensor("half", 1, [1], [0.5])
+    shift = helper.make_tensor("shift", 1, [1, 1], [-0.375])
+    nodes = [forest("a", "BRANCH_LEQ"), forest("b", "BRANCH_LT", aggregate_function="AVERAGE"),
+             node("Scaler", ["x"], ["scaled"], domain=ML, offset=[0.5], scale=[2.0]),
+             regressor(*tree_tables("BRANCH_GT", 0, thresholds), "scaled", "c"),
+             node("Mul", ["half", "b"], ["half_b"]), node("Div", ["c", "half"], ["twice_c"]),
+             node("Sum", ["a", "half_b", "twice_c"], ["abc"]), node("Add", ["abc", "shift"], ["raw"]),
+             node("Sigmoid", ["raw"], ["probabilities"])]
+    yield "sum_of_forests", model_of(nodes, [("x", 1, 3)], constants=[half, shift])
+    linear = lambda name, weights: node("LinearRegressor", ["x"], [name], domain=ML, coefficients=weights, intercepts=[0.25])
+    nodes = [linear("a", [0.5, -1.25, 2.0]), linear("b", [0.1, 0.7, -0.3]), node("Sum", ["a", "b"], ["ab"]),
+             node("Add", ["shift", "ab"], ["raw"]), node("Sigmoid", ["raw"], ["probabilities"])]
+    yield "sum_of_linear", model_of(nodes, [("x", 1, 3)], constants=[shift])
+
+
+def regressor(table, values, targets, source, name, **more):
+    return helper.make_node(
+        "TreeEnsembleRegressor", [source], [name], domain=ML, nodes_values=values, n_targets=1,
+        target_treeids=[t for t, _, _ in targets], target_nodeids=[n for _, n, _ in targets],
+        target_ids=[0] * len(targets), target_weights=[w for _, _, w in targets], **table, **more)
+
+
+# The texts of each feature in the order of their codes; the code after the last stands for a text of no operator.
+TEXTS = {
+    "texts": [None, ["no", "yes"], ["blue", "green", "red"]],
+    "texts_one_input": [["blue", "green", "red"], ["no", "yes"]],
+    "texts_ordinal": [["blue", "green", "red"], ["no", "yes"]],
+    "texts_target": [["blue", "green", "red"], ["no", "yes"]],
+    "texts_two_encoders": [["red", "blue", "green", "grey"]],
+}
+
+
+def text_models():
+    x, y = training_data(False)
+    texts = np.array([[["blue", "green", "red"][int(code) % 3], ["no", "yes"][int(code) // 3 % 2]] for code in x[:, 2]],
+                     dtype=object)
+    pair = [("x", StringTensorType([None, 2]))]
+    convert = lambda model, kinds=pair: to_onnx(model, initial_types=kinds, target_opset=OPSETS, options={"zipmap": False})
+    import pandas as pd
+    frame = pd.DataFrame({"level": x[:, 0], "owner": texts[:, 1], "colour": texts[:, 0]})
+    kinds = [("level", FloatTensorType([None, 1])), ("owner", StringTensorType([None, 1])),
+             ("colour", StringTensorType([None, 1]))]
+    columns = ColumnTransformer([("n", StandardScaler(), ["level"]),
+                                 ("t", OneHotEncoder(handle_unknown="ignore"), ["owner", "colour"])])
+    yield "texts", convert(make_pipeline(columns, LogisticRegression()).fit(frame, y), kinds)
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    yield "texts_one_input", convert(make_pipeline(encoder, GradientBoostingClassifier(n_estimators=4, random_state=1)).fit(
+        texts, y))
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    yield "texts_ordinal", convert(make_pipeline(encoder, LogisticRegression()).fit(texts, y))
+    yield "texts_target", convert(make_pipeline(TargetEncoder(random_state=1), LogisticRegression()).fit(texts, y))
+    node = helper.make_node
+    nodes = [node("LabelEncoder", ["x"], ["rank"], domain=ML, keys_strings=["red", "blue"], values_floats=[2.0, -1.0],
+                  default_float=0.5),
+             node("OneHotEncoder", ["x"], ["hot"], domain=ML, cats_strings=["green", "grey", "red"], zeros=1),
+             node("Flatten", ["hot"], ["flat"], axis=1), node("Concat", ["rank", "flat"], ["all"], axis=1),
+             node("LinearRegressor", ["all"], ["probabilities"], domain=ML, coefficients=[0.5, 0.25, -3.0, 7.0],
+                  intercepts=[0.125])]
+    yield "texts_two_encoders", model_of(nodes, [("x", 8, 1)])
+
+
+def version5_models():
+    """TreeEnsemble of version 5, which no converter writes yet."""
+    modes = {mode: number for number, mode in enumerate(MODES + ["BRANCH_MEMBER"])}
+    member = modes["BRANCH_MEMBER"]
+    for name, kind, tracks, aggregate, numbers in [
+            ("version5", 1, None, 1, [0, 1, 2, 3, 4, 5, 0]), ("version5_average", 1, [0, 1, 0, 1, 1, 0, 1], 0, [0, 1, 2, 3, 4, 5, 0]),
+            ("version5_double", 11, [1, 0, 1, 0, 0, 1, 0], 1, [1, 0, 3, 2, 5, 4, 1]),
+            ("version5_member", 1, None, 1, [member, 0, 2, member, 1, member, 0]),
+            ("version5_member_missing_true", 11, [1, 0, 1, 1, 0, 1, 0], 1, [member, 0, 2, member, 1, member, 0])]:
+        tensor = lambda name, values: helper.make_tensor(name, kind, [len(values)], values)
+        sets = {"membership_values": tensor("sets", [0.0, 2.0, 4.0, 33.0, math.nan, 5.0, 7.0, math.nan, 1.0, math.nan])}
+        attributes = {
+            "n_targets": 1, "aggregate_function": aggregate, "post_transform": 0,
+            # Two trees, of which the second comes first in the lists, and one that is a leaf twice.
+            "tree_roots": [3, 0, 6], "nodes_modes": helper.make_tensor("modes", onnx.TensorProto.UINT8, [7], numbers),
+            "nodes_featureids": [2, 0, 1, 2, 0, 1, 0], "nodes_splits": tensor("splits", [2.0, -0.25, 0.5, 3.0, 0.125, 1.0, 0.0]),
+            "nodes_truenodeids": [1, 0, 2, 4, 4, 6, 8], "nodes_trueleafs": [0, 1, 1, 0, 1, 1, 1],
+            "nodes_falsenodeids": [2, 1, 3, 5, 5, 4, 8], "nodes_falseleafs": [0, 1, 1, 0, 1, 1, 1],
+            # Leaf 4 has two places.
+            "leaf_targetids": [0] * 9, "leaf_weights": tensor("weights", [0.5, -1.5, 2.25, 3.125, 4.0625, -8.5, 16.25, 0.0, 64.5]),
+        }
+        if tracks:
+            attributes["nodes_missing_value_tracks_true"] = tracks
+        if member in numbers:
+            attributes |= sets
+        node = helper.make_node("TreeEnsemble", ["x"], ["probabilities"], domain=ML, **attributes)
+        yield name, model_of([node], [("x", kind, 3)], machine_learning=5, output_kind=kind)
+
+
 def named_inputs(gappy, numbers):
     """One input per feature, of different types: converters write it for data frames, here it is put together."""
     imputed = numbers.fit(gappy[:, :2])
@@ -117,11 +233,12 @@ def boosted_models():
     yield "xgboost_regressor", onnxmltools.convert_xgboost(model, initial_types=kinds, target_opset=15)
 
 
-def model_of(nodes, inputs, output="probabilities", properties=None):
+def model_of(nodes, inputs, output="probabilities", properties=None, constants=(), machine_learning=3, output_kind=1):
     infos = [helper.make_tensor_value_info(name, kind, [None, width]) for name, kind, width in inputs]
-    outputs = [helper.make_tensor_value_info(output, 1, [None, None])]
-    graph = helper.make_graph(nodes, "graph", infos, outputs)
-    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS.items()])
+    outputs = [helper.make_tensor_value_info(output, output_kind, [None, None])]
+    graph = helper.make_graph(nodes, "graph", infos, outputs, list(constants))
+    sets = OPSETS | {ML: machine_learning}
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid(*pair) for pair in sets.items()])
     if properties:
         helper.set_model_props(model, properties)
     return model
@@ -190,6 +307,15 @@ def thresholds_of(model, width):
     found = [[] for _ in range(width)]
     for node in model.graph.node:
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if node.op_type == "TreeEnsemble":
+            splits = onnx.numpy_helper.to_array(attributes["nodes_splits"])
+            for feature, value in zip(attributes["nodes_featureids"], splits):
+                found[feature].append(float(value))
+            sets = attributes.get("membership_values")
+            members = [] if sets is None else onnx.numpy_helper.to_array(sets)
+            for values in found:
+                values.extend(float(value) for value in members if not math.isnan(value))
+            continue
         if "nodes_featureids" not in attributes:
             continue
         values = attributes.get("nodes_values")
@@ -201,7 +327,7 @@ def thresholds_of(model, width):
     return found
 
 
-def probe_rows(model, kinds):
+def probe_rows(model, kinds, texts):
     """Training values, thresholds and their neighbours, zeros, missing, extremes, odd categories."""
     rng = np.random.default_rng(3)
     x, _ = training_data(False)
@@ -213,7 +339,9 @@ def probe_rows(model, kinds):
     for row in rows:
         for column, kind in enumerate(kinds):
             pick = rng.random()
-            if kind == 7:
+            if kind == 8:
+                row[column] = rng.choice([math.nan, -1.0, len(texts[column])] + 2 * list(range(len(texts[column]))))
+            elif kind == 7:
                 row[column] = rng.choice(whole) if pick < 0.4 else rng.integers(0, 5)
             elif pick < 0.35:
                 row[column] = x[rng.integers(len(x)), column]
@@ -240,9 +368,14 @@ def session(model):
 def without_post_transform(model):
     raw = onnx.ModelProto()
     raw.CopyFrom(model)
+    sigmoids = [node for node in raw.graph.node if node.op_type == "Sigmoid"]
+    if sigmoids:
+        kind = raw.graph.output[-1].type.tensor_type.elem_type
+        del raw.graph.output[:]
+        raw.graph.output.append(helper.make_tensor_value_info(sigmoids[0].input[0], kind, [None, None]))
     for node in raw.graph.node:
         for attribute in node.attribute:
-            if attribute.name == "post_transform":
+            if attribute.name == "post_transform" and attribute.s:
                 attribute.s = b"NONE"
         if node.op_type == "Normalizer":
             node.op_type, node.domain = "Identity", ""
@@ -250,17 +383,26 @@ def without_post_transform(model):
     return raw
 
 
-def scores(model, rows, kinds):
+def cell(value, kind, texts):
+    """A value of an input; a code as its text."""
+    if kind != 8:
+        return np.array(value).astype({1: np.float32, 11: np.float64, 7: np.int64}[kind])
+    return texts[int(value)] if not math.isnan(value) and 0 <= value < len(texts) else "some other text"
+
+
+def scores(model, rows, kinds, texts):
     """ONNX Runtime's score of class 1, or of the one target, row by row: what a single request gets."""
     runtime = session(model)
-    types = {1: np.float32, 11: np.float64, 7: np.int64}
+    types = {1: np.float32, 11: np.float64, 7: np.int64, 8: object}
     found = []
     for row in rows:
         inputs = runtime.get_inputs()
         if len(inputs) == 1:
-            feed = {inputs[0].name: np.array([row]).astype(types[kinds[0]])}
+            cells = [cell(*parts) for parts in zip(row, kinds, texts)]
+            feed = {inputs[0].name: np.array([cells], dtype=types[kinds[0]])}
         else:
-            feed = {one.name: np.array([[value]]).astype(types[kind]) for one, value, kind in zip(inputs, row, kinds)}
+            feed = {one.name: np.array([[cell(value, kind, known)]], dtype=types[kind])
+                    for one, value, kind, known in zip(inputs, row, kinds, texts)}
         answer = runtime.run(None, feed)[-1]
         if isinstance(answer, list):
             answer = np.array([list(one.values()) for one in answer])
@@ -269,18 +411,24 @@ def scores(model, rows, kinds):
 
 
 def main():
-    for models in (sklearn_models(), boosted_models(), hand_made_models()):
+    for models in (sklearn_models(), boosted_models(), hand_made_models(), double_models(), sums_of_models(),
+                   text_models(), version5_models()):
         for name, model in models:
             inputs = model.graph.input
             width = inputs[0].type.tensor_type.shape.dim[1].dim_value
             kinds = [one.type.tensor_type.elem_type for one in inputs] if len(inputs) > 1 else (
                 [inputs[0].type.tensor_type.elem_type] * width)
-            rows = probe_rows(model, kinds)
+            texts = TEXTS.get(name, [None] * len(kinds))
+            rows = probe_rows(model, kinds, texts)
             if "binarizer" in name:
                 # ONNX Runtime's Binarizer fails on missing values.
                 rows[np.isnan(rows)] = 0.25
+            if "member" in name:
+                # ONNX Runtime takes some fractions for the member that they truncate to, and others not.
+                rows[:, 1:] = np.round(rows[:, 1:])
             with np.errstate(all="ignore"):
-                margins, outputs = scores(without_post_transform(model), rows, kinds), scores(model, rows, kinds)
+                margins = scores(without_post_transform(model), rows, kinds, texts)
+                outputs = scores(model, rows, kinds, texts)
             (HERE / f"{name}.onnx").write_bytes(model.SerializeToString())
             names = [one.name for one in inputs] if len(inputs) > 1 else [f"f{column}" for column in range(width)]
             with (HERE / f"{name}.csv").open("w", newline="") as file:

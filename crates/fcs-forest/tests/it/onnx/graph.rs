@@ -175,7 +175,14 @@ pub(super) fn floats(name: &str, floats: &[f32]) -> Attribute {
     }
 }
 
-fn strings(name: &str, strings: &[&str]) -> Attribute {
+pub(super) fn tensor(name: &str, tensor: Tensor) -> Attribute {
+    Attribute {
+        t: Some(tensor),
+        ..attribute(name, 4)
+    }
+}
+
+pub(super) fn strings(name: &str, strings: &[&str]) -> Attribute {
     Attribute {
         strings: strings.iter().map(|&text| text.to_owned()).collect(),
         ..attribute(name, 8)
@@ -190,7 +197,7 @@ pub(super) fn node(
 ) -> Node {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let general = [
-        "Add", "Mul", "Cast", "Concat", "Reshape", "Gather", "Sigmoid", "MatMul",
+        "Add", "Mul", "Cast", "Concat", "Reshape", "Gather", "Sigmoid", "MatMul", "Sum",
     ];
     let domain = if general.contains(&op_type) {
         ""

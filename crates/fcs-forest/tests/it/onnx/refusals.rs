@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::graph::{
-    Model, float, float_tensor, floats, info, int, ints, modes, node, small, string, whole_tensor,
+    Model, float, float_tensor, floats, info, int, ints, modes, node, small, string, strings,
+    whole_tensor,
 };
 
 type Change = fn(&mut Model);
@@ -29,14 +30,14 @@ fn the_small_model_is_read() {
 const DEFECTS: &[(Change, &str)] = &[
     (|m| m.graph = None, "onnx: `graph` is missing"),
     (|m| m.opset_import.clear(), "`opset_import` is missing"),
-    (|m| m.opset_import[1].version = 5, "`opset_import[1]` asks for `5`, which is not supported"),
+    (|m| m.opset_import[1].version = 6, "`opset_import[1]` asks for `6`, which is not supported"),
     (|m| m.opset_import[0].version = 0, "`opset_import[0]` asks for `0`"),
     (|m| m.functions.push(m.opset_import[0].clone()), "`functions` asks for"),
     (|m| m.graph().node[0].op_type = "Softplus".into(), "`graph.node[0] (Softplus).op_type` asks for `Softplus`, which is not supported; supported: ArrayFeatureExtractor"),
     (|m| m.graph().node[0].op_type = "SVMClassifier".into(), "`graph.node[0] (SVMClassifier).op_type` asks for `SVMClassifier`"),
     (|m| m.graph().node[1].op_type = "TreeEnsemble".into(), "`graph.node[1] (TreeEnsemble).op_type` asks for `TreeEnsemble`"),
     (|m| m.graph().node[0].domain = "com.example".into(), "`graph.node[0] (Scaler).domain` asks for `com.example`"),
-    (|m| m.put_first(node("MatMul", &["x", "x"], &[], vec![])), "`graph.node[0] (MatMul).op_type` asks for `MatMul`, which is not supported; supported: Add"),
+    (|m| m.put_first(node("MatMul", &["x", "x"], &[], vec![])), "`graph.node[0] (MatMul).input[1]` must be a constant"),
     (|m| m.put_first(node("Normalizer", &["x"], &[], vec![string("norm", "L1")])), "`graph.node[0] (Normalizer).input[0]` must be two probabilities"),
     (|m| m.put_first(node("Add", &["x", "x"], &[], vec![])), "`graph.node[0] (Add).input` must be columns of one feature each, and a constant"),
     (|m| { m.constant(float_tensor("c", &[1.0; 3])); m.put_first(node("Add", &["x", "c"], &[], vec![])); }, "`graph.node[0] (Add).input[1]` has 3 values, expected 2"),
@@ -62,7 +63,8 @@ const DEFECTS: &[(Change, &str)] = &[
     (|m| m.graph().node[0].output[0] = "x".into(), "`graph.node[0] (Scaler)` is repeated"),
     (|m| { let copy = m.graph().node[0].attribute[0].clone(); m.graph().node[0].attribute.push(copy); }, "`graph.node[0] (Scaler).offset` is repeated"),
     (|m| m.unset(0, "scale"), "`graph.node[0] (Scaler).scale` is missing"),
-    (|m| m.graph().input[0] = info("x", 8, Some(2)), "`graph.input[0].type` asks for `8`"),
+    (|m| m.graph().input[0] = info("x", 9, Some(2)), "`graph.input[0].type` asks for `9`"),
+    (|m| m.graph().input[0] = info("x", 8, Some(2)), "`graph.node[0] (Scaler).input[0]` must be columns of numbers"),
     (|m| m.graph().input[0] = info("x", 1, None), "`graph.input[0].type.shape` must be 1 to 10,000 columns"),
     (|m| m.graph().input[0] = info("x", 1, Some(0)), "`graph.input[0].type.shape` must be 1 to 10,000 columns"),
     (|m| m.graph().input[0].kind = None, "`graph.input[0].type` must be a tensor"),
@@ -76,8 +78,8 @@ const DEFECTS: &[(Change, &str)] = &[
     (|m| { let mut c = float_tensor("c", &[]); c.raw_data = vec![0; 5]; m.constant(c); }, "`graph.initializer[0].raw_data` must be whole numbers"),
     (|m| { let mut c = float_tensor("c", &[]); c.data_location = 1; m.constant(c); }, "`graph.initializer[0].data_location` asks for `external`"),
     (|m| { let mut c = float_tensor("c", &[]); c.data_type = 10; m.constant(c); }, "`graph.initializer[0].data_type` asks for `10`"),
-    (|m| { m.constant(float_tensor("c", &[2.0])); m.put_last(node("Mul", &["scores", "c"], &["p"], vec![])); }, "`graph.node[2] (Mul).input[1]` must be 1 beside scores"),
-    (|m| m.put_last(node("Sigmoid", &["scores"], &["p"], vec![])), "`graph.node[2] (Sigmoid).input[0]` must be the score of a regressor"),
+    (|m| { m.constant(float_tensor("c", &[2.0])); m.put_last(node("Mul", &["scores", "c"], &["p"], vec![])); }, "`graph.node[2] (Mul)` must be scores before their link"),
+    (|m| m.put_last(node("Sigmoid", &["scores"], &["p"], vec![])), "`graph.node[2] (Sigmoid).input[0]` must be the scores of a model, which have no link yet"),
     (|m| m.put_last(node("Normalizer", &["scores"], &["p"], vec![string("norm", "L2")])), "`graph.node[2] (Normalizer).norm` asks for `L2`"),
     (|m| { m.set(1, string("post_transform", "NONE")); m.put_last(node("Normalizer", &["scores"], &["p"], vec![string("norm", "L1")])); }, "`graph.node[2] (Normalizer).input[0]` must be two probabilities"),
     (|m| m.set(1, string("post_transform", "PROBIT")), "post_transform` asks for `PROBIT`, which is not supported; supported: NONE and LOGISTIC"),
@@ -119,6 +121,53 @@ fn each_defect_is_refused_by_name() {
         );
         assert!(found.len() < 600, "{found}");
     }
+}
+
+#[test]
+fn copies_of_a_model_are_limited() {
+    // A model that is added to itself again and again: 2^n copies.
+    let mut model = small();
+    model.set(1, string("post_transform", "NONE"));
+    for index in 0..30 {
+        let (from, to) = (format!("s{index}"), format!("s{}", index + 1));
+        let from = if index == 0 { "scores" } else { &from };
+        model.put_last(node("Add", &[from, from], &[&to], vec![]));
+    }
+    let found = read(&model).unwrap_err().to_string();
+    assert!(found.contains("at most 10,000 trees in all"), "{found}");
+}
+
+#[test]
+fn texts_are_read_by_their_encoders_alone() {
+    let texts = |cats: &[&str]| {
+        let mut model = small();
+        model.graph().input[0] = info("x", 8, Some(1));
+        let encoder = vec![strings("cats_strings", cats)];
+        model.put_first(node("OneHotEncoder", &["x"], &[], encoder));
+        let width = vec![int("axis", 1)];
+        let flat = node("Flatten", &["first"], &["flat"], width);
+        let graph = model.graph();
+        graph.node.insert(1, flat);
+        graph.node[1].domain = String::new();
+        graph.node[2].input[0] = "flat".to_owned();
+        model
+    };
+    let model = read(&texts(&["north", "south"])).unwrap();
+    assert_eq!(model.category_names(0), ["north", "south"]);
+    // The first column is "is north", the second "is south".
+    for (code, margin) in [(0.0, 4.25), (1.0, 1.25), (2.0, 1.25), (f64::NAN, 1.25)] {
+        assert_eq!(model.margin(&[code]), margin, "{code}");
+    }
+    let found = read(&texts(&["north", "north"])).unwrap_err().to_string();
+    assert!(
+        found.contains("cats_strings` must be texts that occur once"),
+        "{found}"
+    );
+    let mut numbers = texts(&["north", "south"]);
+    numbers.set(0, ints("cats_int64s", &[1, 2]));
+    numbers.unset(0, "cats_strings");
+    let found = read(&numbers).unwrap_err().to_string();
+    assert!(found.contains("cats_strings` is missing"), "{found}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ const COPIES_MAX: usize = 1 << 20;
 /// Of each leaf by tree and node: the weight of another class, and the one that is asked for.
 pub(super) type Weights = HashMap<(i64, i64), [Option<f64>; 2]>;
 
+#[derive(Default)]
 pub(super) struct Table {
     tree_ids: Vec<i64>,
     node_ids: Vec<i64>,
@@ -26,6 +27,19 @@ pub(super) struct Table {
     if_false: Vec<i64>,
     /// Whether NaN counts as true; empty for "never".
     missing_true: Vec<i64>,
+}
+
+/// A row of the table. A leaf has a tree, an id and its mode alone.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub(super) tree: i64,
+    pub(super) id: i64,
+    pub(super) feature: i64,
+    pub(super) value: f64,
+    pub(super) mode: &'static [u8],
+    pub(super) if_true: i64,
+    pub(super) if_false: i64,
+    pub(super) missing_true: bool,
 }
 
 impl Table {
@@ -72,6 +86,18 @@ impl Table {
             return Err(Refusal::out_of_range("nodes_values", expected));
         }
         Ok(table)
+    }
+
+    /// Adds a row. Those of a tree follow each other, and its root is the first of them.
+    pub(super) fn push(&mut self, row: Row) {
+        self.tree_ids.push(row.tree);
+        self.node_ids.push(row.id);
+        self.features.push(row.feature);
+        self.values.push(row.value);
+        self.modes.push(row.mode.to_vec());
+        self.if_true.push(row.if_true);
+        self.if_false.push(row.if_false);
+        self.missing_true.push(row.missing_true.into());
     }
 
     /// The trees in their order; takes the weights of their leaves.
