@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use fcs_core::{ApiError, ApplicationId, DecisionId, InvalidId};
+use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::{Problem, ProblemJson, reason};
 use serde::Deserialize;
@@ -46,6 +47,7 @@ pub(crate) fn routes(app: &Arc<App>, score_timeout: Duration) -> Router {
 
 async fn score(
     State(http): State<Http>,
+    caller: Principal,
     headers: HeaderMap,
     body: Result<ProblemJson<ScoreBody>, Problem>,
 ) -> Result<Response, Problem> {
@@ -54,7 +56,7 @@ async fn score(
         .inspect_err(|problem| http.app.metrics.score_error(problem.0.code))?;
     let scored = http
         .app
-        .score(command, Deadline::after(http.score_timeout))
+        .score(&caller, command, Deadline::after(http.score_timeout))
         .await?;
     let mut response = json(render::decision(&scored.decision));
     if scored.replayed {
@@ -88,14 +90,25 @@ fn unquoted(key: &HeaderValue) -> &str {
         .unwrap_or(text)
 }
 
-async fn find(State(http): State<Http>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let stored = http.app.decision(decision_id(&id)?).await?;
+async fn find(
+    State(http): State<Http>,
+    caller: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let stored = http.app.decision(&caller.tenant, decision_id(&id)?).await?;
     Ok(json(render::decision(&stored)))
 }
 
-async fn replay(State(http): State<Http>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn replay(
+    State(http): State<Http>,
+    caller: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let deadline = Deadline::after(REPLAY_TIMEOUT);
-    let replay = http.app.replay(decision_id(&id)?, deadline).await?;
+    let replay = http
+        .app
+        .replay(&caller.tenant, decision_id(&id)?, deadline)
+        .await?;
     Ok(json(render::replay(&replay)))
 }
 
@@ -111,6 +124,7 @@ struct ListQuery {
 
 async fn list(
     State(http): State<Http>,
+    caller: Principal,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| {
@@ -121,7 +135,9 @@ async fn list(
         after_index: query.after_index,
         page_size: query.page_size,
     };
-    Ok(json(render::page(&http.app.list_decisions(&query).await?)))
+    Ok(json(render::page(
+        &http.app.list_decisions(&caller.tenant, &query).await?,
+    )))
 }
 
 fn decision_id(text: &str) -> Result<DecisionId, ApiError> {

@@ -4,6 +4,7 @@
 
 mod clients;
 mod notice;
+mod place;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -12,7 +13,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fcs_core::{ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, UnixMicros};
+use fcs_core::{
+    ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, TenantId, UnixMicros,
+};
 use fcs_decision::record::{DecisionRecord, Outcome, record_digest};
 use fcs_service::database::Database;
 
@@ -22,13 +25,15 @@ pub use clients::{ClientStore, clients_of};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
-/// Whose idempotency keys these are. There is one client until tenants exist; the column is there already.
+/// Whose idempotency keys these are where callers do not show who they are.
 pub const DEFAULT_CLIENT: &str = "default";
 
 /// A client's key with the fingerprint of the request that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Scope of the key.
+    /// Whose decision it is about.
+    pub tenant: TenantId,
+    /// Scope of the key within the tenant.
     pub client: String,
     /// The client's key.
     pub key: IdempotencyKey,
@@ -100,6 +105,8 @@ pub struct Summary {
 pub struct FeedEntry {
     /// Place in the log, from 1 without gaps.
     pub log_index: u64,
+    /// Whose decision it is.
+    pub tenant: TenantId,
     /// The decision.
     pub summary: Summary,
 }
@@ -174,32 +181,50 @@ pub trait DecisionStore: Send + Sync + 'static {
     /// The decision that a client's key stands for.
     async fn claimed(
         &self,
+        tenant: &TenantId,
         client: &str,
         key: &IdempotencyKey,
     ) -> Result<Option<Claimed>, StoreError>;
 
-    /// One decision.
-    async fn decision(&self, id: DecisionId) -> Result<Option<StoredDecision>, StoreError>;
+    /// One decision of a tenant.
+    async fn decision(
+        &self,
+        tenant: &TenantId,
+        id: DecisionId,
+    ) -> Result<Option<StoredDecision>, StoreError>;
 
-    /// The latest decision on an application.
-    async fn latest(&self, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError>;
+    /// The latest decision on an application of a tenant.
+    async fn latest(
+        &self,
+        tenant: &TenantId,
+        id: &ApplicationId,
+    ) -> Result<Option<StoredDecision>, StoreError>;
 
-    /// At most `limit` decisions with a greater index, ascending.
-    async fn page(&self, after_index: u64, limit: u32) -> Result<Vec<StoredDecision>, StoreError>;
+    /// At most `limit` decisions of a tenant with a greater index, ascending.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        after_index: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredDecision>, StoreError>;
 
     /// At most `limit` decisions on an application with a greater index, ascending.
     async fn page_of(
         &self,
+        tenant: &TenantId,
         id: &ApplicationId,
         after_index: u64,
         limit: u32,
     ) -> Result<Vec<StoredDecision>, StoreError>;
 
-    /// At most `limit` feed entries with a greater index, ascending. Reads no record.
+    /// At most `limit` feed entries of all tenants with a greater index, ascending. Reads no record.
     async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
 
     /// Highest index in the log, 0 for an empty one.
     async fn highest_index(&self) -> Result<u64, StoreError>;
+
+    /// Highest index of a tenant's decisions, 0 when it has none.
+    async fn highest_index_of(&self, tenant: &TenantId) -> Result<u64, StoreError>;
 
     /// The traffic table.
     async fn traffic(&self) -> Result<TrafficTable, StoreError>;

@@ -77,6 +77,7 @@ mod tests {
     fn entry() -> FeedEntry {
         FeedEntry {
             log_index: 9,
+            tenant: "default".to_owned(),
             decision_id: DecisionId::new(UnixMicros(0), &[1; 10]).to_string(),
             application_id: "A-1".to_owned(),
             decided_at_micros: 120_000_001,

@@ -803,6 +803,9 @@ pub struct FeedEntry {
     /// SHA-256 of the record.
     #[prost(bytes = "vec", tag = "10")]
     pub record_digest: ::prost::alloc::vec::Vec<u8>,
+    /// Whose decision it is.
+    #[prost(string, tag = "11")]
+    pub tenant: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion};
+use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion, TenantId};
 use fcs_decision::decision::decide;
 use fcs_decision::record::{DecisionRecord, record_digest};
 use fcs_service::grpc::Deadline;
@@ -31,7 +31,7 @@ const CACHE_TIME: Duration = Duration::from_hours(1);
 pub struct Page {
     /// Ascending by index; may be shorter than asked for while there are more.
     pub decisions: Vec<StoredDecision>,
-    /// Highest index in the log.
+    /// Highest index of the tenant's decisions.
     pub highest_index: u64,
 }
 
@@ -63,9 +63,13 @@ impl Replay {
 }
 
 impl App {
-    /// One decision.
-    pub async fn decision(&self, id: DecisionId) -> Result<StoredDecision, ApiError> {
-        let key = id.to_string();
+    /// One decision of a tenant.
+    pub async fn decision(
+        &self,
+        tenant: &TenantId,
+        id: DecisionId,
+    ) -> Result<StoredDecision, ApiError> {
+        let key = format!("{tenant}:{id}");
         if let Some(cached) = self
             .cache
             .get(&key)
@@ -74,7 +78,11 @@ impl App {
         {
             return Ok(cached);
         }
-        let stored = self.store.decision(id).await.map_err(store_unavailable)?;
+        let stored = self
+            .store
+            .decision(tenant, id)
+            .await
+            .map_err(store_unavailable)?;
         let decision = stored.ok_or_else(|| {
             ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))
         })?;
@@ -83,8 +91,16 @@ impl App {
     }
 
     /// The latest decision on an application.
-    pub async fn latest_decision(&self, id: &ApplicationId) -> Result<StoredDecision, ApiError> {
-        let latest = self.store.latest(id).await.map_err(store_unavailable)?;
+    pub async fn latest_decision(
+        &self,
+        tenant: &TenantId,
+        id: &ApplicationId,
+    ) -> Result<StoredDecision, ApiError> {
+        let latest = self
+            .store
+            .latest(tenant, id)
+            .await
+            .map_err(store_unavailable)?;
         latest.ok_or_else(|| {
             ApiError::not_found(
                 "DECISION_NOT_FOUND",
@@ -93,8 +109,12 @@ impl App {
         })
     }
 
-    /// One page of decisions in the order of their index.
-    pub async fn list_decisions(&self, query: &PageQuery) -> Result<Page, ApiError> {
+    /// One page of a tenant's decisions in the order of their index.
+    pub async fn list_decisions(
+        &self,
+        tenant: &TenantId,
+        query: &PageQuery,
+    ) -> Result<Page, ApiError> {
         if query.page_size > PAGE_SIZE_MAX {
             let message = format!(
                 "page_size is {}; ask for 1 to {PAGE_SIZE_MAX}",
@@ -108,13 +128,17 @@ impl App {
             query.page_size
         };
         let page = match &query.application_id {
-            None => self.store.page(query.after_index, limit).await,
-            Some(id) => self.store.page_of(id, query.after_index, limit).await,
+            None => self.store.page(tenant, query.after_index, limit).await,
+            Some(id) => {
+                self.store
+                    .page_of(tenant, id, query.after_index, limit)
+                    .await
+            }
         };
         let decisions = within_bytes(page.map_err(store_unavailable)?);
         let highest_index = self
             .store
-            .highest_index()
+            .highest_index_of(tenant)
             .await
             .map_err(store_unavailable)?;
         Ok(Page {
@@ -124,8 +148,17 @@ impl App {
     }
 
     /// Computes a decision again from its record and the package of its model.
-    pub async fn replay(&self, id: DecisionId, deadline: Deadline) -> Result<Replay, ApiError> {
-        let stored = self.store.decision(id).await.map_err(store_unavailable)?;
+    pub async fn replay(
+        &self,
+        tenant: &TenantId,
+        id: DecisionId,
+        deadline: Deadline,
+    ) -> Result<Replay, ApiError> {
+        let stored = self
+            .store
+            .decision(tenant, id)
+            .await
+            .map_err(store_unavailable)?;
         let stored = stored
             .ok_or_else(|| {
                 ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))

@@ -3,27 +3,37 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fcs_core::{ApiError, ErrorCode, IdempotencyKey};
+use fcs_core::{ApiError, ErrorCode, IdempotencyKey, TenantId};
+
+use crate::store::Claim;
+
+/// A key is one within its client's scope.
+type FullKey = (TenantId, String, IdempotencyKey);
 
 /// The keys of requests in flight. Cloning shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Flights(Arc<Mutex<HashSet<IdempotencyKey>>>);
+pub struct Flights(Arc<Mutex<HashSet<FullKey>>>);
 
 /// One request in flight; dropping it lets the key go. It travels with the draft, so a client that disconnects does
 /// not free the key while its decision is being written.
 #[derive(Debug)]
 pub struct Flight {
     flights: Flights,
-    key: IdempotencyKey,
+    key: FullKey,
 }
 
 impl Flights {
-    /// Takes a key, unless it is in flight already.
-    pub fn enter(&self, key: &IdempotencyKey) -> Result<Flight, ApiError> {
+    /// Takes the key of a claim, unless it is in flight already.
+    pub fn enter(&self, claim: &Claim) -> Result<Flight, ApiError> {
+        let key = (
+            claim.tenant.clone(),
+            claim.client.clone(),
+            claim.key.clone(),
+        );
         if self.keys().insert(key.clone()) {
             return Ok(Flight {
                 flights: self.clone(),
-                key: key.clone(),
+                key,
             });
         }
         Err(ApiError::new(
@@ -34,7 +44,7 @@ impl Flights {
         .retry_after(1))
     }
 
-    fn keys(&self) -> std::sync::MutexGuard<'_, HashSet<IdempotencyKey>> {
+    fn keys(&self) -> std::sync::MutexGuard<'_, HashSet<FullKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,11 +62,23 @@ mod tests {
     #[test]
     fn a_key_is_in_flight_once() {
         let flights = Flights::default();
-        let key: IdempotencyKey = "k".parse().unwrap();
-        let flight = flights.enter(&key).unwrap();
-        assert_eq!(flights.enter(&key).unwrap_err().code, ErrorCode::Aborted);
-        assert!(flights.enter(&"other".parse().unwrap()).is_ok());
+        let claim = |tenant: &str, client: &str, key: &str| Claim {
+            tenant: tenant.parse().unwrap(),
+            client: client.to_owned(),
+            key: key.parse().unwrap(),
+            fingerprint: fcs_core::Digest::from_bytes([0; 32]),
+        };
+        let mine = claim("acme", "a", "k");
+        let flight = flights.enter(&mine).unwrap();
+        assert_eq!(flights.enter(&mine).unwrap_err().code, ErrorCode::Aborted);
+        for other in [
+            claim("acme", "a", "other"),
+            claim("acme", "b", "k"),
+            claim("bank", "a", "k"),
+        ] {
+            assert!(flights.enter(&other).is_ok(), "{other:?}");
+        }
         drop(flight);
-        assert!(flights.enter(&key).is_ok());
+        assert!(flights.enter(&mine).is_ok());
     }
 }

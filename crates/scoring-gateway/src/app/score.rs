@@ -5,6 +5,7 @@ use std::time::Instant;
 use fcs_core::{ApiError, DecisionId, RandomBytes};
 use fcs_decision::decision::{DecisionContext, decide};
 use fcs_decision::record::DecisionRecord;
+use fcs_service::auth::{Principal, PrincipalKind};
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
 
@@ -13,17 +14,26 @@ use super::queue::{Scored, answer};
 use super::{App, store_unavailable};
 use crate::store::{Claim, DEFAULT_CLIENT, Draft};
 
+/// The scope of a caller's idempotency keys within its tenant. It outlives the caller's API keys.
+fn client_of(caller: &Principal) -> String {
+    match caller.kind {
+        PrincipalKind::Anyone => DEFAULT_CLIENT.to_owned(),
+        kind => format!("{}:{}", kind.as_str(), caller.subject),
+    }
+}
+
 impl App {
     /// Decides on one application, or gives the decision that its key stands for already. The answer is durable.
     ///
     /// Dropping the future drops the request up to the moment when its draft is with the writer, and nothing after.
     pub async fn score(
         &self,
+        caller: &Principal,
         command: ScoreCommand,
         deadline: Deadline,
     ) -> Result<Scored, ApiError> {
         let started = Instant::now();
-        let result = self.score_uncounted(command, deadline).await;
+        let result = self.score_uncounted(caller, command, deadline).await;
         self.metrics
             .score_seconds
             .observe(started.elapsed().as_secs_f64());
@@ -37,11 +47,13 @@ impl App {
 
     async fn score_uncounted(
         &self,
+        caller: &Principal,
         command: ScoreCommand,
         deadline: Deadline,
     ) -> Result<Scored, ApiError> {
         let claim = Claim {
-            client: DEFAULT_CLIENT.to_owned(),
+            tenant: caller.tenant.clone(),
+            client: client_of(caller),
             key: command.key.clone(),
             fingerprint: command.fingerprint(),
         };
@@ -49,13 +61,13 @@ impl App {
         // transaction, so a key that another request takes meanwhile is found there.
         let known = self
             .store
-            .claimed(&claim.client, &claim.key)
+            .claimed(&claim.tenant, &claim.client, &claim.key)
             .await
             .map_err(store_unavailable)?;
         if let Some(claimed) = known {
             return answer(&claim, claimed, true);
         }
-        let flight = self.flights.enter(&claim.key)?;
+        let flight = self.flights.enter(&claim)?;
         let place = self.queue.reserve()?;
         let record = self.decide(&command, deadline).await?;
         place.write(Draft::new(claim, &record), flight).await

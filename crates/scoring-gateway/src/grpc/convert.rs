@@ -80,6 +80,7 @@ pub(super) fn feed_entry(entry: FeedEntry) -> wire::FeedEntry {
     let summary = entry.summary;
     wire::FeedEntry {
         log_index: entry.log_index,
+        tenant: entry.tenant.to_string(),
         decision_id: summary.decision_id.to_string(),
         application_id: summary.application_id.to_string(),
         decided_at_micros: summary.decided_at.0,

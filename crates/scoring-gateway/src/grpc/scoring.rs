@@ -9,6 +9,7 @@ use fcs_proto::scoring::v1::{
     GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest, ListDecisionsResponse,
     ReplayDecisionRequest, ReplayDecisionResponse, ScoreRequest, ScoreResponse,
 };
+use fcs_service::auth::Principal;
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
 
@@ -29,21 +30,24 @@ impl ScoringService for Scoring {
         request: Request<ScoreRequest>,
     ) -> Result<Response<ScoreResponse>, Status> {
         let deadline = Deadline::from_metadata(request.metadata(), self.score_timeout);
-        answer(self.decide(request.into_inner(), deadline).await)
+        let caller = caller(&request)?;
+        answer(self.decide(&caller, request.into_inner(), deadline).await)
     }
 
     async fn get_decision(
         &self,
         request: Request<GetDecisionRequest>,
     ) -> Result<Response<GetDecisionResponse>, Status> {
-        answer(self.find(request.into_inner()).await)
+        let caller = caller(&request)?;
+        answer(self.find(&caller, request.into_inner()).await)
     }
 
     async fn list_decisions(
         &self,
         request: Request<ListDecisionsRequest>,
     ) -> Result<Response<ListDecisionsResponse>, Status> {
-        answer(self.list(request.into_inner()).await)
+        let caller = caller(&request)?;
+        answer(self.list(&caller, request.into_inner()).await)
     }
 
     async fn replay_decision(
@@ -51,8 +55,9 @@ impl ScoringService for Scoring {
         request: Request<ReplayDecisionRequest>,
     ) -> Result<Response<ReplayDecisionResponse>, Status> {
         let deadline = Deadline::from_metadata(request.metadata(), REPLAY_TIMEOUT);
+        let caller = caller(&request)?;
         answer(
-            self.compute_again(&request.into_inner().decision_id, deadline)
+            self.compute_again(&caller, &request.into_inner().decision_id, deadline)
                 .await,
         )
     }
@@ -61,6 +66,7 @@ impl ScoringService for Scoring {
 impl Scoring {
     async fn decide(
         &self,
+        caller: &Principal,
         request: ScoreRequest,
         deadline: Deadline,
     ) -> Result<ScoreResponse, ApiError> {
@@ -68,7 +74,7 @@ impl Scoring {
         let command =
             ScoreCommand::new(&request.idempotency_key, &request.application_id, features)
                 .inspect_err(|error| self.app.metrics.score_error(error.code))?;
-        let scored = self.app.score(command, deadline).await?;
+        let scored = self.app.score(caller, command, deadline).await?;
         let decision = convert::decision(&scored.decision)?;
         Ok(ScoreResponse {
             decision: Some(decision),
@@ -76,7 +82,11 @@ impl Scoring {
         })
     }
 
-    async fn find(&self, request: GetDecisionRequest) -> Result<GetDecisionResponse, ApiError> {
+    async fn find(
+        &self,
+        caller: &Principal,
+        request: GetDecisionRequest,
+    ) -> Result<GetDecisionResponse, ApiError> {
         let stored = match (
             request.decision_id.as_str(),
             request.application_id.as_str(),
@@ -89,22 +99,30 @@ impl Scoring {
                 let id = application_id
                     .parse()
                     .map_err(|error| invalid_id("APPLICATION_ID_INVALID", &error))?;
-                self.app.latest_decision(&id).await?
+                self.app.latest_decision(&caller.tenant, &id).await?
             }
-            (decision_id, _) => self.app.decision(parse_decision_id(decision_id)?).await?,
+            (decision_id, _) => {
+                self.app
+                    .decision(&caller.tenant, parse_decision_id(decision_id)?)
+                    .await?
+            }
         };
         Ok(GetDecisionResponse {
             decision: Some(convert::decision(&stored)?),
         })
     }
 
-    async fn list(&self, request: ListDecisionsRequest) -> Result<ListDecisionsResponse, ApiError> {
+    async fn list(
+        &self,
+        caller: &Principal,
+        request: ListDecisionsRequest,
+    ) -> Result<ListDecisionsResponse, ApiError> {
         let query = PageQuery {
             application_id: None,
             after_index: request.after_index,
             page_size: request.page_size,
         };
-        let page = self.app.list_decisions(&query).await?;
+        let page = self.app.list_decisions(&caller.tenant, &query).await?;
         let decisions = page
             .decisions
             .iter()
@@ -118,12 +136,13 @@ impl Scoring {
 
     async fn compute_again(
         &self,
+        caller: &Principal,
         decision_id: &str,
         deadline: Deadline,
     ) -> Result<ReplayDecisionResponse, ApiError> {
         let replay = self
             .app
-            .replay(parse_decision_id(decision_id)?, deadline)
+            .replay(&caller.tenant, parse_decision_id(decision_id)?, deadline)
             .await?;
         Ok(ReplayDecisionResponse {
             identical: replay.is_identical(),
@@ -131,6 +150,12 @@ impl Scoring {
             recomputed_record: replay.recomputed,
         })
     }
+}
+
+fn caller<T>(request: &Request<T>) -> Result<Principal, Status> {
+    Principal::of(request)
+        .cloned()
+        .map_err(|error| status(&error))
 }
 
 fn parse_decision_id(text: &str) -> Result<DecisionId, ApiError> {

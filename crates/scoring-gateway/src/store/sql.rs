@@ -9,7 +9,8 @@ use std::time::Duration;
 use fcs_core::{ApplicationId, DecisionId, Digest, ModelVersion, UnixMicros};
 use fcs_decision::record::Outcome;
 
-use super::{AppendError, Claim, Claimed, Draft, FeedEntry, StoreError, StoredDecision, Summary};
+pub(super) use super::place::{place, same_key};
+use super::{AppendError, FeedEntry, StoreError, StoredDecision, Summary};
 use crate::app::traffic::TrafficTable;
 
 /// A read that takes longer is given up. The driver has no time-out of its own, so a cut network would hang for ever.
@@ -18,91 +19,38 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) const PAGE: &str = "SELECT log_index, record, record_digest FROM decisions \
-                               WHERE log_index > $1 ORDER BY log_index LIMIT $2";
+                               WHERE tenant = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
 pub(super) const PAGE_OF: &str = "SELECT log_index, record, record_digest FROM decisions \
-                                  WHERE application_id = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
-pub(super) const FEED: &str = "SELECT log_index, decision_id, application_id, decided_at, outcome, score, \
+                                  WHERE tenant = $1 AND application_id = $2 AND log_index > $3 \
+                                  ORDER BY log_index LIMIT $4";
+pub(super) const FEED: &str = "SELECT log_index, tenant, decision_id, application_id, decided_at, outcome, score, \
                                probability, model, arm, record_digest FROM decisions \
                                WHERE log_index > $1 ORDER BY log_index LIMIT $2";
 pub(super) const DECISION: &str =
-    "SELECT log_index, record, record_digest FROM decisions WHERE decision_id = $1";
+    "SELECT log_index, record, record_digest FROM decisions WHERE tenant = $1 AND decision_id = $2";
 pub(super) const LATEST: &str = "SELECT log_index, record, record_digest FROM decisions \
-                                 WHERE application_id = $1 ORDER BY log_index DESC LIMIT 1";
+                                 WHERE tenant = $1 AND application_id = $2 ORDER BY log_index DESC LIMIT 1";
 pub(super) const HIGHEST: &str = "SELECT last_index FROM log_head WHERE id = 1";
+pub(super) const HIGHEST_OF: &str =
+    "SELECT COALESCE(MAX(log_index), 0) AS highest FROM decisions WHERE tenant = $1";
 pub(super) const ADVANCE: &str = "UPDATE log_head SET last_index = $1 WHERE id = 1";
 pub(super) const TOUCH: &str = "UPDATE log_head SET last_index = last_index WHERE id = 1";
-pub(super) const CLAIMED: &str = "SELECT i.client, i.key, i.fingerprint, d.log_index, d.record, d.record_digest \
+pub(super) const CLAIMED: &str = "SELECT i.tenant, i.client, i.key, i.fingerprint, d.log_index, d.record, \
+                                  d.record_digest \
                                   FROM idempotency i JOIN decisions d ON d.log_index = i.log_index \
-                                  WHERE (i.client, i.key) IN ";
-pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, decision_id, application_id, decided_at, \
-                                           outcome, score, probability, model, arm, record, record_digest) ";
-pub(super) const INSERT_CLAIMS: &str =
-    "INSERT INTO idempotency (client, key, fingerprint, decision_id, log_index, created_at) ";
+                                  WHERE (i.tenant, i.client, i.key) IN ";
+pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, tenant, decision_id, application_id, \
+                                           decided_at, outcome, score, probability, model, arm, record, record_digest) ";
+pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
+                                        log_index, created_at) ";
 pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms FROM traffic WHERE id = 1";
 pub(super) const SWAP_TRAFFIC: &str =
     "UPDATE traffic SET generation = $1, salt = $2, arms = $3 WHERE id = 1 AND generation = $4";
-pub(super) const PURGE: &str = "DELETE FROM idempotency WHERE (client, key) IN \
-                                (SELECT client, key FROM idempotency WHERE created_at < $1 \
-                                ORDER BY created_at LIMIT $2)";
-
-/// What the drafts of one batch become.
-pub(super) struct Placement<'a> {
-    /// Drafts that are written, with their indices.
-    pub(super) written: Vec<(u64, &'a Draft)>,
-    /// Which decision each draft's key stands for, in the order of the drafts.
-    pub(super) claimed: Vec<Claimed>,
-}
-
-/// Gives contiguous indices after `last` to the drafts whose keys are free; the first draft with a key takes it.
-pub(super) fn place<'a>(
-    drafts: &'a [Draft],
-    taken: &[(Claim, StoredDecision)],
-    last: u64,
-) -> Placement<'a> {
-    let mut placement = Placement {
-        written: Vec::new(),
-        claimed: Vec::with_capacity(drafts.len()),
-    };
-    for draft in drafts {
-        let earlier = placement
-            .written
-            .iter()
-            .find(|(_, other)| same_key(&other.claim, &draft.claim));
-        let claimed = if let Some((claim, decision)) = taken
-            .iter()
-            .find(|(claim, _)| same_key(claim, &draft.claim))
-        {
-            Claimed {
-                fingerprint: claim.fingerprint,
-                decision: decision.clone(),
-            }
-        } else if let Some((log_index, other)) = earlier {
-            stored(*log_index, other)
-        } else {
-            let log_index = last + 1 + placement.written.len() as u64;
-            placement.written.push((log_index, draft));
-            stored(log_index, draft)
-        };
-        placement.claimed.push(claimed);
-    }
-    placement
-}
-
-pub(super) fn same_key(left: &Claim, right: &Claim) -> bool {
-    left.client == right.client && left.key == right.key
-}
-
-fn stored(log_index: u64, draft: &Draft) -> Claimed {
-    let decision = StoredDecision {
-        log_index,
-        record: draft.record.clone(),
-        record_digest: draft.summary.record_digest,
-    };
-    Claimed {
-        fingerprint: draft.claim.fingerprint,
-        decision,
-    }
-}
+pub(super) const PURGE: &str = "DELETE FROM idempotency WHERE (tenant, client, key) IN \
+                                (SELECT tenant, client, key FROM idempotency WHERE created_at < $1 \
+                                ORDER BY created_at LIMIT $2) RETURNING key";
+/// What a transaction names that looks at every tenant's rows.
+pub(super) const EVERY_TENANT: &str = "*";
 
 /// Awaits a read within its limit.
 pub(super) async fn within<T, E: Into<StoreFailure>>(
@@ -138,6 +86,7 @@ pub(super) fn to_u64(value: i64) -> Result<u64, StoreFailure> {
 /// The columns of a feed entry as the engines give them.
 pub(super) struct EntryColumns {
     pub(super) log_index: i64,
+    pub(super) tenant: String,
     pub(super) decision_id: String,
     pub(super) application_id: String,
     pub(super) decided_at: i64,
@@ -168,6 +117,7 @@ impl EntryColumns {
         };
         Ok(FeedEntry {
             log_index: to_u64(self.log_index)?,
+            tenant: self.tenant.parse()?,
             summary,
         })
     }
@@ -208,7 +158,7 @@ macro_rules! sql_store {
         }
 
         const _: () = {
-            use fcs_core::{ApplicationId, DecisionId, Digest, IdempotencyKey, UnixMicros};
+            use fcs_core::{ApplicationId, DecisionId, Digest, IdempotencyKey, TenantId, UnixMicros};
             use sqlx::{Connection as _, Row as _};
 
             use $crate::app::traffic::TrafficTable;
@@ -242,10 +192,15 @@ macro_rules! sql_store {
                     Ok(taken)
                 }
 
-                async fn one(&self, statement: &'static str, id: String) -> Result<Option<StoredDecision>, StoreError> {
+                async fn one(
+                    &self,
+                    statement: &'static str,
+                    tenant: &TenantId,
+                    id: String,
+                ) -> Result<Option<StoredDecision>, StoreError> {
                     sql::within("read a decision", async {
-                        let row = sqlx::query(statement).bind(id).fetch_optional(&self.pool).await?;
-                        row.as_ref().map(decision).transpose()
+                        let query = sqlx::query(statement).bind(tenant.as_str()).bind(id);
+                        self.rows(tenant.as_str(), query).await?.first().map(decision).transpose()
                     })
                     .await
                 }
@@ -269,6 +224,7 @@ macro_rules! sql_store {
                 query.push_values(rows, |mut row, (log_index, draft)| {
                     let summary = &draft.summary;
                     row.push_bind(sql::to_i64(*log_index))
+                        .push_bind(draft.claim.tenant.as_str())
                         .push_bind(summary.decision_id.to_string())
                         .push_bind(summary.application_id.as_str())
                         .push_bind(summary.decided_at.0)
@@ -286,7 +242,8 @@ macro_rules! sql_store {
             async fn insert_claims(connection: &mut Connection, rows: &[(u64, &Draft)]) -> Result<(), sqlx::Error> {
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::INSERT_CLAIMS);
                 query.push_values(rows, |mut row, (log_index, draft)| {
-                    row.push_bind(draft.claim.client.as_str())
+                    row.push_bind(draft.claim.tenant.as_str())
+                        .push_bind(draft.claim.client.as_str())
                         .push_bind(draft.claim.key.as_str())
                         .push_bind(&draft.claim.fingerprint.as_bytes()[..])
                         .push_bind(draft.summary.decision_id.to_string())
@@ -301,18 +258,25 @@ macro_rules! sql_store {
                 connection: &mut Connection,
                 claims: impl Iterator<Item = &'a Claim>,
             ) -> Result<Taken, StoreFailure> {
+                let rows = claimed(claims).build().fetch_all(connection).await?;
+                rows.iter().map(claim).collect()
+            }
+
+            fn claimed<'a>(claims: impl Iterator<Item = &'a Claim>) -> sqlx::QueryBuilder<$engine> {
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::CLAIMED);
                 query.push("(");
                 query.push_values(claims, |mut row, claim| {
-                    row.push_bind(claim.client.as_str()).push_bind(claim.key.as_str());
+                    row.push_bind(claim.tenant.to_string())
+                        .push_bind(claim.client.clone())
+                        .push_bind(claim.key.to_string());
                 });
                 query.push(")");
-                let rows = query.build().fetch_all(connection).await?;
-                rows.iter().map(claim).collect()
+                query
             }
 
             fn claim(row: &EngineRow) -> Result<(Claim, StoredDecision), StoreFailure> {
                 let claim = Claim {
+                    tenant: row.try_get::<String, _>("tenant")?.parse()?,
                     client: row.try_get("client")?,
                     key: row.try_get::<String, _>("key")?.parse()?,
                     fingerprint: Digest::try_from(row.try_get::<Vec<u8>, _>("fingerprint")?.as_slice())?,
@@ -328,6 +292,7 @@ macro_rules! sql_store {
             fn entry(row: &EngineRow) -> Result<FeedEntry, StoreFailure> {
                 sql::EntryColumns {
                     log_index: row.try_get("log_index")?,
+                    tenant: row.try_get("tenant")?,
                     decision_id: row.try_get("decision_id")?,
                     application_id: row.try_get("application_id")?,
                     decided_at: row.try_get("decided_at")?,
@@ -379,17 +344,23 @@ macro_rules! sql_store {
                         .collect())
                 }
 
-                async fn claimed(&self, client: &str, key: &IdempotencyKey) -> Result<Option<Claimed>, StoreError> {
+                async fn claimed(
+                    &self,
+                    tenant: &TenantId,
+                    client: &str,
+                    key: &IdempotencyKey,
+                ) -> Result<Option<Claimed>, StoreError> {
                     sql::within("look up an idempotency key", async {
                         let wanted = Claim {
+                            tenant: tenant.clone(),
                             client: client.to_owned(),
                             key: key.clone(),
                             fingerprint: Digest::from_bytes([0; 32]),
                         };
-                        let mut connection = self.pool.acquire().await?;
-                        let taken = taken(&mut connection, std::iter::once(&wanted)).await?;
-                        let claimed = taken.into_iter().next();
-                        Ok::<_, StoreFailure>(claimed.map(|(claim, decision)| Claimed {
+                        let mut query = claimed(std::iter::once(&wanted));
+                        let rows = self.rows(tenant.as_str(), query.build()).await?;
+                        let taken = rows.first().map(claim).transpose()?;
+                        Ok::<_, StoreFailure>(taken.map(|(claim, decision)| Claimed {
                             fingerprint: claim.fingerprint,
                             decision,
                         }))
@@ -397,34 +368,44 @@ macro_rules! sql_store {
                     .await
                 }
 
-                async fn decision(&self, id: DecisionId) -> Result<Option<StoredDecision>, StoreError> {
-                    self.one(sql::DECISION, id.to_string()).await
+                async fn decision(&self, tenant: &TenantId, id: DecisionId) -> Result<Option<StoredDecision>, StoreError> {
+                    self.one(sql::DECISION, tenant, id.to_string()).await
                 }
 
-                async fn latest(&self, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError> {
-                    self.one(sql::LATEST, id.to_string()).await
+                async fn latest(&self, tenant: &TenantId, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError> {
+                    self.one(sql::LATEST, tenant, id.to_string()).await
                 }
 
-                async fn page(&self, after_index: u64, limit: u32) -> Result<Vec<StoredDecision>, StoreError> {
+                async fn page(
+                    &self,
+                    tenant: &TenantId,
+                    after_index: u64,
+                    limit: u32,
+                ) -> Result<Vec<StoredDecision>, StoreError> {
                     sql::within("read a page of decisions", async {
-                        let query = sqlx::query(sql::PAGE).bind(sql::to_i64(after_index)).bind(i64::from(limit));
-                        query.fetch_all(&self.pool).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
+                        let query = sqlx::query(sql::PAGE)
+                            .bind(tenant.as_str())
+                            .bind(sql::to_i64(after_index))
+                            .bind(i64::from(limit));
+                        self.rows(tenant.as_str(), query).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
                     })
                     .await
                 }
 
                 async fn page_of(
                     &self,
+                    tenant: &TenantId,
                     id: &ApplicationId,
                     after_index: u64,
                     limit: u32,
                 ) -> Result<Vec<StoredDecision>, StoreError> {
                     sql::within("read an application's decisions", async {
                         let query = sqlx::query(sql::PAGE_OF)
+                            .bind(tenant.as_str())
                             .bind(id.as_str())
                             .bind(sql::to_i64(after_index))
                             .bind(i64::from(limit));
-                        query.fetch_all(&self.pool).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
+                        self.rows(tenant.as_str(), query).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
                     })
                     .await
                 }
@@ -432,7 +413,7 @@ macro_rules! sql_store {
                 async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
                     sql::within("read a page of the feed", async {
                         let query = sqlx::query(sql::FEED).bind(sql::to_i64(after_index)).bind(i64::from(limit));
-                        query.fetch_all(&self.pool).await?.iter().map(entry).collect::<Result<_, StoreFailure>>()
+                        self.rows(sql::EVERY_TENANT, query).await?.iter().map(entry).collect::<Result<_, StoreFailure>>()
                     })
                     .await
                 }
@@ -440,6 +421,16 @@ macro_rules! sql_store {
                 async fn highest_index(&self) -> Result<u64, StoreError> {
                     sql::within("read the highest index", async {
                         sql::to_u64(sqlx::query_scalar(sql::HIGHEST).fetch_one(&self.pool).await?)
+                    })
+                    .await
+                }
+
+                async fn highest_index_of(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+                    sql::within("read the highest index of a tenant", async {
+                        let query = sqlx::query(sql::HIGHEST_OF).bind(tenant.as_str());
+                        let rows = self.rows(tenant.as_str(), query).await?;
+                        let highest = rows.first().map(|row| row.try_get("highest")).transpose()?;
+                        sql::to_u64(highest.unwrap_or(0))
                     })
                     .await
                 }
@@ -468,7 +459,7 @@ macro_rules! sql_store {
                 async fn purge_claims(&self, before: UnixMicros, limit: u32) -> Result<u64, StoreError> {
                     sql::within("purge idempotency keys", async {
                         let purge = sqlx::query(sql::PURGE).bind(before.0).bind(i64::from(limit));
-                        Ok::<_, StoreFailure>(purge.execute(&self.pool).await?.rows_affected())
+                        Ok::<_, StoreFailure>(self.rows(sql::EVERY_TENANT, purge).await?.len() as u64)
                     })
                     .await
                 }

@@ -2,8 +2,9 @@
 
 use sqlx::Sqlite;
 use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteRow;
 
-use super::sql::sql_store;
+use super::sql::{StoreFailure, sql_store};
 
 // BEGIN IMMEDIATE takes the one write lock of the database at once, so reading the sequencer needs no lock of its own.
 sql_store!(
@@ -13,6 +14,19 @@ sql_store!(
     begin = "BEGIN IMMEDIATE",
     lock = "SELECT last_index FROM log_head WHERE id = 1",
 );
+
+impl SqliteStore {
+    /// The rows that a statement gives. Which tenant they belong to is up to the statement alone.
+    async fn rows(
+        &self,
+        _tenant: &str,
+        query: Statement<'_>,
+    ) -> Result<Vec<SqliteRow>, StoreFailure> {
+        Ok(query.fetch_all(&self.pool).await?)
+    }
+}
+
+type Statement<'a> = sqlx::query::Query<'a, Sqlite, sqlx::sqlite::SqliteArguments>;
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[
@@ -25,6 +39,11 @@ pub(super) fn migrations() -> Migrator {
             2,
             "create api clients",
             include_str!("../../migrations/sqlite/0002_create_api_clients.sql"),
+        ),
+        (
+            3,
+            "add tenants",
+            include_str!("../../migrations/sqlite/0003_add_tenants.sql"),
         ),
     ])
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fcs_core::{ApiError, ErrorCode};
+use fcs_core::{ApiError, ErrorCode, TenantId};
 use fcs_decision::features::FeatureInput;
 use fcs_decision::record::{DecisionRecord, Outcome};
+use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use fcs_service::settings::RedisSettings;
 use fcs_testkit::wait::until;
@@ -19,6 +20,10 @@ use crate::support::gateway::{Gateway, table};
 use crate::support::{TestStore, applicant, package};
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+fn tenant() -> TenantId {
+    Principal::default_tenant()
+}
 
 async fn active(test: &TestStore) -> Gateway {
     let gateway = Gateway::start(store::of(&test.database)).await;
@@ -140,7 +145,13 @@ async fn a_client_that_leaves_frees_its_key_before_the_draft_and_not_after() {
             .await
             .is_err()
     );
-    assert!(gateway.app.flights.enter(&"k".parse().unwrap()).is_ok());
+    assert!(
+        gateway
+            .app
+            .flights
+            .enter(&crate::store::claim("k", 0))
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -250,7 +261,11 @@ async fn a_replay_computes_the_same_bytes_with_the_model_of_then() {
     // A gateway that starts afresh, with a model server that has loaded nothing.
     let fresh = Gateway::start(store::of(&test.reopen().await)).await;
     for id in ids {
-        let replay = fresh.app.replay(id, Deadline::after(LIMIT)).await.unwrap();
+        let replay = fresh
+            .app
+            .replay(&tenant(), id, Deadline::after(LIMIT))
+            .await
+            .unwrap();
         assert!(
             replay.is_identical(),
             "{}",
@@ -281,7 +296,11 @@ async fn a_restarted_or_absent_model_server_is_survived() {
         scoring_gateway::app::command::ScoreCommand::new("c", "A-c", applicant(1.0, 0.0)).unwrap();
     gateway.models.gate.forget_permits(1_000);
     let deadline = Deadline::after(Duration::from_millis(20));
-    let error = gateway.app.score(command, deadline).await.unwrap_err();
+    let error = gateway
+        .app
+        .score(&Principal::anyone(), command, deadline)
+        .await
+        .unwrap_err();
     assert_eq!(error.code, ErrorCode::DeadlineExceeded);
 }
 
@@ -361,22 +380,30 @@ async fn decisions_are_found_and_listed() {
         .unwrap()
         .decision_id;
     for _from in ["the store", "the cache"] {
-        assert_eq!(gateway.app.decision(id).await.unwrap(), scored.decision);
+        assert_eq!(
+            gateway.app.decision(&tenant(), id).await.unwrap(),
+            scored.decision
+        );
     }
     let unknown = fcs_core::DecisionId::new(fcs_core::UnixMicros(0), &[1; 10]);
     assert_eq!(
-        gateway.app.decision(unknown).await.unwrap_err().code,
+        gateway
+            .app
+            .decision(&tenant(), unknown)
+            .await
+            .unwrap_err()
+            .code,
         ErrorCode::NotFound
     );
     let latest = gateway
         .app
-        .latest_decision(&"A-a".parse().unwrap())
+        .latest_decision(&tenant(), &"A-a".parse().unwrap())
         .await
         .unwrap();
     assert_eq!(latest, scored.decision);
     let page = gateway
         .app
-        .list_decisions(&PageQuery::default())
+        .list_decisions(&tenant(), &PageQuery::default())
         .await
         .unwrap();
     assert_eq!((page.decisions.len(), page.highest_index), (2, 2));
@@ -384,7 +411,11 @@ async fn decisions_are_found_and_listed() {
         page_size: 1_001,
         ..PageQuery::default()
     };
-    let error = gateway.app.list_decisions(&too_many).await.unwrap_err();
+    let error = gateway
+        .app
+        .list_decisions(&tenant(), &too_many)
+        .await
+        .unwrap_err();
     assert_eq!(
         refused(&error),
         (ErrorCode::InvalidArgument, "PAGE_SIZE_INVALID")
@@ -394,7 +425,13 @@ async fn decisions_are_found_and_listed() {
         ..PageQuery::default()
     };
     assert_eq!(
-        gateway.app.list_decisions(&of).await.unwrap().decisions[0].log_index,
+        gateway
+            .app
+            .list_decisions(&tenant(), &of)
+            .await
+            .unwrap()
+            .decisions[0]
+            .log_index,
         2
     );
 }

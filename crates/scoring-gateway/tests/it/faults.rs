@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use fcs_core::{ApplicationId, DecisionId, ErrorCode, IdempotencyKey, UnixMicros};
+use fcs_core::{ApplicationId, DecisionId, ErrorCode, IdempotencyKey, TenantId, UnixMicros};
 use scoring_gateway::app::traffic::TrafficTable;
 use scoring_gateway::store::{
     self, AppendError, Claim, Claimed, DecisionStore, Draft, FeedEntry, StoreError, StoredDecision,
@@ -74,31 +74,46 @@ impl DecisionStore for Faulty {
 
     async fn claimed(
         &self,
+        tenant: &TenantId,
         client: &str,
         key: &IdempotencyKey,
     ) -> Result<Option<Claimed>, StoreError> {
-        self.inner.claimed(client, key).await
+        self.inner.claimed(tenant, client, key).await
     }
 
-    async fn decision(&self, id: DecisionId) -> Result<Option<StoredDecision>, StoreError> {
-        self.inner.decision(id).await
+    async fn decision(
+        &self,
+        tenant: &TenantId,
+        id: DecisionId,
+    ) -> Result<Option<StoredDecision>, StoreError> {
+        self.inner.decision(tenant, id).await
     }
 
-    async fn latest(&self, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError> {
-        self.inner.latest(id).await
+    async fn latest(
+        &self,
+        tenant: &TenantId,
+        id: &ApplicationId,
+    ) -> Result<Option<StoredDecision>, StoreError> {
+        self.inner.latest(tenant, id).await
     }
 
-    async fn page(&self, after_index: u64, limit: u32) -> Result<Vec<StoredDecision>, StoreError> {
-        self.inner.page(after_index, limit).await
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        after_index: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredDecision>, StoreError> {
+        self.inner.page(tenant, after_index, limit).await
     }
 
     async fn page_of(
         &self,
+        tenant: &TenantId,
         id: &ApplicationId,
         after_index: u64,
         limit: u32,
     ) -> Result<Vec<StoredDecision>, StoreError> {
-        self.inner.page_of(id, after_index, limit).await
+        self.inner.page_of(tenant, id, after_index, limit).await
     }
 
     async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
@@ -107,6 +122,10 @@ impl DecisionStore for Faulty {
 
     async fn highest_index(&self) -> Result<u64, StoreError> {
         self.inner.highest_index().await
+    }
+
+    async fn highest_index_of(&self, tenant: &TenantId) -> Result<u64, StoreError> {
+        self.inner.highest_index_of(tenant).await
     }
 
     async fn traffic(&self) -> Result<TrafficTable, StoreError> {

@@ -93,7 +93,7 @@ async fn keys_are_replaced_by_compare_and_set(test: TestStore) {
 }
 
 #[derive(Clone)]
-struct Key(Option<MetadataValue<Ascii>>);
+pub(crate) struct Key(Option<MetadataValue<Ascii>>);
 
 impl tonic::service::Interceptor for Key {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -106,9 +106,9 @@ impl tonic::service::Interceptor for Key {
     }
 }
 
-type Line = InterceptedService<Channel, Key>;
+pub(crate) type Line = InterceptedService<Channel, Key>;
 
-fn line(server: &Server, key: &str) -> Line {
+pub(crate) fn line(server: &Server, key: &str) -> Line {
     let value = (!key.is_empty()).then(|| format!("Bearer {key}").parse().unwrap());
     InterceptedService::new(server.channel.clone(), Key(value))
 }

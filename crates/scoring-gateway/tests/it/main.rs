@@ -12,4 +12,5 @@ mod feed;
 mod keys;
 mod store;
 mod support;
+mod tenants;
 mod transport;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use fcs_core::{DecisionId, Digest, UnixMicros};
+use fcs_core::{DecisionId, Digest, TenantId, UnixMicros};
 use fcs_decision::record::{Outcome, record_digest};
+use fcs_service::auth::Principal;
 use fcs_service::database::Database;
 use scoring_gateway::app::traffic::{Arm, PinnedModel, TrafficTable};
 use scoring_gateway::store::{
@@ -73,8 +74,13 @@ fn draft_at(key: &str, number: u64, decided_at: UnixMicros) -> Draft {
     }
 }
 
+fn tenant() -> TenantId {
+    Principal::default_tenant()
+}
+
 pub(crate) fn claim(key: &str, fingerprint: u8) -> Claim {
     Claim {
+        tenant: Principal::default_tenant(),
         client: DEFAULT_CLIENT.to_owned(),
         key: key.parse().unwrap(),
         fingerprint: Digest::from_bytes([fingerprint; 32]),
@@ -122,14 +128,14 @@ async fn a_batch_gets_contiguous_indices(test: TestStore) {
     assert_eq!(indices(&store.append(&drafts(3, 5)).await.unwrap()), [4, 5]);
     let third = &drafts(0, 3)[2];
     let stored = store
-        .decision(third.summary.decision_id)
+        .decision(&tenant(), third.summary.decision_id)
         .await
         .unwrap()
         .unwrap();
     assert_eq!((stored.log_index, &stored.record), (3, &third.record));
     assert_eq!(stored.record_digest, third.summary.record_digest);
     let claimed = store
-        .claimed(DEFAULT_CLIENT, &third.claim.key)
+        .claimed(&tenant(), DEFAULT_CLIENT, &third.claim.key)
         .await
         .unwrap()
         .unwrap();
@@ -139,7 +145,7 @@ async fn a_batch_gets_contiguous_indices(test: TestStore) {
     );
     assert_eq!(
         store
-            .claimed("another-client", &third.claim.key)
+            .claimed(&tenant(), "another-client", &third.claim.key)
             .await
             .unwrap(),
         None
@@ -211,7 +217,7 @@ async fn pages_and_feed_go_by_index(test: TestStore) {
     let store = store::of(&test.database);
     let drafts = drafts(0, 10);
     store.append(&drafts).await.unwrap();
-    let page = store.page(4, 3).await.unwrap();
+    let page = store.page(&tenant(), 4, 3).await.unwrap();
     assert_eq!(
         page.iter()
             .map(|decision| decision.log_index)
@@ -227,7 +233,7 @@ async fn pages_and_feed_go_by_index(test: TestStore) {
     );
     for beyond in [10, 1_000, u64::MAX] {
         assert_eq!(store.feed(beyond, 10).await.unwrap(), []);
-        assert_eq!(store.page(beyond, 10).await.unwrap(), []);
+        assert_eq!(store.page(&tenant(), beyond, 10).await.unwrap(), []);
     }
 }
 
@@ -235,8 +241,16 @@ async fn an_applications_decisions_are_found(test: TestStore) {
     let store = store::of(&test.database);
     store.append(&drafts(0, 35)).await.unwrap();
     let id = "A-3".parse().unwrap();
-    assert_eq!(store.latest(&id).await.unwrap().unwrap().log_index, 34);
-    let of = store.page_of(&id, 4, 2).await.unwrap();
+    assert_eq!(
+        store
+            .latest(&tenant(), &id)
+            .await
+            .unwrap()
+            .unwrap()
+            .log_index,
+        34
+    );
+    let of = store.page_of(&tenant(), &id, 4, 2).await.unwrap();
     assert_eq!(
         of.iter()
             .map(|decision| decision.log_index)
@@ -244,12 +258,15 @@ async fn an_applications_decisions_are_found(test: TestStore) {
         [14, 24]
     );
     assert_eq!(
-        store.latest(&"unknown".parse().unwrap()).await.unwrap(),
+        store
+            .latest(&tenant(), &"unknown".parse().unwrap())
+            .await
+            .unwrap(),
         None
     );
     assert_eq!(
         store
-            .decision(draft("none", 99).summary.decision_id)
+            .decision(&tenant(), draft("none", 99).summary.decision_id)
             .await
             .unwrap(),
         None
@@ -307,7 +324,7 @@ async fn old_keys_are_purged_and_decisions_stay(test: TestStore) {
     assert_eq!(store.purge_claims(before, 2).await.unwrap(), 0);
     let known = async |number: u64| {
         store
-            .claimed(DEFAULT_CLIENT, &aged(number, 0).claim.key)
+            .claimed(&tenant(), DEFAULT_CLIENT, &aged(number, 0).claim.key)
             .await
             .unwrap()
             .is_some()

@@ -53,6 +53,11 @@ impl TestStore {
         }
     }
 
+    /// URL of the PostgreSQL database, as its owner.
+    pub(crate) fn postgres_url(&self) -> String {
+        self.settings.url.expose().clone()
+    }
+
     /// Another pool on the same database, as another process has.
     pub(crate) async fn reopen(&self) -> Database {
         open(&self.settings, &self.folder).await

@@ -118,6 +118,7 @@ pub(crate) fn entry(logged: &LoggedDecision) -> FeedEntry {
     let ppm = u32::try_from(decision.probability_ppm).unwrap();
     FeedEntry {
         log_index: logged.log_index,
+        tenant: "default".to_owned(),
         decision_id: logged.decision_id.to_string(),
         application_id: decision.application_id.to_string(),
         decided_at_micros: decision.minute * 60_000_000,

@@ -8,6 +8,7 @@ use fcs_core::{ApiError, Clock};
 use fcs_decision::features::FeatureInput;
 use fcs_decision::trust::TrustPolicy;
 use fcs_service::OsRandom;
+use fcs_service::auth::Principal;
 use fcs_service::cache::Cache;
 use fcs_service::grpc::Deadline;
 use fcs_service::settings::RedisSettings;
@@ -143,7 +144,11 @@ impl Gateway {
     ) -> Result<Scored, ApiError> {
         let command = ScoreCommand::new(key, &format!("A-{key}"), features)?;
         self.app
-            .score(command, Deadline::after(Duration::from_secs(10)))
+            .score(
+                &Principal::anyone(),
+                command,
+                Deadline::after(Duration::from_secs(10)),
+            )
             .await
     }
 }
