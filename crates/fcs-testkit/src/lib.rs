@@ -4,11 +4,13 @@
 //! Not for: production code; only development dependencies may name this crate.
 //!
 //! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`; it sets
-//! `FCS_TEST_MOTO_SERVER` and `FCS_TEST_OIDC_ISSUER` to the programs that a test of S3 or of tokens starts for itself.
+//! `FCS_TEST_MOTO_SERVER` and `FCS_TEST_OIDC_ISSUER` to the programs that a test of S3 or of tokens starts for itself,
+//! and `FCS_TEST_POSTGRES_PROGRAMS` to the folder of the programs of a PostgreSQL that a test kills.
 
 pub mod contract;
 pub mod oidc;
 pub mod postgres;
+pub mod postgres_server;
 pub mod process;
 pub mod redis;
 pub mod s3;

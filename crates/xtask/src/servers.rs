@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Servers {
     /// Administrative URL of the PostgreSQL server.
     pub(crate) postgres_url: String,
+    /// Folder of the programs of PostgreSQL, for a test that starts a server of its own.
+    pub(crate) postgres_programs: PathBuf,
     /// URL of the Redis server.
     pub(crate) redis_url: String,
     _servers: [Server; 2],
@@ -58,6 +60,7 @@ impl Servers {
         wait_for_port("Redis", &mut redis.0, redis_port)?;
         Ok(Self {
             postgres_url: format!("postgresql://postgres@127.0.0.1:{postgres_port}/postgres"),
+            postgres_programs,
             redis_url: format!("redis://127.0.0.1:{redis_port}"),
             _servers: [postgres, redis],
             _folder: folder,

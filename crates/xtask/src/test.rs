@@ -39,6 +39,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             .args(selection(options.package.as_deref()))
             .args(&options.rest)
             .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
+            .env("FCS_TEST_POSTGRES_PROGRAMS", &servers.postgres_programs)
             .env("FCS_TEST_REDIS_URL", &servers.redis_url)
             .env("FCS_TEST_OIDC_ISSUER", oidc)
             .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
