@@ -153,6 +153,7 @@ async fn wire(
         metrics: metrics.clone(),
     };
     let (queue, jobs) = queue(settings.queue_capacity);
+    let confirmed = queue.confirmed().clone();
     let app = Arc::new(App {
         store: Arc::clone(&store),
         catalog,
@@ -168,6 +169,7 @@ async fn wire(
         store,
         metrics,
         highest,
+        confirmed,
         batch_max: settings.batch_max,
         batch_delay: settings.batch_delay(),
         soft: ctx.soft.clone(),

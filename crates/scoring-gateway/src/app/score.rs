@@ -65,7 +65,10 @@ impl App {
             .await
             .map_err(store_unavailable)?;
         if let Some(claimed) = known {
-            return answer(&claim, claimed, true);
+            if self.queue.confirmed().covers(claimed.decision.log_index) {
+                return answer(&claim, claimed, true);
+            }
+            return self.queue.reserve()?.confirm(claim).await;
         }
         let flight = self.flights.enter(&claim)?;
         let place = self.queue.reserve()?;

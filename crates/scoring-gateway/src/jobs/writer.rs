@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fcs_core::{ApiError, ErrorCode};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::app::queue::{Job, Scored, answer};
+use crate::app::flight::Flight;
+use crate::app::queue::{Confirmed, Job, Scored, Work, answer};
 use crate::metrics::{DecisionLabels, Metrics};
 use crate::store::{AppendError, Claim, Claimed, DecisionStore, Draft};
 
@@ -23,6 +24,8 @@ pub struct Writer {
     pub metrics: Metrics,
     /// Tells readers in this process of new entries; holds the highest index.
     pub highest: watch::Sender<u64>,
+    /// What the store has confirmed, for those who answer from it.
+    pub confirmed: Confirmed,
     /// Decisions of one batch at most.
     pub batch_max: usize,
     /// How long the first decision of a batch waits for others.
@@ -69,34 +72,25 @@ impl Writer {
     }
 
     async fn write(&self, batch: Vec<Job>) {
-        let (drafts, waiting): (Vec<Draft>, Vec<_>) = batch
-            .into_iter()
-            .map(|job| (job.draft, (job.flight, job.answer)))
-            .unzip();
+        let (mut writes, mut confirmations) = (Vec::new(), Vec::new());
+        for Job { work, answer } in batch {
+            match work {
+                Work::Write { draft, flight } => writes.push((*draft, (flight, answer))),
+                Work::Confirm(claim) => confirmations.push((claim, answer)),
+            }
+        }
+        if !writes.is_empty() {
+            self.write_drafts(writes).await;
+        }
+        if !confirmations.is_empty() {
+            self.confirm(confirmations).await;
+        }
+    }
+
+    async fn write_drafts(&self, writes: Vec<(Draft, (Flight, Answer))>) {
+        let (drafts, waiting): (Vec<Draft>, Vec<_>) = writes.into_iter().unzip();
         self.metrics.batch_decisions.observe(drafts.len() as f64);
-        let started = Instant::now();
-        let result = self.store.append(&drafts).await;
-        self.metrics
-            .commit_seconds
-            .observe(started.elapsed().as_secs_f64());
-        let outcomes: Vec<Option<Claimed>> = match result {
-            Ok(claimed) => claimed.into_iter().map(Some).collect(),
-            Err(AppendError::NotWritten(source)) => {
-                self.metrics.commits_failed.inc();
-                let error = format!("{:#}", anyhow::Error::new(source));
-                error!(decisions = drafts.len(), error, "a batch was not written");
-                vec![None; drafts.len()]
-            }
-            Err(AppendError::Unknown(source)) => {
-                self.metrics.commits_unknown.inc();
-                let error = format!("{:#}", anyhow::Error::new(source));
-                warn!(
-                    decisions = drafts.len(),
-                    error, "a commit was not confirmed; looking it up"
-                );
-                self.settle(&drafts).await
-            }
-        };
+        let outcomes = self.append(&drafts).await;
         assert_eq!(
             outcomes.len(),
             drafts.len(),
@@ -111,27 +105,62 @@ impl Writer {
         }
     }
 
-    /// The drafts of an unconfirmed commit that are in the log. An answer needs the log, so without it there is none.
-    async fn settle(&self, drafts: &[Draft]) -> Vec<Option<Claimed>> {
-        let claims: Vec<Claim> = drafts.iter().map(|draft| draft.claim.clone()).collect();
-        self.store.settle(&claims).await.unwrap_or_else(|failure| {
+    async fn append(&self, drafts: &[Draft]) -> Vec<Option<Claimed>> {
+        let started = Instant::now();
+        let result = self.store.append(drafts).await;
+        self.metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+        match result {
+            Ok(claimed) => claimed.into_iter().map(Some).collect(),
+            Err(AppendError::NotWritten(source)) => {
+                self.metrics.commits_failed.inc();
+                let error = format!("{:#}", anyhow::Error::new(source));
+                error!(decisions = drafts.len(), error, "a batch was not written");
+                vec![None; drafts.len()]
+            }
+            Err(AppendError::Unknown(source)) => {
+                self.metrics.commits_unknown.inc();
+                let error = format!("{:#}", anyhow::Error::new(source));
+                warn!(
+                    decisions = drafts.len(),
+                    error, "a commit was not confirmed; looking it up"
+                );
+                let claims: Vec<Claim> = drafts.iter().map(|draft| draft.claim.clone()).collect();
+                self.settle(&claims).await
+            }
+        }
+    }
+
+    /// Answers requests whose keys were found, once a commit of our own makes what was found durable.
+    async fn confirm(&self, confirmations: Vec<(Claim, Answer)>) {
+        let (claims, waiting): (Vec<Claim>, Vec<Answer>) = confirmations.into_iter().unzip();
+        let outcomes = self.settle(&claims).await;
+        for ((claim, outcome), waiting) in claims.iter().zip(outcomes).zip(waiting) {
+            let result = outcome.ok_or_else(not_durable).and_then(|claimed| {
+                self.advance(claimed.decision.log_index);
+                answer(claim, claimed, true)
+            });
+            drop(waiting.send(result));
+        }
+    }
+
+    /// What keys stand for, after a commit that was not confirmed. An answer needs the log, so without it there is
+    /// none.
+    async fn settle(&self, claims: &[Claim]) -> Vec<Option<Claimed>> {
+        self.store.settle(claims).await.unwrap_or_else(|failure| {
             let error = format!("{:#}", anyhow::Error::new(failure));
             error!(
-                decisions = drafts.len(),
+                decisions = claims.len(),
                 error, "an unconfirmed commit could not be looked up"
             );
-            vec![None; drafts.len()]
+            vec![None; claims.len()]
         })
     }
 
     fn outcome(&self, draft: &Draft, claimed: Option<Claimed>) -> Result<Scored, ApiError> {
-        let Some(claimed) = claimed else {
-            let message = "the decision was not confirmed as durable; retry with the same key";
-            let error = ApiError::new(ErrorCode::Unavailable, "NOT_DURABLE", message);
-            return Err(error.retry_after(1));
-        };
+        let claimed = claimed.ok_or_else(not_durable)?;
         let replayed = claimed.decision.record_digest != draft.summary.record_digest;
-        let log_index = claimed.decision.log_index;
         if !replayed {
             self.metrics
                 .decisions
@@ -142,12 +171,24 @@ impl Writer {
                 })
                 .inc();
         }
+        self.advance(claimed.decision.log_index);
+        answer(&draft.claim, claimed, replayed)
+    }
+
+    fn advance(&self, log_index: u64) {
+        self.confirmed.raise(log_index);
         self.highest.send_if_modified(|highest| {
             let grew = log_index > *highest;
             *highest = log_index.max(*highest);
             grew
         });
         self.metrics.log_highest_index.set(*self.highest.borrow());
-        answer(&draft.claim, claimed, replayed)
     }
+}
+
+type Answer = oneshot::Sender<Result<Scored, ApiError>>;
+
+fn not_durable() -> ApiError {
+    let message = "the decision was not confirmed as durable; retry with the same key";
+    ApiError::new(ErrorCode::Unavailable, "NOT_DURABLE", message).retry_after(1)
 }

@@ -215,6 +215,9 @@ macro_rules! sql_store {
                     insert_decisions(connection, &placement.written).await?;
                     insert_claims(connection, &placement.written).await?;
                     sqlx::query(sql::ADVANCE).bind(sql::to_i64(*highest)).execute(&mut *connection).await?;
+                } else {
+                    // A commit that writes nothing waits for no standby; what was found must be as durable as a write.
+                    sqlx::query(sql::TOUCH).execute(&mut *connection).await?;
                 }
                 Ok(placement.claimed)
             }

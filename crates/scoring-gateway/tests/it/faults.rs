@@ -194,8 +194,20 @@ async fn a_commit_that_nobody_can_look_up_is_not_answered_and_not_doubled() {
         (error.code, error.retry_after_s),
         (ErrorCode::Unavailable, Some(1))
     );
+    let error = gateway
+        .score("k", applicant(90_000.0, 0.0))
+        .await
+        .unwrap_err();
+    assert_eq!(error.reason, "NOT_DURABLE", "seen is not confirmed");
+    store.settles.store(true, Ordering::SeqCst);
     let retried = gateway.score("k", applicant(90_000.0, 0.0)).await.unwrap();
     assert!(retried.replayed, "the first attempt is in the log");
+    store.settles.store(false, Ordering::SeqCst);
+    let again = gateway.score("k", applicant(90_000.0, 0.0)).await.unwrap();
+    assert_eq!(
+        again, retried,
+        "what was confirmed once is answered at once"
+    );
     assert_eq!(gateway.app.store.highest_index().await.unwrap(), 1);
 }
 

@@ -94,6 +94,7 @@ impl Gateway {
             draining: draining.clone(),
             metrics: metrics.clone(),
         };
+        let confirmed = queue.confirmed().clone();
         let app = Arc::new(App {
             store: Arc::clone(&store),
             catalog,
@@ -110,6 +111,7 @@ impl Gateway {
             store,
             metrics,
             highest,
+            confirmed,
             batch_max: 64,
             batch_delay,
             soft: soft.clone(),
