@@ -10,6 +10,7 @@ mod app;
 mod faults;
 mod feed;
 mod keys;
+mod kills;
 mod replication;
 mod store;
 mod support;

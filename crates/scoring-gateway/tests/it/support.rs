@@ -1,6 +1,8 @@
 //! What the tests share.
 
+pub(crate) mod fleet;
 pub(crate) mod gateway;
+pub(crate) mod load;
 pub(crate) mod models;
 pub(crate) mod package;
 pub(crate) mod server;

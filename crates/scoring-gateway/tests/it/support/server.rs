@@ -122,7 +122,7 @@ pub(crate) async fn http(
     }
 }
 
-async fn serve_models(models: Arc<FakeModels>) -> SocketAddr {
+pub(crate) async fn serve_models(models: Arc<FakeModels>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server =
