@@ -11,7 +11,7 @@ use std::time::Duration;
 use fcs_service::grpc::Deadline;
 use tonic::Request;
 
-pub(crate) use bounded::BoundedInference;
+pub(crate) use bounded::{BoundedInference, BoundedModel};
 pub(crate) use inference::InferenceGrpc;
 pub(crate) use model::Grpc;
 

@@ -22,7 +22,6 @@ use anyhow::Context;
 use axum::Router;
 use fcs_core::ModelVersion;
 use fcs_decision::trust::TrustPolicy;
-use fcs_proto::model::v1::model_service_server::ModelServiceServer;
 use fcs_service::auth::Rule;
 use fcs_service::grpc::add_standard_services;
 use fcs_service::{Service, ServiceContext};
@@ -38,9 +37,6 @@ use app::turns::Turns;
 use jobs::watch::Watch;
 use metrics::Metrics;
 use registry::Registry;
-
-/// Largest request and response: 1,024 rows with attributions fit.
-const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
 /// The services that health and reflection name.
 const SERVICES: [&str; 2] = [
@@ -101,14 +97,12 @@ fn routes(
         inference: Arc::clone(&inference),
         lifecycle: Arc::clone(&lifecycle),
     });
-    let own = ModelServiceServer::new(grpc::Grpc {
+    let own = grpc::BoundedModel::new(grpc::Grpc {
         models,
         lifecycle,
         scorer,
         draining: ctx.draining.clone(),
-    })
-    .max_decoding_message_size(MESSAGE_BYTES_MAX)
-    .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    });
     let open = grpc::BoundedInference::new(grpc::InferenceGrpc {
         inference: Arc::clone(&inference),
         repository: Arc::clone(&repository),
