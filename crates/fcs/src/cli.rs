@@ -51,6 +51,22 @@ pub(crate) struct Global {
     /// File with the API key or the token to show to the services.
     #[arg(long, global = true, env = "FCS_API_KEY_FILE", value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: TlsArguments,
+}
+
+/// TLS of the calls to services.
+#[derive(Args, Clone)]
+pub(crate) struct TlsArguments {
+    /// PEM file with the authorities to trust, for addresses that begin with https://.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// PEM file with the certificate to show to services that ask for one.
+    #[arg(long, global = true, value_name = "FILE", requires_all = ["ca", "cert_key"])]
+    pub(crate) cert: Option<PathBuf>,
+    /// PEM file with the private key of that certificate.
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    pub(crate) cert_key: Option<PathBuf>,
 }
 
 /// How to print a result.
@@ -134,7 +150,7 @@ pub(crate) struct DemoArguments {
 /// Arguments of `fcs conformance`.
 #[derive(Args)]
 pub(crate) struct ConformanceArguments {
-    /// Address of the server's gRPC port.
+    /// Address of the server's gRPC port; with --ca the checks speak TLS.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) target: String,
     /// Address of its HTTP port; without it the checks over HTTP are left out.

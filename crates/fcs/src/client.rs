@@ -1,16 +1,19 @@
 //! gRPC clients of the services.
 
+use anyhow::Context as _;
 use fcs_proto::deployment::v1::audit_service_client::AuditServiceClient;
 use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClient;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
 use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
 use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
-use fcs_service::grpc::{Credential, channel};
+use fcs_service::grpc::{Credential, channel, channel_with};
+use fcs_service::settings::ClientTlsSettings;
+use fcs_service::tls::ClientTls;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
-use crate::cli::Global;
+use crate::cli::{Global, TlsArguments};
 use crate::endpoints::Endpoints;
 
 /// Pages of decisions with their records, and lists of leaves, pass through here.
@@ -48,8 +51,13 @@ impl Clients {
             Some(path) => Credential::read(path)?,
             None => Credential::default(),
         };
+        let tls = global.tls.load()?;
         let line = |url: &str| -> anyhow::Result<Line> {
-            Ok(InterceptedService::new(channel(url)?, credential.clone()))
+            let channel = match &tls {
+                Some(tls) => channel_with(url, tls)?,
+                None => channel(url).context("name them with --ca")?,
+            };
+            Ok(InterceptedService::new(channel, credential.clone()))
         };
         let gateway = line(&endpoints.gateway)?;
         let audit = line(&endpoints.deployment_audit)?;
@@ -62,5 +70,24 @@ impl Clients {
             deployment: DeploymentServiceClient::new(audit.clone()),
             audit: AuditServiceClient::new(audit).max_decoding_message_size(MESSAGE_BYTES_MAX),
         })
+    }
+}
+
+impl TlsArguments {
+    /// What the flags say; `None` without an authority to trust.
+    ///
+    /// # Errors
+    /// When a file cannot be read or does not fit the others.
+    pub(crate) fn load(&self) -> anyhow::Result<Option<ClientTls>> {
+        if self.ca.is_none() {
+            return Ok(None);
+        }
+        let settings = ClientTlsSettings {
+            ca: self.ca.clone(),
+            certificate: self.cert.clone(),
+            key: self.cert_key.clone(),
+            ..ClientTlsSettings::default()
+        };
+        ClientTls::load(&settings).map(Some)
     }
 }

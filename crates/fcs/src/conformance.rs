@@ -88,11 +88,16 @@ impl Findings {
 /// # Errors
 /// `Verification` when there is a deviation; another error when the server cannot be asked at all.
 pub(crate) async fn run(global: &Global, arguments: &ConformanceArguments) -> anyhow::Result<()> {
-    let mut target = target::Target::discover(arguments).await?;
+    let tls = global.tls.load()?;
+    let mut target = target::Target::discover(arguments, tls.as_ref()).await?;
     let mut findings = grpc::check(&mut target).await;
     findings.extend(lifecycle::check(&mut target).await);
     if let Some(address) = &arguments.http {
-        findings.extend(http::check(address, &target).await);
+        let server = http::Server {
+            address,
+            tls: tls.as_ref(),
+        };
+        findings.extend(http::check(server, &target).await);
     }
     print(global.output, &findings, |findings| {
         let rows = findings.iter().map(|finding| {

@@ -1,12 +1,16 @@
 //! Checks of the protocol over HTTP.
 
+use std::pin::Pin;
+
 use anyhow::Context as _;
 use bytes::Bytes;
+use fcs_service::tls::{ClientTls, Protocol};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -18,6 +22,31 @@ const NOBODY: &str = "fcs-conformance-nobody";
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 /// Bytes of an answer that are read.
 const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// The server under test.
+#[derive(Clone, Copy)]
+pub(super) struct Server<'a> {
+    /// Host and port.
+    pub(super) address: &'a str,
+    /// Without it the server speaks plain text.
+    pub(super) tls: Option<&'a ClientTls>,
+}
+
+impl Server<'_> {
+    async fn connect(self) -> anyhow::Result<Pin<Box<dyn Stream>>> {
+        let Some(tls) = self.tls else {
+            return Ok(Box::pin(TcpStream::connect(self.address).await?));
+        };
+        let (host, port) = self.address.rsplit_once(':').context("no port")?;
+        let port = port.parse().context("the port is no number")?;
+        Ok(Box::pin(tls.connect(host, port, Protocol::Http1).await?))
+    }
+}
+
+/// TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// An answer.
 struct Answer {
@@ -38,15 +67,15 @@ impl Answer {
 }
 
 /// Runs the checks.
-pub(super) async fn check(address: &str, target: &Target) -> Vec<Finding> {
+pub(super) async fn check(server: Server<'_>, target: &Target) -> Vec<Finding> {
     let mut findings = Findings::new("http");
-    surface(address, target, &mut findings).await;
-    answers(address, target, &mut findings).await;
-    refusals(address, target, &mut findings).await;
+    surface(server, target, &mut findings).await;
+    answers(server, target, &mut findings).await;
+    refusals(server, target, &mut findings).await;
     findings.all
 }
 
-async fn surface(address: &str, target: &Target, findings: &mut Findings) {
+async fn surface(server: Server<'_>, target: &Target, findings: &mut Findings) {
     let model = format!("/v2/models/{}", target.metadata.name);
     for (check, path) in [
         ("server live", "/v2/health/live".to_owned()),
@@ -55,16 +84,16 @@ async fn surface(address: &str, target: &Target, findings: &mut Findings) {
         ("model ready", format!("{model}/ready")),
         ("model metadata", model),
     ] {
-        let answer = send(address, Method::GET, &path, Bytes::new(), None).await;
+        let answer = send(server, Method::GET, &path, Bytes::new(), None).await;
         expect(findings, check, StatusCode::OK, answer);
     }
 }
 
-async fn answers(address: &str, target: &Target, findings: &mut Findings) {
+async fn answers(server: Server<'_>, target: &Target, findings: &mut Findings) {
     let path = format!("/v2/models/{}/infer", target.metadata.name);
     let mut body = json_body(&target.metadata, 1);
     body["id"] = json!("conformance-1");
-    let answer = post(address, &path, &body).await;
+    let answer = post(server, &path, &body).await;
     if let Ok(answer) = &answer {
         let id = answer.json()["id"].clone();
         let good = id == "conformance-1";
@@ -77,11 +106,11 @@ async fn answers(address: &str, target: &Target, findings: &mut Findings) {
         answer,
     );
     let nested = nest(body);
-    let answer = post(address, &path, &nested).await;
+    let answer = post(server, &path, &nested).await;
     expect(findings, "nested data", StatusCode::OK, answer);
 
     let (bytes, json_length) = binary(target);
-    let answer = send(address, Method::POST, &path, bytes, Some(json_length)).await;
+    let answer = send(server, Method::POST, &path, bytes, Some(json_length)).await;
     let told = answer
         .as_ref()
         .map_or_else(ToString::to_string, Answer::told);
@@ -160,7 +189,7 @@ fn set_shape_rows(body: &mut Value, rows: i64) {
     }
 }
 
-async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
+async fn refusals(server: Server<'_>, target: &Target, findings: &mut Findings) {
     if target.metadata.inputs.is_empty() {
         findings.not_applicable("broken requests", "refusals", "the model has no inputs");
         return;
@@ -170,7 +199,7 @@ async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
     for (check, breakage) in BREAKAGES {
         let mut body = json_body(&target.metadata, 1);
         breakage(&mut body);
-        let answer = post(address, &path, &body).await;
+        let answer = post(server, &path, &body).await;
         expect(findings, check, StatusCode::BAD_REQUEST, answer);
     }
     let body = json_body(&target.metadata, 1);
@@ -180,7 +209,7 @@ async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
         if let Some(first) = text.pointer_mut("/inputs/0/data/0") {
             *first = json!("text");
         }
-        let answer = post(address, &path, &text).await;
+        let answer = post(server, &path, &text).await;
         expect(
             findings,
             "text for a number",
@@ -189,17 +218,17 @@ async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
         );
     }
     let cut = Bytes::from_static(b"{\"inputs\": [");
-    let answer = send(address, Method::POST, &path, cut, None).await;
+    let answer = send(server, Method::POST, &path, cut, None).await;
     expect(findings, "malformed JSON", StatusCode::BAD_REQUEST, answer);
     for (check, path) in [
         ("unknown model", format!("/v2/models/{NOBODY}/infer")),
         ("unknown version", format!("{model}/versions/999999/infer")),
     ] {
-        let answer = post(address, &path, &body).await;
+        let answer = post(server, &path, &body).await;
         expect(findings, check, StatusCode::NOT_FOUND, answer);
     }
     let nobody = format!("/v2/models/{NOBODY}/ready");
-    let answer = send(address, Method::GET, &nobody, Bytes::new(), None).await;
+    let answer = send(server, Method::GET, &nobody, Bytes::new(), None).await;
     expect(
         findings,
         "ready of an unknown model",
@@ -207,9 +236,9 @@ async fn refusals(address: &str, target: &Target, findings: &mut Findings) {
         answer,
     );
     let nowhere = format!("/v2/{NOBODY}");
-    let answer = send(address, Method::GET, &nowhere, Bytes::new(), None).await;
+    let answer = send(server, Method::GET, &nowhere, Bytes::new(), None).await;
     expect(findings, "no route", StatusCode::NOT_FOUND, answer);
-    let answer = send(address, Method::DELETE, &path, Bytes::new(), None).await;
+    let answer = send(server, Method::DELETE, &path, Bytes::new(), None).await;
     expect(
         findings,
         "wrong method",
@@ -279,13 +308,13 @@ fn binary(target: &Target) -> (Bytes, usize) {
     (bytes.into(), length)
 }
 
-async fn post(address: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    send(address, Method::POST, path, body.to_string().into(), None).await
+async fn post(server: Server<'_>, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    send(server, Method::POST, path, body.to_string().into(), None).await
 }
 
 /// Sends a request on a connection of its own, without a content type, as clients of the protocol do.
 async fn send(
-    address: &str,
+    server: Server<'_>,
     method: Method,
     path: &str,
     body: Bytes,
@@ -294,7 +323,7 @@ async fn send(
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .header(http::header::HOST, address)
+        .header(http::header::HOST, server.address)
         .body(Full::new(body))
         .context("build a request")?;
     if let Some(length) = json_length {
@@ -303,7 +332,7 @@ async fn send(
             .insert(JSON_LENGTH, HeaderValue::from(length));
     }
     let exchange = async {
-        let stream = TcpStream::connect(address).await.context("connect")?;
+        let stream = server.connect().await.context("connect")?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let asked = async {
             let response = sender.send_request(request).await?;

@@ -6,7 +6,8 @@ use fcs_proto::inference::model_metadata_response::TensorMetadata;
 use fcs_proto::inference::{
     ModelConfigRequest, ModelMetadataRequest, ModelMetadataResponse, RepositoryIndexRequest,
 };
-use fcs_service::grpc::channel;
+use fcs_service::grpc::{channel, channel_with};
+use fcs_service::tls::ClientTls;
 use tonic::transport::Channel;
 
 use super::ANSWER_LIMIT;
@@ -33,8 +34,14 @@ pub(super) struct Target {
 
 impl Target {
     /// Connects and reads the metadata of the model that was named, or of the first that is ready.
-    pub(super) async fn discover(arguments: &ConformanceArguments) -> anyhow::Result<Self> {
-        let channel = channel(&format!("http://{}", arguments.target))?;
+    pub(super) async fn discover(
+        arguments: &ConformanceArguments,
+        tls: Option<&ClientTls>,
+    ) -> anyhow::Result<Self> {
+        let channel = match tls {
+            Some(tls) => channel_with(&format!("https://{}", arguments.target), tls)?,
+            None => channel(&format!("http://{}", arguments.target))?,
+        };
         let mut client = GrpcInferenceServiceClient::new(channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod demo;
 mod keys;
+mod mtls;
 mod packages;
 mod predict;
 mod privacy;

@@ -13,6 +13,8 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::mtls::Certificates;
+
 /// Names in the order in which they need each other.
 pub(crate) const SERVICES: [&str; 4] = [
     "model-server",
@@ -56,6 +58,7 @@ pub(crate) enum Store {
 pub(crate) struct System {
     store: Store,
     folder: TempDir,
+    certificates: Option<Certificates>,
     ports: BTreeMap<&'static str, (u16, u16)>,
     processes: BTreeMap<&'static str, Process>,
     _alone: MutexGuard<'static, ()>,
@@ -64,6 +67,15 @@ pub(crate) struct System {
 impl System {
     /// Starts all four and waits until they are ready.
     pub(crate) fn start(store: Store) -> Self {
+        Self::start_with(store, None)
+    }
+
+    /// The same, with every call over TLS and certificates on both sides.
+    pub(crate) fn start_over_tls(store: Store, certificates: Certificates) -> Self {
+        Self::start_with(store, Some(certificates))
+    }
+
+    fn start_with(store: Store, certificates: Option<Certificates>) -> Self {
         let folder = TempDir::new().unwrap();
         let ports = SERVICES
             .map(|name| (name, (free_port(), free_port())))
@@ -71,6 +83,7 @@ impl System {
         let mut system = Self {
             store,
             folder,
+            certificates,
             ports,
             processes: BTreeMap::new(),
             _alone: alone(),
@@ -107,6 +120,9 @@ impl System {
                 }
                 _ => {}
             }
+            if let Some(certificates) = &self.certificates {
+                certificates.configure(name, command);
+            }
             if let (Store::Postgres { database, redis }, true) =
                 (&self.store, name != "model-server")
             {
@@ -141,7 +157,11 @@ impl System {
 
     /// Base URL of a service.
     pub(crate) fn url(&self, name: &str) -> String {
-        format!("http://127.0.0.1:{}", self.ports[name].0)
+        let port = self.ports[name].0;
+        match self.certificates {
+            Some(_) => format!("https://localhost:{port}"),
+            None => format!("http://127.0.0.1:{port}"),
+        }
     }
 
     /// What a service has logged.
@@ -156,6 +176,9 @@ impl System {
             .args(["--gateway", &self.url("scoring-gateway")])
             .args(["--bias-monitor", &self.url("bias-monitor")])
             .args(["--deployment-audit", &self.url("deployment-audit")]);
+        if let Some(certificates) = &self.certificates {
+            command.args(certificates.flags("operator"));
+        }
         command
     }
 
