@@ -7,6 +7,10 @@
 )]
 
 mod app;
+mod bad_inputs_grpc;
+mod bad_inputs_http;
+mod bad_inputs_json;
+mod disconnects;
 mod faults;
 mod feed;
 mod keys;

@@ -22,9 +22,9 @@ use crate::support::server::{Answer, Server};
 use crate::support::{package, package::MODEL};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const SCORE: &str = "/v1/applications/score";
+pub(crate) const SCORE: &str = "/v1/applications/score";
 
-async fn activate(server: &Server, generation: u64) {
+pub(crate) async fn activate(server: &Server, generation: u64) {
     let model = ModelRef {
         name: MODEL.to_owned(),
         version: "1".to_owned(),
