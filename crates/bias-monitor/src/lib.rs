@@ -106,7 +106,7 @@ fn follow_feed(
     integrity.good();
     let reader = FeedReader {
         store,
-        gateway: fcs_service::grpc::channel(&ctx.settings.service.gateway_url)?,
+        gateway: ctx.channel(&ctx.settings.service.gateway_url)?,
         integrity,
         metrics: metrics.clone(),
         random: Arc::clone(&ctx.random),

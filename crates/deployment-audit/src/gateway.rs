@@ -9,7 +9,7 @@ use fcs_proto::scoring::v1 as wire;
 use fcs_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_rollout::{TrafficArm, TrafficTable};
-use fcs_service::grpc::{Deadline, channel, request};
+use fcs_service::grpc::{Deadline, request};
 use futures::StreamExt as _;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -31,14 +31,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that is connected to at the first use.
-    pub fn at(url: &str) -> anyhow::Result<Self> {
-        let channel = channel(url)?;
-        Ok(Self {
+    /// The gateway at the other end.
+    pub fn over(channel: Channel) -> Self {
+        Self {
             feed: FeedServiceClient::new(channel.clone())
                 .max_decoding_message_size(FEED_MESSAGE_BYTES),
             traffic: TrafficServiceClient::new(channel),
-        })
+        }
     }
 }
 

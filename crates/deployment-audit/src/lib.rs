@@ -64,7 +64,9 @@ impl Service for DeploymentAudit {
         let metrics = ctx.metrics.register(Metrics::register);
         let parts = Parts {
             store: store::open(database),
-            gateway: Arc::new(Gateway::at(&ctx.settings.service.gateway_url)?),
+            gateway: Arc::new(Gateway::over(
+                ctx.channel(&ctx.settings.service.gateway_url)?,
+            )),
             metrics,
         };
         let log = open_log(&ctx, &parts).await?;

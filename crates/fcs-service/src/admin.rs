@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::CONTENT_TYPE;
+use crate::metrics::connections::ConnectionMetrics;
 use crate::problem::Problem;
 use crate::serve::{Limits, Public, serve};
 use crate::{Health, MetricsHandle, Telemetry};
@@ -149,6 +150,7 @@ impl Admin {
                             app: routes(state),
                             limits,
                             tls: None,
+                            metrics: ConnectionMetrics::default(),
                         };
                         serve(listener, public, stopped.clone(), stopped).await;
                     }

@@ -4,12 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use fcs_core::{Clock, UnixMicros};
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 use crate::auth::Auth;
+use crate::grpc::{self, is_https};
 use crate::settings::{LogSettings, Settings, TelemetrySettings};
 use crate::tasks::Tasks;
+use crate::tls::ClientTls;
 use crate::{Health, MetricsHandle, Telemetry};
 
 /// Everything a service may reach. Cloning shares it.
@@ -47,6 +51,18 @@ impl<T> ServiceContext<T> {
         future: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
         self.tasks.spawn(name, future);
+    }
+
+    /// A channel to another service that connects at its first use, over TLS where the address says `https`.
+    ///
+    /// # Errors
+    /// When the address is no URL, or the section `client_tls` does not fit.
+    pub fn channel(&self, url: &str) -> anyhow::Result<Channel> {
+        if !is_https(url) {
+            return grpc::channel(url);
+        }
+        let tls = ClientTls::start(self).with_context(|| format!("cannot call {url}"))?;
+        grpc::channel_with(url, &tls)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every request passes: identifier, span, limits, metrics, and errors as problems.
 
+mod admit;
 mod grpc;
 mod receive;
 mod refine;
@@ -23,17 +24,39 @@ use crate::auth::{Guard, guard};
 use crate::grpc::Deadline;
 use crate::metrics::requests::{RequestMetrics, UNMATCHED};
 use crate::problem::{INTERNAL_MESSAGE, Problem, reason};
-use crate::settings::HttpSettings;
+use crate::serve::EndConnection;
+use crate::settings::{CallerRule, HttpSettings};
 use crate::tasks::panic_text;
-use crate::{Random, RequestId, request_id};
+use crate::{Random, RequestId, ServiceContext, request_id};
 
 /// What the edge of a service needs.
 pub(crate) struct Edge {
-    pub(crate) random: Arc<dyn Random>,
-    pub(crate) metrics: RequestMetrics,
-    pub(crate) request_timeout: Duration,
+    random: Arc<dyn Random>,
+    metrics: RequestMetrics,
+    request_timeout: Duration,
+    /// How long the body of a request may take to arrive.
+    body_timeout: Duration,
+    callers: Vec<CallerRule>,
     /// [`crate::Service::detail_member`].
-    pub(crate) detail_member: fn(&str) -> Option<&'static str>,
+    detail_member: fn(&str) -> Option<&'static str>,
+}
+
+impl Edge {
+    /// The edge of a service with its settings.
+    pub(crate) fn of<T>(
+        ctx: &ServiceContext<T>,
+        detail_member: fn(&str) -> Option<&'static str>,
+    ) -> Self {
+        let http = &ctx.settings.http;
+        Self {
+            random: Arc::clone(&ctx.random),
+            metrics: RequestMetrics::register(&ctx.metrics),
+            request_timeout: Duration::from_millis(http.request_timeout_ms),
+            body_timeout: Duration::from_millis(http.body_timeout_ms),
+            callers: ctx.settings.tls.callers.clone(),
+            detail_member,
+        }
+    }
 }
 
 /// Wraps the routes of a service.
@@ -162,12 +185,18 @@ async fn answer(
         Some(Deadline::after(edge.request_timeout))
     };
     let method = request.method().clone();
-    let (request, late) = receive::limited(request, edge.request_timeout);
+    let admitted = admit::admit(&request, &edge.callers);
+    let (request, late) = receive::limited(request, edge.body_timeout);
     let call = id
         .clone()
         .scope(AssertUnwindSafe(next.run(request)).catch_unwind());
     let call = async {
+        admitted?;
         match deadline {
+            Some(deadline) if deadline.is_over() => {
+                edge.metrics.expired();
+                Err(Deadline::passed())
+            }
             Some(deadline) => deadline.run(call).await,
             None => Ok(call.await),
         }
@@ -185,9 +214,14 @@ async fn answer(
         }
         Err(late) => late,
     };
-    if is_grpc {
+    let incomplete = failure.reason == reason::REQUEST_INCOMPLETE;
+    let mut response = if is_grpc {
         crate::grpc::status(&failure).into_http::<Body>()
     } else {
         id.scope(async { Problem(failure).into_response() }).await
+    };
+    if incomplete {
+        response.extensions_mut().insert(EndConnection);
     }
+    response
 }

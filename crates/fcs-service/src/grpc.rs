@@ -3,11 +3,13 @@
 mod client;
 mod credential;
 mod deadline;
+mod dialer;
 mod intern;
 mod standard;
 mod status;
 
-pub use client::{channel, request};
+pub(crate) use client::is_https;
+pub use client::{again_unless_begun, channel, channel_with, request};
 pub use credential::Credential;
 pub use deadline::Deadline;
 pub use standard::add_standard_services;

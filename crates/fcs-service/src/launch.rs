@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use axum::Router;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared as SharedFuture};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,14 +22,19 @@ use crate::cache::Cache;
 use crate::context::Shared;
 use crate::edge::Edge;
 use crate::limit::RateLimits;
+use crate::metrics::connections::ConnectionMetrics;
 use crate::metrics::process;
-use crate::metrics::requests::RequestMetrics;
 use crate::serve::{Limits, Public, serve};
 use crate::settings::{Settings, ShutdownSettings};
 use crate::tasks::{Tasks, panic_text};
 use crate::tls::Tls;
 use crate::{Health, MetricsHandle, Service, ServiceContext, edge};
 
+/// What the system keeps of an answer that its client does not read. Left to itself, the system takes megabytes, slowly,
+/// and so hides from the server that the client does not read.
+const SEND_BUFFER_BYTES: u32 = 128 * 1_024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 /// What tasks get to notice that they must stop at once.
 const HARD_GRACE: Duration = Duration::from_secs(1);
 
@@ -78,7 +83,7 @@ pub async fn launch<S: Service>(
         telemetry: shared.telemetry.clone(),
     };
     let admin = Admin::start(settings.admin.listen, limits, admin_state)?;
-    let listener = bind(settings.http.listen).await?;
+    let listener = bind(settings.http.listen)?;
     let tls = Tls::start(&settings.tls, &ctx)?;
     let http = listener
         .local_addr()
@@ -97,12 +102,7 @@ pub async fn launch<S: Service>(
     let app = edge::wrap(
         routes.merge(probes(ctx.health.clone())),
         &settings.http,
-        Edge {
-            random: Arc::clone(&ctx.random),
-            metrics: RequestMetrics::register(&ctx.metrics),
-            request_timeout: Duration::from_millis(settings.http.request_timeout_ms),
-            detail_member: S::detail_member,
-        },
+        Edge::of(&ctx, S::detail_member),
         guard,
     );
     for guard in unwind {
@@ -110,7 +110,13 @@ pub async fn launch<S: Service>(
     }
     let admin_address = admin.address;
     let (stop, force) = (CancellationToken::new(), CancellationToken::new());
-    let server = spawn_server(listener, Public { app, limits, tls }, &ctx);
+    let public = Public {
+        app,
+        limits,
+        tls,
+        metrics: ConnectionMetrics::register(&ctx.metrics),
+    };
+    let server = spawn_server(listener, public, &ctx);
     ctx.health.set_started();
     info!(service = S::NAME, %http, admin = %admin_address, "the service has started");
     let life = Life {
@@ -155,10 +161,20 @@ pub(crate) fn context<S: Service>(
     })
 }
 
-async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen} (http.listen, FCS__HTTP__LISTEN)"))
+fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = || {
+        let socket = if listen.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(listen)?;
+        socket.listen(BACKLOG)
+    };
+    bound().with_context(|| format!("cannot listen on {listen} (http.listen, FCS__HTTP__LISTEN)"))
 }
 
 /// Calls the service; its panic is an error like another.

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod problem;
 pub mod settings;
 pub mod telemetry;
+pub mod tls;
 
 mod admin;
 mod context;
@@ -27,7 +28,6 @@ mod request_id;
 mod serve;
 mod shell;
 mod tasks;
-mod tls;
 
 use std::future::Future;
 

@@ -40,6 +40,10 @@ pub mod reason {
     pub const NO_ROUTE: &str = "NO_ROUTE";
     /// The request took too long: 504.
     pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
+    /// The body did not arrive in time: 408.
+    pub const REQUEST_INCOMPLETE: &str = "REQUEST_INCOMPLETE";
+    /// The head has too many fields: 431.
+    pub const TOO_MANY_HEADERS: &str = "TOO_MANY_HEADERS";
     /// A defect: 500.
     pub const INTERNAL: &str = "INTERNAL";
 }
@@ -126,6 +130,8 @@ impl Problem {
             reason::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason::METHOD_NOT_ALLOWED => StatusCode::METHOD_NOT_ALLOWED,
             reason::BUSY => StatusCode::TOO_MANY_REQUESTS,
+            reason::REQUEST_INCOMPLETE => StatusCode::REQUEST_TIMEOUT,
+            reason::TOO_MANY_HEADERS => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             _ => http_status(self.0.code),
         }
     }

@@ -1,48 +1,38 @@
 //! The accept loop. HTTP/1.1 and HTTP/2 with prior knowledge on one port, so that routes and gRPC share it.
 //!
-//! `axum::serve` has neither a limit for slow clients nor one for the drain; this has both.
+//! `axum::serve` has neither a limit for slow clients nor one for the drain; this has both. What a client may do to a
+//! connection, and for how long, is in [`limits`].
 
-mod busy;
+mod admission;
 mod connection;
+mod frames;
 mod io;
+mod limits;
+mod load;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use self::busy::Total;
+use self::admission::PerAddress;
 use self::connection::Server;
-use crate::settings::HttpSettings;
+use self::load::Total;
+use crate::metrics::connections::{ConnectionMetrics, Cut};
 use crate::tls::Tls;
+
+pub(crate) use limits::{HEADERS_MAX, Limits};
+pub(crate) use load::EndConnection;
 
 /// A pause after the listener failed for lack of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Limits of a listener.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) header_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) max_connections: usize,
-}
-
-impl Limits {
-    pub(crate) fn of(settings: &HttpSettings) -> Self {
-        Self {
-            header_timeout: Duration::from_millis(settings.header_timeout_ms),
-            idle_timeout: Duration::from_millis(settings.idle_timeout_ms),
-            max_connections: settings.max_connections,
-        }
-    }
-}
 
 /// What a listener serves, and how.
 pub(crate) struct Public {
@@ -50,6 +40,7 @@ pub(crate) struct Public {
     pub(crate) limits: Limits,
     /// Without it the listener speaks plain text.
     pub(crate) tls: Option<Tls>,
+    pub(crate) metrics: ConnectionMetrics,
 }
 
 /// Serves until `stop`; then accepts no more, lets the requests in flight end, and returns how many requests
@@ -60,34 +51,39 @@ pub(crate) async fn serve(
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> usize {
-    let Public { app, limits, tls } = public;
-    let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(public.limits.max_connections));
+    let per_address = PerAddress::new(public.limits.max_connections_per_address);
     let mut connections = JoinSet::new();
     let total = Total::default();
     let server = Server {
-        app,
-        limits,
-        tls,
+        app: public.app,
+        limits: public.limits,
+        tls: public.tls,
+        metrics: public.metrics,
         total: Arc::clone(&total),
         stop: stop.clone(),
     };
     loop {
-        let accepted = tokio::select! {
+        let (stream, address, permit) = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let (stream, permit) = accepted;
-        let (server, watcher) = (server.clone(), graceful.watcher());
+        let Some(seat) = per_address.enter(address.ip()) else {
+            server.metrics.cut(Cut::TooManyOfOneAddress);
+            continue;
+        };
+        let server = server.clone();
         connections.spawn(async move {
-            connection::serve(stream, server, watcher).await;
-            drop(permit);
+            let _open = server.metrics.opened();
+            connection::serve(stream, address, server).await;
+            drop((seat, permit));
         });
     }
     drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        () = graceful.shutdown() => 0,
+        () = ended => 0,
         () = abort.cancelled() => total.load(Ordering::Relaxed),
     }
 }
@@ -96,14 +92,14 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> (TcpStream, tokio::sync::OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let permit = Arc::clone(permits)
         .acquire_owned()
         .await
         .expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, address)) => return (stream, address, permit),
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
                 warn!(%error, "cannot accept a connection; trying again");

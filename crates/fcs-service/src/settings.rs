@@ -4,6 +4,7 @@
 //! `--config`, `FCS__SECTION__KEY`, the short variables (`ENVIRONMENT`, `LOG_LEVEL`, `DATABASE_URL`,
 //! `REDIS_URL`, `ENABLE_METRICS`, `SENTRY_DSN`, `ENABLE_DEBUG_TOOLBAR`), `--set section.key=value`.
 
+mod callers;
 mod check;
 mod layers;
 mod load;
@@ -19,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::auth::AuthSettings;
 
 pub use crate::limit::LimitSettings;
+pub use callers::CallerRule;
 pub use layers::Sources;
 pub use load::load;
 pub use sections::{
-    AdminSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, RedisSettings,
-    ShutdownSettings, TelemetrySettings, TlsSettings,
+    AdminSettings, ClientTlsSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings,
+    RedisSettings, ShutdownSettings, TelemetrySettings, TlsSettings,
 };
 pub use show::{shown_json, shown_toml};
 
@@ -37,6 +39,8 @@ pub struct Settings<T> {
     pub http: HttpSettings,
     /// TLS of the public listener.
     pub tls: TlsSettings,
+    /// TLS of the calls to other services.
+    pub client_tls: ClientTlsSettings,
     /// Who may call.
     pub auth: AuthSettings,
     /// How much each caller may ask for.
@@ -66,6 +70,7 @@ impl<T: Default> Settings<T> {
             environment,
             http: HttpSettings::defaults(environment, http_port),
             tls: TlsSettings::default(),
+            client_tls: ClientTlsSettings::default(),
             auth: AuthSettings::defaults(environment),
             limits: LimitSettings::default(),
             admin: AdminSettings::defaults(environment, admin_port),

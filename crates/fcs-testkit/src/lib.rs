@@ -1,4 +1,5 @@
-//! What tests share: fresh PostgreSQL databases, the test Redis, S3 servers, real service processes.
+//! What tests share: fresh PostgreSQL databases, the test Redis, S3 servers, certificates, real service
+//! processes.
 //!
 //! For: tests of the service crates and of whole systems.
 //! Not for: production code; only development dependencies may name this crate.
@@ -7,6 +8,7 @@
 //! `FCS_TEST_MOTO_SERVER` and `FCS_TEST_OIDC_ISSUER` to the programs that a test of S3 or of tokens starts for itself,
 //! and `FCS_TEST_POSTGRES_PROGRAMS` to the folder of the programs of a PostgreSQL that a test kills.
 
+pub mod certificates;
 pub mod contract;
 pub mod oidc;
 pub mod postgres;

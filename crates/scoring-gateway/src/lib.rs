@@ -62,7 +62,7 @@ impl Service for Gateway {
     async fn start(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<Router> {
         let settings = &ctx.settings.service;
         let trust = read_trust_policy(settings)?;
-        let models = Arc::new(ModelClient::new(&settings.model_server_url)?);
+        let models = Arc::new(ModelClient::over(ctx.channel(&settings.model_server_url)?));
         let database = open(&ctx).await?;
         if ctx.settings.database.migrate_on_start {
             store::migrate(&database).await?;

@@ -37,7 +37,7 @@ pub(super) fn limited(
         }
         ApiError::new(
             ErrorCode::DeadlineExceeded,
-            reason::REQUEST_TIMEOUT,
+            reason::REQUEST_INCOMPLETE,
             "the request did not arrive in time",
         )
     };

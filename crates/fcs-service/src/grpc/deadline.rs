@@ -53,8 +53,11 @@ impl Deadline {
         self.remaining().is_zero()
     }
 
-    /// Runs a future to the deadline; past it the future is dropped.
+    /// Runs a future to the deadline; past it the future is dropped, and not even begun.
     pub async fn run<F: Future>(&self, future: F) -> Result<F::Output, ApiError> {
+        if self.is_over() {
+            return Err(Self::passed());
+        }
         timeout_at(self.0, future).await.map_err(|_| Self::passed())
     }
 
@@ -114,5 +117,7 @@ mod tests {
         let error = short.run(std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::DeadlineExceeded);
         assert!(short.is_over());
+        let never = short.run(async { panic!("work that nobody waits for") });
+        assert_eq!(never.await.map(|()| 0), Err(error));
     }
 }

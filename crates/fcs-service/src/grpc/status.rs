@@ -74,10 +74,12 @@ fn field_violation(violation: &Violation) -> FieldViolation {
 }
 
 /// What tonic and prost say of a message that they cannot read.
-const UNREADABLE: [&str; 3] = [
+const UNREADABLE: [&str; 5] = [
     "failed to decode Protobuf message",
     "Error decompressing",
     "protocol error: received message",
+    "Unexpected EOF decoding stream",
+    "Missing request message",
 ];
 
 /// The status of reading a request. A message that cannot be read is its sender's fault; tonic takes it for ours,
@@ -183,6 +185,10 @@ fn error_code(status: &Status) -> ErrorCode {
         Code::Cancelled if status.message() == "Timeout expired" => ErrorCode::DeadlineExceeded,
         Code::Unavailable | Code::Cancelled => ErrorCode::Unavailable,
         Code::Unknown if status.message().contains("transport error") => ErrorCode::Unavailable,
+        // tonic's words for a connection that broke, or that its server closed.
+        Code::Internal if status.message().starts_with("h2 protocol error") => {
+            ErrorCode::Unavailable
+        }
         Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => {
             ErrorCode::Internal
         }

@@ -5,6 +5,7 @@
 //! * `http_request_duration_seconds{method,route}`
 //! * `grpc_requests_total{method,code}`
 //! * `grpc_request_duration_seconds{method}`: to the head of the answer, which for a unary call is all of it.
+//! * `requests_expired_total`: dropped before any work, because their deadline had passed
 
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ pub(crate) struct RequestMetrics {
     http_seconds: Histograms<RouteLabels>,
     grpc: Family<GrpcLabels, Counter>,
     grpc_seconds: Histograms<MethodLabels>,
+    expired: Counter,
 }
 
 impl RequestMetrics {
@@ -72,6 +74,7 @@ impl RequestMetrics {
             http_seconds: histograms(),
             grpc: Family::default(),
             grpc_seconds: histograms(),
+            expired: Counter::default(),
         };
         for status in [200, 404, 500, 503, 504] {
             let labels = HttpLabels {
@@ -106,6 +109,11 @@ impl RequestMetrics {
                 "Time to the head of the gRPC answer",
                 this.grpc_seconds.clone(),
             );
+            registry.register(
+                "requests_expired",
+                "Requests that were dropped because their deadline had passed before any work",
+                this.expired.clone(),
+            );
         });
         this
     }
@@ -125,6 +133,11 @@ impl RequestMetrics {
         self.http_seconds
             .get_or_create(&labels)
             .observe(taken.as_secs_f64());
+    }
+
+    /// Counts a request that came too late to be begun.
+    pub(crate) fn expired(&self) {
+        self.expired.inc();
     }
 
     pub(crate) fn grpc_ended(&self, method: &str, code: Code) {

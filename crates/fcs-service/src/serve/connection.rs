@@ -1,31 +1,32 @@
 //! One connection: which protocol it speaks, and its limits.
 
-use std::time::Duration;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::pin::pin;
 
 use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Limits;
-use super::busy::{Busy, Total};
 use super::io::{Guarded, Stream};
-use crate::tls::Tls;
+use super::limits::{
+    ABUSE_FAREWELL, HEADER_BYTES_MAX, HEADERS_MAX, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT,
+    STREAMS_MAX,
+};
+use super::load::{Load, Total};
+use crate::metrics::connections::{ConnectionMetrics, Cut};
+use crate::tls::{PeerIdentity, Tls};
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-const HEADER_BYTES_MAX: u32 = 16 * 1024;
-const HTTP1_BUFFER_BYTES_MAX: usize = 32 * 1024;
-const HEADERS_MAX: usize = 64;
-const STREAMS_MAX: u32 = 128;
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the connections of a server share.
 #[derive(Clone)]
@@ -33,61 +34,61 @@ pub(super) struct Server {
     pub(super) app: Router,
     pub(super) limits: Limits,
     pub(super) tls: Option<Tls>,
+    pub(super) metrics: ConnectionMetrics,
     pub(super) total: Total,
     pub(super) stop: CancellationToken,
 }
 
 /// Serves a connection to its end. A client that sends nothing, or half of what tells its protocol, is
 /// dropped after the header time-out, or at once when the server stops.
-pub(super) async fn serve(stream: TcpStream, server: Server, watcher: Watcher) {
+pub(super) async fn serve(stream: TcpStream, client: SocketAddr, server: Server) {
     let _ = stream.set_nodelay(true);
+    let age = Instant::now() + server.limits.age_of(client);
     let Some(tls) = &server.tls else {
-        return serve_stream(stream, server, watcher).await;
+        return serve_stream(stream, None, age, server).await;
     };
-    let handshake = tokio::time::timeout(server.limits.header_timeout, tls.accept(stream));
+    let handshake = timeout(server.limits.header_timeout, tls.accept(stream));
     let accepted = tokio::select! {
         accepted = handshake => accepted,
         () = server.stop.cancelled() => return,
     };
     match accepted {
-        Ok(Ok(stream)) => serve_stream(stream, server, watcher).await,
-        Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
-        Err(_) => debug!("a TLS handshake took too long"),
+        Ok(Ok((stream, identity))) => serve_stream(stream, identity, age, server).await,
+        Ok(Err(error)) => {
+            server.metrics.cut(Cut::Handshake);
+            debug!(%error, "a TLS handshake failed");
+        }
+        Err(_) => server.metrics.cut(Cut::SlowHead),
     }
 }
 
-async fn serve_stream<S: Stream>(mut stream: S, server: Server, watcher: Watcher) {
-    let Server {
-        app,
-        limits,
-        tls: _,
-        total,
-        stop,
-    } = server;
+async fn serve_stream<S: Stream>(
+    mut stream: S,
+    identity: Option<PeerIdentity>,
+    age: Instant,
+    server: Server,
+) {
+    let limits = server.limits;
     let first = tokio::select! {
-        first = tokio::time::timeout(limits.header_timeout, first_bytes(&mut stream)) => first,
-        () = stop.cancelled() => return,
+        first = timeout(limits.header_timeout, first_bytes(&mut stream)) => first,
+        () = server.stop.cancelled() => return,
     };
-    let Ok(Ok(Some(first))) = first else { return };
+    let first = match first {
+        Ok(Ok(Some(first))) => first,
+        Ok(_) => return,
+        Err(_) => return server.metrics.cut(Cut::SlowHead),
+    };
     let speaks_http2 = first == PREFACE;
-    let busy = Busy::new(total);
-    let header_timeout = if speaks_http2 {
-        None
+    let load = Load::new(server.total.clone());
+    let service = TowerToHyperService::new(load.watch(server.app.clone(), identity));
+    let guarded = Guarded::new(stream, first, &load, &server);
+    let watch = Watch { load, age, server };
+    if speaks_http2 {
+        let io = TokioIo::new(guarded.with_frame_limit());
+        watch.run(http2().serve_connection(io, service)).await;
     } else {
-        Some(limits.header_timeout)
-    };
-    let io = TokioIo::new(Guarded::new(stream, first, busy.clone(), header_timeout));
-    let service = TowerToHyperService::new(busy.watch(app));
-    let ended = if speaks_http2 {
-        watcher.watch(http2().serve_connection(io, service)).await
-    } else {
-        watcher
-            .watch(http1(limits).serve_connection(io, service))
-            .await
-    };
-    if let Err(error) = ended {
-        // Clients that vanish or break the protocol are no event for the operators.
-        debug!(%error, "a connection ended early");
+        let io = TokioIo::new(guarded.with_head_limit());
+        watch.run(http1().serve_connection(io, service)).await;
     }
 }
 
@@ -106,14 +107,14 @@ async fn first_bytes<S: Stream>(stream: &mut S) -> std::io::Result<Option<Vec<u8
     Ok(Some(buffer[..length].to_vec()))
 }
 
-fn http1(limits: Limits) -> http1::Builder {
+fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // hyper's own timer also runs while a kept-alive connection idles; `Guarded` times the heads.
-        .header_read_timeout(limits.idle_timeout)
+        // `Guarded` times the heads, and `Watch` the time between requests.
+        .header_read_timeout(None)
         .max_headers(HEADERS_MAX)
-        .max_buf_size(HTTP1_BUFFER_BYTES_MAX);
+        .max_buf_size(HEADER_BYTES_MAX);
     builder
 }
 
@@ -122,8 +123,126 @@ fn http2() -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).expect("a small number"))
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
     builder
+}
+
+/// Ends a connection when it is time.
+struct Watch {
+    load: Load,
+    /// When the client is asked to open another connection.
+    age: Instant,
+    server: Server,
+}
+
+/// Why a connection is asked to end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    Stop,
+    Age,
+    Cut(Cut),
+}
+
+impl Watch {
+    async fn run<C>(self, connection: C)
+    where
+        C: GracefulConnection<Error: std::fmt::Display>,
+    {
+        let mut connection = pin!(connection);
+        let reason = tokio::select! {
+            ended = connection.as_mut() => return log(ended),
+            reason = self.must_end() => reason,
+        };
+        if let Reason::Cut(cut) = reason {
+            self.server.metrics.cut(cut);
+        }
+        if reason == Reason::Cut(Cut::SlowRead) {
+            return;
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => log(ended),
+            () = self.out_of_patience(reason) => {}
+        }
+    }
+
+    /// Completes when the connection must take no further request.
+    async fn must_end(&self) -> Reason {
+        let overdue = async {
+            loop {
+                match self.overdue() {
+                    Ok(cut) => return Reason::Cut(cut),
+                    Err(again) => sleep_until(again).await,
+                }
+            }
+        };
+        tokio::select! {
+            reason = overdue => reason,
+            () = self.server.stop.cancelled() => Reason::Stop,
+            () = self.load.condemned() => Reason::Cut(Cut::Abuse),
+            () = sleep_until(self.age) => Reason::Age,
+        }
+    }
+
+    /// What is wrong now, or when to look again.
+    fn overdue(&self) -> Result<Cut, Instant> {
+        let limits = &self.server.limits;
+        let idle = if self.load.started() == 0 {
+            limits.header_timeout
+        } else {
+            limits.idle_timeout
+        };
+        let now = Instant::now();
+        let idle_end = self.load.idle_since().unwrap_or(now) + idle;
+        let read_end = self.load.unread_since().unwrap_or(now) + limits.write_timeout;
+        if read_end <= now {
+            Ok(Cut::SlowRead)
+        } else if idle_end <= now {
+            Ok(Cut::Idle)
+        } else {
+            Err(idle_end.min(read_end))
+        }
+    }
+
+    /// Completes when a connection that was asked to end has had its time.
+    async fn out_of_patience(&self, reason: Reason) {
+        let limits = &self.server.limits;
+        let asked = Instant::now();
+        let farewell = match reason {
+            Reason::Cut(Cut::Abuse) => ABUSE_FAREWELL,
+            _ => limits.header_timeout,
+        };
+        let unhelpful = async {
+            loop {
+                let now = Instant::now();
+                let idle = self.load.idle_since().unwrap_or(now).max(asked);
+                let unread = self.load.unread_since().unwrap_or(now);
+                let end = (idle + farewell).min(unread + limits.write_timeout);
+                if end <= now {
+                    return;
+                }
+                sleep_until(end).await;
+            }
+        };
+        let too_old = async {
+            match reason {
+                // The drain has a deadline of its own.
+                Reason::Stop => pending().await,
+                Reason::Age | Reason::Cut(_) => sleep_until(asked + limits.age_grace).await,
+            }
+        };
+        tokio::select! {
+            () = unhelpful => {}
+            () = too_old => {}
+        }
+    }
+}
+
+/// Clients that vanish or break the protocol are no event for the operators.
+fn log<E: std::fmt::Display>(ended: Result<(), E>) {
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
 }

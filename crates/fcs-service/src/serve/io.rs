@@ -1,5 +1,5 @@
-//! The byte stream of a connection: the bytes that told the protocol come first, and a request head that
-//! trickles is cut off.
+//! The byte stream of a connection: the bytes that told the protocol come first, and a client that trickles, floods or
+//! does not read is cut off.
 
 use std::future::Future as _;
 use std::io;
@@ -8,22 +8,31 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep};
 
-use super::busy::Busy;
+use super::connection::Server;
+use super::frames::FrameMeter;
+use super::load::Load;
+use crate::metrics::connections::{ConnectionMetrics, Cut};
 
 /// What a connection's bytes come through: TCP, or TLS over it.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
-/// A stream whose request heads have a time limit.
+/// A stream with limits.
 pub(super) struct Guarded<S> {
     stream: S,
     first: Vec<u8>,
-    busy: Busy,
-    header_timeout: Option<Duration>,
+    load: Load,
+    header_timeout: Duration,
+    write_timeout: Duration,
+    metrics: ConnectionMetrics,
+    times_heads: bool,
     head: Option<Head>,
+    frames: Option<FrameMeter>,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// A request head that is being read.
@@ -34,33 +43,45 @@ struct Head {
 }
 
 impl<S> Guarded<S> {
-    /// `first` is what was already read. Without a time-out the protocol keeps watch itself.
-    pub(super) fn new(
-        stream: S,
-        first: Vec<u8>,
-        busy: Busy,
-        header_timeout: Option<Duration>,
-    ) -> Self {
+    /// `first` is what was already read.
+    pub(super) fn new(stream: S, first: Vec<u8>, load: &Load, server: &Server) -> Self {
         Self {
             stream,
             first,
-            busy,
-            header_timeout,
+            load: load.clone(),
+            header_timeout: server.limits.header_timeout,
+            write_timeout: server.limits.write_timeout,
+            metrics: server.metrics.clone(),
+            times_heads: false,
             head: None,
+            frames: None,
+            stalled: None,
+        }
+    }
+
+    /// For HTTP/1: a request head has a time limit.
+    pub(super) fn with_head_limit(self) -> Self {
+        Self {
+            times_heads: true,
+            ..self
+        }
+    }
+
+    /// For HTTP/2: frames that carry nothing have a limit.
+    pub(super) fn with_frame_limit(self) -> Self {
+        Self {
+            frames: Some(FrameMeter::new(Instant::now())),
+            ..self
         }
     }
 
     /// Starts the clock when bytes arrive that no request has claimed.
     fn note_bytes(&mut self) {
         self.forget_read_head();
-        if let Some(limit) = self.header_timeout
-            && self.head.is_none()
-            && self.busy.is_idle()
-        {
-            let late = Box::pin(tokio::time::sleep(limit));
+        if self.times_heads && self.head.is_none() && self.load.idle_since().is_some() {
             self.head = Some(Head {
-                late,
-                after: self.busy.started(),
+                late: Box::pin(sleep(self.header_timeout)),
+                after: self.load.started(),
             });
         }
     }
@@ -70,7 +91,7 @@ impl<S> Guarded<S> {
         if self
             .head
             .as_ref()
-            .is_some_and(|head| head.after != self.busy.started())
+            .is_some_and(|head| head.after != self.load.started())
         {
             self.head = None;
         }
@@ -83,6 +104,33 @@ impl<S> Guarded<S> {
             Some(head) => head.late.as_mut().poll(cx),
             None => Poll::Pending,
         }
+    }
+
+    /// What came of writing, and an error when nothing could be written for too long.
+    fn unless_stalled<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let limit = self.write_timeout;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(self.cut(Cut::SlowRead, "the client does not read")))
+    }
+
+    fn note_written(&mut self, written: &Poll<io::Result<usize>>) {
+        if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut self.frames, written) {
+            frames.wrote(*bytes);
+        }
+    }
+
+    fn cut(&self, cut: Cut, message: &'static str) -> io::Error {
+        self.metrics.cut(cut);
+        io::Error::new(io::ErrorKind::TimedOut, message)
     }
 }
 
@@ -102,16 +150,21 @@ impl<S: Stream> AsyncRead for Guarded<S> {
         }
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            if buffer.filled().len() > before {
+            let bytes = &buffer.filled()[before..];
+            if let Some(frames) = &mut this.frames
+                && !frames.read(bytes, Instant::now())
+            {
+                return Poll::Ready(Err(this.cut(Cut::Flood, "a flood of frames")));
+            }
+            if !bytes.is_empty() {
                 this.note_bytes();
             }
             return Poll::Ready(read);
         }
         ready!(this.poll_late(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the request head took too long",
-        )))
+        Poll::Ready(Err(
+            this.cut(Cut::SlowHead, "the request head took too long")
+        ))
     }
 }
 
@@ -121,11 +174,16 @@ impl<S: Stream> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.note_written(&written);
+        this.unless_stalled(written, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.unless_stalled(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -137,7 +195,10 @@ impl<S: Stream> AsyncWrite for Guarded<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.note_written(&written);
+        this.unless_stalled(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {

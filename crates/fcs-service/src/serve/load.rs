@@ -1,8 +1,9 @@
-//! How much a connection and a server work on: a request counts until the last byte of its answer.
+//! What a connection and a server work on. A request counts until the last byte of its answer.
 
+use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -13,43 +14,75 @@ use futures::future::BoxFuture;
 use http::Request;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+use super::limits::ABANDONED_MAX;
+use crate::tls::PeerIdentity;
 
 /// Requests of a whole server.
 pub(super) type Total = Arc<AtomicUsize>;
 
-/// Requests of one connection.
+/// Extension of an answer whose client abused the connection: it ends after the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndConnection;
+
+/// Requests of one connection. Cloning shares them.
 #[derive(Debug, Clone)]
-pub(super) struct Busy(Arc<Counts>);
+pub(super) struct Load(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    active: AtomicUsize,
     started: AtomicU64,
+    abandoned: AtomicU64,
     total: Total,
+    condemned: CancellationToken,
+    state: Mutex<State>,
 }
 
-impl Busy {
+#[derive(Debug)]
+struct State {
+    active: usize,
+    idle_since: Instant,
+    /// Answers of which the client has not yet taken what was there for it, and since when.
+    unread: HashMap<u64, Instant>,
+}
+
+impl Load {
     /// A connection that has not worked yet.
     pub(super) fn new(total: Total) -> Self {
         Self(Arc::new(Counts {
-            active: AtomicUsize::new(0),
             started: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
             total,
+            condemned: CancellationToken::new(),
+            state: Mutex::new(State {
+                active: 0,
+                idle_since: Instant::now(),
+                unread: HashMap::new(),
+            }),
         }))
     }
 
-    /// The routes, counting their requests.
-    pub(super) fn watch(&self, app: Router) -> Watched {
+    /// The routes, counting their requests, which carry who the client is.
+    pub(super) fn watch(&self, app: Router, identity: Option<PeerIdentity>) -> Watched {
         Watched {
             app,
-            busy: self.clone(),
+            identity,
+            load: self.clone(),
         }
     }
 
-    /// Whether no request is in work.
-    pub(super) fn is_idle(&self) -> bool {
-        self.0.active.load(Ordering::Relaxed) == 0
+    /// Since when no request is in work; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.active == 0).then_some(state.idle_since)
+    }
+
+    /// Since when the client has left an answer lying.
+    pub(super) fn unread_since(&self) -> Option<Instant> {
+        self.state().unread.values().min().copied()
     }
 
     /// How many requests have begun.
@@ -57,20 +90,60 @@ impl Busy {
         self.0.started.load(Ordering::Relaxed)
     }
 
-    fn enter(&self) -> Guard {
-        self.0.started.fetch_add(1, Ordering::Relaxed);
-        self.0.active.fetch_add(1, Ordering::Relaxed);
+    /// Completes when the client has abused the connection.
+    pub(super) async fn condemned(&self) {
+        self.0.condemned.cancelled().await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) -> Active {
+        self.state().active += 1;
         self.0.total.fetch_add(1, Ordering::Relaxed);
-        Guard(self.clone())
+        Active {
+            id: self.0.started.fetch_add(1, Ordering::Relaxed),
+            answered: false,
+            load: self.clone(),
+        }
     }
 }
 
-struct Guard(Busy);
+/// A request in work.
+struct Active {
+    id: u64,
+    answered: bool,
+    load: Load,
+}
 
-impl Drop for Guard {
+impl Active {
+    /// The answer, or more of it, is there for the client.
+    fn offer(&mut self) {
+        self.answered = true;
+        self.load.state().unread.insert(self.id, Instant::now());
+    }
+
+    /// The client has taken what was there.
+    fn taken(&self) {
+        self.load.state().unread.remove(&self.id);
+    }
+}
+
+impl Drop for Active {
     fn drop(&mut self) {
-        self.0.0.active.fetch_sub(1, Ordering::Relaxed);
-        self.0.0.total.fetch_sub(1, Ordering::Relaxed);
+        let counts = &self.load.0;
+        counts.total.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            let abandoned = counts.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
+            if abandoned >= ABANDONED_MAX && abandoned * 2 > self.load.started() {
+                counts.condemned.cancel();
+            }
+        }
+        let mut state = self.load.state();
+        state.unread.remove(&self.id);
+        state.active -= 1;
+        state.idle_since = Instant::now();
     }
 }
 
@@ -78,7 +151,8 @@ impl Drop for Guard {
 #[derive(Clone)]
 pub(super) struct Watched {
     app: Router,
-    busy: Busy,
+    identity: Option<PeerIdentity>,
+    load: Load,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -91,24 +165,28 @@ impl Service<Request<Incoming>> for Watched {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let guard = self.busy.enter();
-        let answer = self.app.call(request.map(Body::new));
+        let mut active = self.load.enter();
+        let mut request = request.map(Body::new);
+        if let Some(identity) = &self.identity {
+            request.extensions_mut().insert(identity.clone());
+        }
+        let answer = self.app.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            Ok(response.map(|body| {
-                Body::new(Held {
-                    body,
-                    _guard: guard,
-                })
-            }))
+            if response.extensions().get::<EndConnection>().is_some() {
+                active.load.0.condemned.cancel();
+            }
+            active.offer();
+            Ok(response.map(|body| Body::new(Held { body, active })))
         })
     }
 }
 
-/// An answer whose request counts until its body is gone.
+/// An answer whose request counts until its body is gone. The server asks for a part of the body when the client has
+/// room for it.
 struct Held {
     body: Body,
-    _guard: Guard,
+    active: Active,
 }
 
 impl http_body::Body for Held {
@@ -119,7 +197,12 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.active.taken();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(Some(_))) {
+            self.active.offer();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,10 +1,11 @@
 //! Rules between settings.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use http::Uri;
 
-use super::{Environment, Settings, SettingsCheck, TlsSettings};
+use super::{ClientTlsSettings, Environment, Settings, SettingsCheck, TlsSettings};
 use crate::auth::{AuthMode, OidcSettings};
 use crate::telemetry::parse_filter;
 
@@ -18,6 +19,7 @@ pub(super) fn problems<T: SettingsCheck>(
     limits(settings, &mut problems);
     addresses(settings.http.listen, settings.admin.listen, &mut problems);
     tls(&settings.tls, &mut problems);
+    client_tls(&settings.client_tls, &mut problems);
     auth(settings, &mut problems);
     oidc(settings, &mut problems);
     rates(settings, &mut problems);
@@ -45,8 +47,22 @@ fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
     let positive = [
         ("http.header_timeout_ms", settings.http.header_timeout_ms),
         ("http.idle_timeout_ms", settings.http.idle_timeout_ms),
+        ("http.body_timeout_ms", settings.http.body_timeout_ms),
+        ("http.write_timeout_ms", settings.http.write_timeout_ms),
         ("http.request_timeout_ms", settings.http.request_timeout_ms),
+        (
+            "http.max_connection_age_ms",
+            settings.http.max_connection_age_ms,
+        ),
+        (
+            "http.connection_age_grace_ms",
+            settings.http.connection_age_grace_ms,
+        ),
         ("http.max_connections", settings.http.max_connections as u64),
+        (
+            "http.max_connections_per_address",
+            settings.http.max_connections_per_address as u64,
+        ),
         ("http.max_body_bytes", settings.http.max_body_bytes as u64),
         (
             "database.max_connections",
@@ -63,6 +79,10 @@ fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
         ("redis.timeout_ms", settings.redis.timeout_ms),
         ("tls.reload_interval_ms", settings.tls.reload_interval_ms),
         ("auth.key_cache_ms", settings.auth.key_cache_ms),
+        (
+            "client_tls.reload_interval_ms",
+            settings.client_tls.reload_interval_ms,
+        ),
         (
             "shutdown.drain_deadline_ms",
             settings.shutdown.drain_deadline_ms,
@@ -91,11 +111,40 @@ fn tls(tls: &TlsSettings, problems: &mut Vec<String>) {
     if tls.client_ca.is_some() && tls.certificate.is_none() {
         problems.push("tls.client_ca: needs tls.certificate and tls.key".to_owned());
     }
+    if tls.client_ca.is_none() {
+        let meaningless = [
+            ("tls.client_revocations", tls.client_revocations.is_some()),
+            ("tls.callers", !tls.callers.is_empty()),
+        ];
+        for (key, _) in meaningless.into_iter().filter(|(_, is_set)| *is_set) {
+            problems.push(format!("{key}: needs tls.client_ca"));
+        }
+    }
     let files = [
         ("tls.certificate", &tls.certificate),
         ("tls.key", &tls.key),
         ("tls.client_ca", &tls.client_ca),
+        ("tls.client_revocations", &tls.client_revocations),
     ];
+    must_be_files(&files, problems);
+}
+
+fn client_tls(tls: &ClientTlsSettings, problems: &mut Vec<String>) {
+    if tls.certificate.is_some() != tls.key.is_some() {
+        problems.push("client_tls: set certificate and key together".to_owned());
+    }
+    if tls.certificate.is_some() && tls.ca.is_none() {
+        problems.push("client_tls.certificate: needs client_tls.ca".to_owned());
+    }
+    let files = [
+        ("client_tls.ca", &tls.ca),
+        ("client_tls.certificate", &tls.certificate),
+        ("client_tls.key", &tls.key),
+    ];
+    must_be_files(&files, problems);
+}
+
+fn must_be_files(files: &[(&str, &Option<PathBuf>)], problems: &mut Vec<String>) {
     for (key, path) in files {
         if let Some(path) = path
             && !path.is_file()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fcs_core::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
+use super::{CallerRule, Environment};
 
 /// The public listener: HTTP/1.1 and HTTP/2, routes and gRPC on one port.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,10 +18,21 @@ pub struct HttpSettings {
     pub header_timeout_ms: u64,
     /// How long a connection may stay open without a request.
     pub idle_timeout_ms: u64,
+    /// How long the body of a request may take to arrive; a method that streams its answer is free of it.
+    pub body_timeout_ms: u64,
+    /// How long a client may leave an answer unread.
+    pub write_timeout_ms: u64,
     /// How long an HTTP request may take; gRPC calls carry their own deadline.
     pub request_timeout_ms: u64,
     /// Connections at a time; further ones wait in the listener's queue.
     pub max_connections: usize,
+    /// Connections of one address at a time; further ones are closed. Behind a proxy, which is one address, give it
+    /// as many as `max_connections`.
+    pub max_connections_per_address: usize,
+    /// How long a connection is used before its client is asked to open another one.
+    pub max_connection_age_ms: u64,
+    /// How long its requests may take to end after that.
+    pub connection_age_grace_ms: u64,
     /// Bytes of a request body.
     pub max_body_bytes: usize,
 }
@@ -32,8 +43,13 @@ impl HttpSettings {
             listen: default_address(environment, port),
             header_timeout_ms: 3_000,
             idle_timeout_ms: 60_000,
+            body_timeout_ms: 8_000,
+            write_timeout_ms: 8_000,
             request_timeout_ms: 10_000,
             max_connections: 4_096,
+            max_connections_per_address: 1_024,
+            max_connection_age_ms: 600_000,
+            connection_age_grace_ms: 600_000,
             max_body_bytes: 1_048_576,
         }
     }
@@ -49,6 +65,11 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// PEM file with the roots of client certificates; with it, every client must show one (mTLS).
     pub client_ca: Option<PathBuf>,
+    /// PEM file with lists of revoked client certificates, one for each authority that signs them.
+    pub client_revocations: Option<PathBuf>,
+    /// Who may call what: `PATH=NAME`. A path with an entry is only for clients whose certificate has one of the
+    /// names of its entries; a path that ends with `/` stands for all below it.
+    pub callers: Vec<CallerRule>,
     /// How often the files are read again; new ones count for new connections.
     pub reload_interval_ms: u64,
 }
@@ -59,6 +80,33 @@ impl Default for TlsSettings {
             certificate: None,
             key: None,
             client_ca: None,
+            client_revocations: None,
+            callers: Vec::new(),
+            reload_interval_ms: 60_000,
+        }
+    }
+}
+
+/// TLS of the calls to other services, for addresses that begin with `https://`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientTlsSettings {
+    /// PEM file with the roots of the servers' certificates.
+    pub ca: Option<PathBuf>,
+    /// PEM file with the certificate to show to servers that ask for one.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key of that certificate.
+    pub key: Option<PathBuf>,
+    /// How often the files are read again; new ones count for new connections.
+    pub reload_interval_ms: u64,
+}
+
+impl Default for ClientTlsSettings {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            certificate: None,
+            key: None,
             reload_interval_ms: 60_000,
         }
     }

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking, spawn freely and read where the test stores are"
 )]
 
+mod attacks;
 mod auth;
 mod cache;
 mod database;

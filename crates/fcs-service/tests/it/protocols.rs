@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -112,6 +113,23 @@ async fn a_passed_grpc_deadline_is_told_as_such() {
     assert_eq!(call(running.http, request).await, Code::DeadlineExceeded);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_comes_too_late_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let levers = settings.service.levers.clone();
+    let running = start(settings).await;
+    let request = http::Request::get(format!("http://{}/v1/gate", running.http))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "0m")
+        .body(tonic::body::Body::empty())
+        .unwrap();
+    assert_eq!(call(running.http, request).await, Code::DeadlineExceeded);
+    assert!(levers.arrived.notified().now_or_never().is_none());
+    let metrics = get(running.admin, "/metrics").await.body;
+    assert!(metrics.contains("requests_expired_total 1"), "{metrics}");
+}
+
 /// The code of a call that fails before it has an answer.
 async fn call(address: SocketAddr, request: http::Request<tonic::body::Body>) -> Code {
     // A channel of tonic would keep the deadline itself.
@@ -145,7 +163,7 @@ async fn the_content_type_of_grpc_takes_no_limit_away_over_http_1() {
 async fn a_call_whose_message_never_comes_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
-    settings.http.request_timeout_ms = 50;
+    settings.http.body_timeout_ms = 50;
     let running = start(settings).await;
     for timeout in [None, Some("9H")] {
         let silence = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();

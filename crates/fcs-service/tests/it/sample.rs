@@ -1,20 +1,29 @@
 //! The service that the tests run.
 
+use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::auth::{Directory, secret};
 use axum::Router;
-use axum::extract::{Path as UrlPath, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path as UrlPath, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 use fcs_core::{ApiError, ErrorCode};
 use fcs_service::auth::{Principal, Rule, Scope};
+use fcs_service::grpc::{Deadline, again_unless_begun, api_error, request};
 use fcs_service::problem::{Problem, ProblemJson};
 use fcs_service::settings::Settings;
+use fcs_service::tls::PeerIdentity;
 use fcs_service::{Running, Service, ServiceContext, SettingsCheck, Shared, launch};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 /// What a test does to a running service from outside.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +36,20 @@ pub(crate) struct Levers {
     pub(crate) fail: Arc<Notify>,
     /// Clients with API keys.
     pub(crate) keys: Option<Arc<Directory>>,
+    /// The names of the clients whose requests came, in their order.
+    pub(crate) callers: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl Levers {
+    /// The names of the client of the latest request.
+    pub(crate) fn last_caller(&self) -> Vec<String> {
+        self.callers
+            .lock()
+            .unwrap()
+            .last()
+            .cloned()
+            .unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +61,8 @@ pub(crate) struct SampleSettings {
     pub(crate) limit: Option<u32>,
     /// A task that ignores the end of the service.
     pub(crate) stubborn: bool,
+    /// A service of the same kind, which `/v1/relay` asks for its health.
+    pub(crate) peer: Option<String>,
     #[serde(with = "levers")]
     pub(crate) levers: Levers,
 }
@@ -64,6 +89,7 @@ impl Default for SampleSettings {
             names: Vec::new(),
             limit: None,
             stubborn: false,
+            peer: None,
             levers: Levers::default(),
         }
     }
@@ -90,7 +116,9 @@ impl Service for Sample {
         Rule::get("/v1/gate", Scope::DecisionsRead),
         Rule::post("/v1/echo", Scope::DecisionsScore),
         Rule::get("/v1/items/{id}", Scope::DecisionsRead),
+        Rule::get("/v1/large", Scope::DecisionsRead),
         Rule::get("/v1/panic", Scope::DecisionsRead),
+        Rule::get("/v1/relay", Scope::DecisionsRead),
         Rule::get("/v1/defect", Scope::DecisionsRead),
         Rule::get("/v1/whoami", Scope::TrafficWrite),
         Rule::call("/sample.Sample/Score", Scope::DecisionsScore),
@@ -125,12 +153,52 @@ impl Service for Sample {
             .route("/sample.Gate/{*rest}", post(gate))
             .route("/v1/echo", post(echo))
             .route("/v1/items/{id}", get(item))
+            .route("/v1/large", get(large))
             .route("/v1/panic", get(panics))
             .route("/v1/defect", get(defect))
             .route("/v1/whoami", get(whoami))
-            .with_state(ctx)
-            .merge(grpc))
+            .with_state(ctx.clone())
+            .merge(relay(&ctx)?)
+            .merge(grpc)
+            .layer(from_fn_with_state(ctx, note_caller)))
     }
+}
+
+/// A route that needs the peer.
+fn relay(ctx: &ServiceContext<SampleSettings>) -> anyhow::Result<Router> {
+    let Some(peer) = &ctx.settings.service.peer else {
+        return Ok(Router::new());
+    };
+    let client = HealthClient::new(ctx.channel(peer)?);
+    let ask = async |State(client): State<HealthClient<Channel>>| {
+        let deadline = Deadline::after(SOON);
+        let asked = again_unless_begun(|| {
+            let mut client = client.clone();
+            let message = HealthCheckRequest {
+                service: "sample".to_owned(),
+            };
+            async move { client.check(request(message, deadline)).await }
+        });
+        asked
+            .await
+            .map(|_| "healthy")
+            .map_err(|status| Problem(api_error(&status)))
+    };
+    Ok(Router::new()
+        .route("/v1/relay", get(ask))
+        .with_state(client))
+}
+
+async fn note_caller(
+    State(ctx): State<ServiceContext<SampleSettings>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let caller = request.extensions().get::<PeerIdentity>();
+    let names = caller.map(|caller| caller.names().map(str::to_owned).collect());
+    let callers = &ctx.settings.service.levers.callers;
+    callers.lock().unwrap().push(names.unwrap_or_default());
+    next.run(request).await
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -164,6 +232,13 @@ async fn gate(State(ctx): State<ServiceContext<SampleSettings>>) -> &'static str
 
 async fn whoami(principal: Principal) -> String {
     principal.to_string()
+}
+
+/// A megabyte in pieces.
+async fn large() -> Body {
+    static PIECE: [u8; 65_536] = [b'a'; 65_536];
+    let pieces = (0..16).map(|_| Ok::<_, Infallible>(Bytes::from_static(&PIECE)));
+    Body::from_stream(futures::stream::iter(pieces))
 }
 
 async fn panics() -> &'static str {

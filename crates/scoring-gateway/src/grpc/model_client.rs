@@ -11,7 +11,7 @@ use fcs_proto::model::v1::{
     DetachedSignature as WireSignature, GetModelRequest, ListModelsRequest, LoadModelRequest, Row,
     RowScore, ScoreRequest,
 };
-use fcs_service::grpc::{Deadline, api_error, channel, request};
+use fcs_service::grpc::{Deadline, again_unless_begun, api_error, request};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -29,9 +29,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct ModelClient(ModelServiceClient<Channel>);
 
 impl ModelClient {
-    /// A client that connects at its first call.
-    pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
-        Ok(Self(ModelServiceClient::new(channel(url)?)))
+    /// A client of the server at the other end.
+    pub(crate) fn over(channel: Channel) -> Self {
+        Self(ModelServiceClient::new(channel))
     }
 }
 
@@ -42,8 +42,10 @@ impl ModelPort for ModelClient {
         let message = LoadModelRequest {
             model: Some(model_ref(model, digest)),
         };
-        let mut client = self.0.clone();
-        let call = client.load_model(request(message, deadline));
+        let call = again_unless_begun(|| {
+            let (mut client, message) = (self.0.clone(), message.clone());
+            async move { client.load_model(request(message, deadline)).await }
+        });
         deadline.run(call).await?.map(drop).map_err(failure)
     }
 
@@ -56,8 +58,10 @@ impl ModelPort for ModelClient {
         let message = GetModelRequest {
             model: Some(model_ref(model, digest)),
         };
-        let mut client = self.0.clone();
-        let call = client.get_model(request(message, deadline));
+        let call = again_unless_begun(|| {
+            let (mut client, message) = (self.0.clone(), message.clone());
+            async move { client.get_model(request(message, deadline)).await }
+        });
         let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
         let mut signatures = answer.signatures;
         if signatures.is_empty() {
@@ -89,8 +93,10 @@ impl ModelPort for ModelClient {
             }],
             explain: true,
         };
-        let mut client = self.0.clone();
-        let call = client.score(request(message, deadline));
+        let call = again_unless_begun(|| {
+            let (mut client, message) = (self.0.clone(), message.clone());
+            async move { client.score(request(message, deadline)).await }
+        });
         let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
         let scored_by = answer.model.map(|model| model.manifest_digest);
         if scored_by != Some(model.manifest_digest.to_string()) {
