@@ -55,7 +55,7 @@ impl Clients {
         let line = |url: &str| -> anyhow::Result<Line> {
             let channel = match &tls {
                 Some(tls) => channel_with(url, tls)?,
-                None => channel(url).context("name them with --ca")?,
+                None => channel(url).context("open a channel; https needs --ca")?,
             };
             Ok(InterceptedService::new(channel, credential.clone()))
         };
