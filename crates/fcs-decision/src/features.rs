@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use fcs_core::{Digest, Violation};
 use serde::{Deserialize, Serialize};
 
+use crate::application::{Application, Purpose};
 use crate::manifest::{Feature, FeatureKind, Manifest, MissingRule, Range};
+use crate::policy::expression::Facts;
 use crate::protected::protected_attribute;
 
 /// The value of one feature as the caller gives it and the record keeps it.
@@ -28,6 +30,48 @@ pub struct FeatureRow {
     values: Vec<f64>,
     inputs: BTreeMap<String, FeatureInput>,
     manifest_digest: Digest,
+}
+
+/// Reason of a violation: a required value is missing.
+pub const FEATURE_REQUIRED: &str = "FEATURE_REQUIRED";
+
+/// Feature values without some that a decision needs, where the policy says that this is no decision but an
+/// incomplete application. Only [`Manifest::read`] makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncompleteRow {
+    pub(crate) inputs: BTreeMap<String, FeatureInput>,
+    pub(crate) manifest_digest: Digest,
+    /// Identifiers of the completeness rules that hold, in the order of the policy.
+    pub(crate) rules_hit: Vec<String>,
+}
+
+/// The feature values of an application, read by a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// They can be scored.
+    Complete(FeatureRow),
+    /// They cannot.
+    Incomplete(IncompleteRow),
+}
+
+/// What the conditions of a policy are judged on. `scored` is score and probability.
+pub(crate) fn facts<'a>(
+    features: &'a BTreeMap<String, FeatureInput>,
+    scored: Option<(i32, f64)>,
+    application: &'a Application,
+) -> Facts<'a> {
+    Facts {
+        features,
+        score: scored.map(|(score, _)| score),
+        probability: scored.map(|(_, probability)| probability),
+        amount: application.amount_number(),
+        currency: application
+            .amount
+            .as_ref()
+            .map(|amount| amount.currency.as_str()),
+        product: application.product.as_deref(),
+        purpose: application.purpose.map(Purpose::as_str),
+    }
 }
 
 impl FeatureRow {
@@ -58,34 +102,99 @@ impl Manifest {
         &self,
         inputs: &BTreeMap<String, FeatureInput>,
     ) -> Result<FeatureRow, Vec<Violation>> {
+        let (row, violations) = self.encode_each(inputs);
+        if violations.is_empty() {
+            Ok(row)
+        } else {
+            Err(violations)
+        }
+    }
+
+    /// Like [`Manifest::encode`], where required values may be missing if a rule of the policy says so.
+    ///
+    /// # Errors
+    /// Every violation at once.
+    pub fn read(
+        &self,
+        inputs: &BTreeMap<String, FeatureInput>,
+        application: &Application,
+    ) -> Result<Reading, Vec<Violation>> {
+        let (row, violations) = self.encode_each(inputs);
+        if violations.is_empty() {
+            return Ok(Reading::Complete(row));
+        }
+        if !violations
+            .iter()
+            .all(|violation| violation.reason == FEATURE_REQUIRED)
+        {
+            return Err(violations);
+        }
+        let facts = facts(&row.inputs, None, application);
+        let hit = self
+            .policy
+            .completeness_rules()
+            .filter(|rule| rule.holds(&facts));
+        let rules_hit: Vec<String> = hit.map(|rule| rule.id.clone()).collect();
+        if rules_hit.is_empty() {
+            return Err(violations);
+        }
+        let FeatureRow {
+            inputs,
+            manifest_digest,
+            ..
+        } = row;
+        Ok(Reading::Incomplete(IncompleteRow {
+            inputs,
+            manifest_digest,
+            rules_hit,
+        }))
+    }
+
+    /// The values of a row of the model, as an application would give them: a category by its name, missing for NaN.
+    /// A code that no category has is missing too.
+    pub fn inputs_of(&self, row: &[f64]) -> BTreeMap<String, FeatureInput> {
+        let input = |(feature, value): (&Feature, &f64)| {
+            let input = match &feature.kind {
+                _ if value.is_nan() => FeatureInput::Missing,
+                FeatureKind::Number(_) | FeatureKind::Integer(_) => FeatureInput::Number(*value),
+                FeatureKind::Category(categories) => categories
+                    .iter()
+                    .find(|category| f64::from(category.code).total_cmp(value).is_eq())
+                    .map_or(FeatureInput::Missing, |it| {
+                        FeatureInput::Category(it.name.clone())
+                    }),
+            };
+            (feature.name.clone(), input)
+        };
+        self.features.iter().zip(row).map(input).collect()
+    }
+
+    /// The row with what fits in it, and what does not fit. A required value that is missing is kept as missing.
+    fn encode_each(&self, inputs: &BTreeMap<String, FeatureInput>) -> (FeatureRow, Vec<Violation>) {
         let mut violations = Vec::new();
         let mut values = Vec::with_capacity(self.features.len());
         let mut kept = BTreeMap::new();
         for feature in &self.features {
             let input = inputs.get(&feature.name).unwrap_or(&FeatureInput::Missing);
-            match feature.encode(input) {
-                Ok((value, input)) => {
-                    values.push(value);
-                    kept.insert(feature.name.clone(), input);
-                }
-                Err((reason, description)) => {
+            let (value, input) = feature
+                .encode(input)
+                .unwrap_or_else(|(reason, description)| {
                     violations.push(violation(&feature.name, reason, description));
-                }
-            }
+                    (f64::NAN, FeatureInput::Missing)
+                });
+            values.push(value);
+            kept.insert(feature.name.clone(), input);
         }
         for name in inputs.keys().filter(|name| !self.has_feature(name)) {
             let (reason, description) = self.refuse_name(name);
             violations.push(violation(name, reason, description));
         }
-        if violations.is_empty() {
-            Ok(FeatureRow {
-                values,
-                inputs: kept,
-                manifest_digest: self.digest(),
-            })
-        } else {
-            Err(violations)
-        }
+        let row = FeatureRow {
+            values,
+            inputs: kept,
+            manifest_digest: self.digest(),
+        };
+        (row, violations)
     }
 
     fn has_feature(&self, name: &str) -> bool {
@@ -123,7 +232,7 @@ impl Feature {
             (FeatureInput::Missing, _) => match self.missing {
                 MissingRule::Allow => Ok((f64::NAN, FeatureInput::Missing)),
                 MissingRule::Refuse => Err((
-                    "FEATURE_REQUIRED",
+                    FEATURE_REQUIRED,
                     format!("is required: {}", self.expected()),
                 )),
             },

@@ -6,15 +6,19 @@
 //!
 //! Invariants:
 //! - a [`manifest::Manifest`] that exists is complete: every feature and every knock-out rule has a reason with text,
-//!   and no feature is a protected attribute;
+//!   no feature is a protected attribute, and every rule of its policy can decide something;
 //! - a [`features::FeatureRow`] that exists fits its manifest;
 //! - a [`record::DecisionRecord`] that exists has one byte form (RFC 8785), and a denial in it has one to four
 //!   reasons, all adverse.
 
+pub mod application;
+pub mod calendar;
+pub mod catalogue;
 pub mod cohort;
 pub mod decision;
 pub mod features;
 pub mod manifest;
+pub mod policy;
 pub mod protected;
 mod reasons;
 pub mod record;

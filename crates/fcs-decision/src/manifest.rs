@@ -14,13 +14,15 @@ use fcs_core::{Digest, ModelVersion};
 use serde::Deserialize;
 use sha2::Digest as _;
 
-use crate::features::FeatureInput;
+use crate::calendar::Day;
+use crate::catalogue::{self, Catalogue, NoTexts};
+use crate::policy::{self, KnockOut, Policy, Rule};
 use crate::score::ScoreScale;
 
 pub use evidence::{Calibration, CalibrationBin, EngineInfo, Lineage, ScoreDistribution};
 
 /// The formats that this crate reads. Each release reads every format that an earlier one has read.
-pub const MANIFEST_FORMATS: RangeInclusive<i64> = 1..=2;
+pub const MANIFEST_FORMATS: RangeInclusive<i64> = 1..=3;
 /// Largest manifest that is read, in bytes.
 pub const MANIFEST_SIZE_MAX: usize = 1024 * 1024;
 
@@ -40,7 +42,9 @@ pub struct Manifest {
     pub reasons: Vec<Reason>,
     /// The scale of the score.
     pub score: ScoreScale,
-    /// Cut-offs and knock-out rules.
+    /// Texts of the reasons by language and day; from format 3 on. Without any, the reason map holds the texts.
+    pub catalogues: Vec<Catalogue>,
+    /// Cut-offs and rules.
     pub policy: Policy,
     /// The applicants that attributions are measured against.
     pub reference_population: ReferencePopulation,
@@ -260,57 +264,18 @@ pub struct Reason {
     pub regb_ref: String,
     /// HMDA denial reason (12 CFR 1003.4(a)(16)), 1 to 9.
     pub hmda_code: u8,
-    /// The reason in words for the applicant.
+    /// The reason in words for the applicant. With catalogues it is the newest text of the first one's language.
+    #[serde(default)]
     pub text: String,
 }
 
-/// Cut-offs and knock-out rules.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Policy {
-    /// Scores from here on are approved.
-    pub approve_at_least: i32,
-    /// Scores from here on and below `approve_at_least` go to a person; lower ones are denied.
-    pub refer_at_least: i32,
-    /// Rules that deny whatever the score is, in order.
-    pub knock_outs: Vec<KnockOut>,
-}
-
-/// A rule that denies whatever the score is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct KnockOut {
-    /// Identifier, unique in the policy.
-    pub id: String,
-    /// The feature that it looks at.
-    pub feature: String,
-    /// When it holds.
-    pub condition: Condition,
-    /// Code in the reason map.
-    pub reason: String,
-}
-
-/// When a knock-out rule holds. A missing value never matches.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Condition {
-    /// The number is this or more.
-    AtLeast(f64),
-    /// The number is this or less.
-    AtMost(f64),
-    /// The number is this.
-    EqualsNumber(f64),
-    /// The category has this name.
-    EqualsCategory(String),
-}
-
-impl Condition {
-    /// Whether it holds for a value.
-    #[expect(clippy::float_cmp, reason = "the rule asks for exactly this number")]
-    pub fn holds(&self, value: &FeatureInput) -> bool {
-        match (self, value) {
-            (Self::AtLeast(limit), FeatureInput::Number(number)) => number >= limit,
-            (Self::AtMost(limit), FeatureInput::Number(number)) => number <= limit,
-            (Self::EqualsNumber(wanted), FeatureInput::Number(number)) => number == wanted,
-            (Self::EqualsCategory(wanted), FeatureInput::Category(name)) => name == wanted,
-            _ => false,
+impl Reason {
+    /// Takes the newest text of the first language, where catalogues hold the texts.
+    fn take_text(&mut self, catalogues: &[Catalogue]) {
+        let first = catalogues.first().map(|it| &it.language);
+        let own = catalogues.iter().filter(|it| Some(&it.language) == first);
+        if let Some(newest) = own.max_by_key(|it| it.effective_from) {
+            self.text = newest.texts.get(&self.code).cloned().unwrap_or_default();
         }
     }
 }
@@ -380,7 +345,13 @@ impl Manifest {
         check::sections(&draft, &mut problems);
         let features = schema::features(&draft, &mut problems);
         let knock_outs = schema::knock_outs(&draft, &features, &mut problems);
-        assemble(draft, features, knock_outs, sha256(bytes))
+        let rules = schema::rules(&draft, &features, &mut problems);
+        let manifest = assemble(draft, features, (knock_outs, rules), sha256(bytes));
+        if let Some(manifest) = &manifest {
+            let (policy, features) = (&manifest.policy, &manifest.features);
+            policy::together(policy, features, &manifest.score, &mut problems);
+        }
+        manifest
             .filter(|_| problems.is_empty())
             .ok_or(ManifestError { problems })
     }
@@ -446,6 +417,15 @@ impl Manifest {
             .expect("a manifest holds every role once")
     }
 
+    /// The catalogue of reason texts for a language on a day; `None` when the reason map holds the texts, which are in
+    /// no declared language.
+    pub fn texts(&self, language: Option<&str>, day: Day) -> Result<Option<&Catalogue>, NoTexts> {
+        if self.catalogues.is_empty() && language.is_none() {
+            return Ok(None);
+        }
+        catalogue::choose(&self.catalogues, language, day).map(Some)
+    }
+
     /// The entry of the reason map with a code that a feature or a rule of this manifest names.
     pub fn reason(&self, code: &str) -> Option<&Reason> {
         self.reasons.iter().find(|reason| reason.code == code)
@@ -463,11 +443,16 @@ fn text_of(bytes: &[u8]) -> Result<&str, String> {
 fn assemble(
     draft: shape::Draft,
     features: Vec<Option<Feature>>,
-    knock_outs: Vec<KnockOut>,
+    (knock_outs, rules): (Vec<KnockOut>, Vec<Rule>),
     digest: Digest,
 ) -> Option<Manifest> {
     let model = draft.model?;
     let cut_offs = draft.cut_offs?;
+    let catalogues = draft.catalogues.into_iter().collect::<Option<Vec<_>>>()?;
+    let mut reasons = draft.reasons.into_iter().collect::<Option<Vec<Reason>>>()?;
+    for reason in &mut reasons {
+        reason.take_text(&catalogues);
+    }
     Some(Manifest {
         format: draft.format,
         lineage: draft.lineage,
@@ -475,16 +460,23 @@ fn assemble(
         calibration: draft.calibration,
         score_distribution: draft.score_distribution,
         version: ModelVersion::new(&model.name, &model.version).ok()?,
-        model,
         files: draft.files.into_iter().collect::<Option<_>>()?,
         features: features.into_iter().collect::<Option<_>>()?,
-        reasons: draft.reasons.into_iter().collect::<Option<_>>()?,
+        reasons,
+        catalogues,
         score: draft.score?,
         policy: Policy {
+            name: cut_offs.name.unwrap_or_else(|| model.name.clone()),
+            version: cut_offs.version.unwrap_or_else(|| model.version.clone()),
+            digest: draft.policy_digest?,
+            credit: cut_offs.credit.unwrap_or_default(),
+            reasons_on_request: cut_offs.reasons_on_request.unwrap_or_default(),
             approve_at_least: cut_offs.approve_at_least,
             refer_at_least: cut_offs.refer_at_least,
             knock_outs,
+            rules,
         },
+        model,
         reference_population: draft.reference_population?,
         training: draft.training?,
         evaluation: draft.evaluation?,

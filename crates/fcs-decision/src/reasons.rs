@@ -6,8 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::{KnockOut, Manifest};
+use crate::catalogue::Catalogue;
+use crate::manifest::Manifest;
 use crate::record::PrincipalReason;
+
+/// Where reasons come from: the reason map, and the catalogue with its texts if there are catalogues.
+#[derive(Clone, Copy)]
+pub(crate) struct ReasonSource<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) texts: Option<&'a Catalogue>,
+}
 
 /// More reasons than this are "not likely to be helpful" (comment 9(b)(2)-1).
 pub(crate) const REASONS_MAX: usize = 4;
@@ -25,9 +33,9 @@ struct Group<'a> {
 /// the largest first, equal ones by code.
 ///
 /// `contributions` holds one value per feature of the manifest, in its order.
-pub(crate) fn by_score(manifest: &Manifest, contributions: &[f64]) -> Vec<PrincipalReason> {
+pub(crate) fn by_score(source: ReasonSource<'_>, contributions: &[f64]) -> Vec<PrincipalReason> {
     let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
-    for (feature, contribution) in manifest.features.iter().zip(contributions) {
+    for (feature, contribution) in source.manifest.features.iter().zip(contributions) {
         let code = feature.reason.as_str();
         let group = groups.entry(code).or_insert(Group {
             code,
@@ -46,32 +54,39 @@ pub(crate) fn by_score(manifest: &Manifest, contributions: &[f64]) -> Vec<Princi
     adverse.truncate(REASONS_MAX);
     (1..)
         .zip(adverse)
-        .map(|(rank, group)| reason(manifest, rank, group))
+        .map(|(rank, group)| reason(source, rank, group))
         .collect()
 }
 
-/// The reason of a denial by a knock-out rule: the rule's own, and no other.
-pub(crate) fn by_knock_out(manifest: &Manifest, rule: &KnockOut) -> PrincipalReason {
-    let features = vec![rule.feature.clone()];
-    reason(
-        manifest,
-        1,
-        Group {
-            code: &rule.reason,
-            features,
-            contribution: 0.0,
-        },
-    )
+/// The reason of a decision by a rule: the rule's own, and no other.
+pub(crate) fn by_rule(
+    source: ReasonSource<'_>,
+    code: &str,
+    features: Vec<String>,
+) -> PrincipalReason {
+    let group = Group {
+        code,
+        features,
+        contribution: 0.0,
+    };
+    reason(source, 1, group)
 }
 
-fn reason(manifest: &Manifest, rank: u8, group: Group<'_>) -> PrincipalReason {
-    let entry = manifest
+fn reason(source: ReasonSource<'_>, rank: u8, group: Group<'_>) -> PrincipalReason {
+    let entry = source
+        .manifest
         .reason(group.code)
         .expect("a manifest holds the reason of each of its features and rules");
+    let text = source.texts.map_or(&entry.text, |catalogue| {
+        catalogue
+            .texts
+            .get(&entry.code)
+            .expect("a catalogue holds the text of every reason")
+    });
     PrincipalReason {
         rank,
         code: entry.code.clone(),
-        text: entry.text.clone(),
+        text: text.clone(),
         regb_ref: entry.regb_ref.clone(),
         hmda_code: entry.hmda_code,
         features: group.features,

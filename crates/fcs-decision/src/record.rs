@@ -1,55 +1,93 @@
 //! The decision record: everything that a decision was made from, in one canonical byte form.
 
+mod form;
+mod part;
+
 use std::collections::BTreeMap;
 
 use fcs_core::{ApplicationId, DecisionId, Digest, Probability, UnixMicros};
 use serde::{Deserialize, Serialize};
 
-use crate::decision::DecisionContext;
+use crate::application::Application;
+use crate::calendar::Day;
+use crate::catalogue::TextSource;
+use crate::decision::{DecisionContext, ModelOutput};
 use crate::features::FeatureInput;
+use crate::policy::Offer;
 use crate::reasons::REASONS_MAX;
 
-/// The format that this crate writes and reads.
-pub const RECORD_FORMAT: u32 = 1;
+pub use part::{
+    AppliedPolicy, Component, DecidedBy, FormHint, Notice, Outcome, OutsideSources,
+    PrincipalReason, RecordModel, RecordPolicy, RecordPopulation,
+};
+
+/// The format of new records. Records of every earlier format are read and replayed.
+pub const RECORD_FORMAT: u32 = 2;
 
 /// One decision with its evidence. Only [`crate::decision::decide`] and [`DecisionRecord::from_bytes`] make one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DecisionRecord {
-    /// Version of this layout, 1.
+    /// Version of this layout, 1 or 2.
     pub record_format: u32,
     /// Identifier of the decision.
     pub decision_id: DecisionId,
     /// The lender's identifier of the application.
     pub application_id: ApplicationId,
     /// When the decision was made; RFC 3339 in UTC with six decimals in the byte form.
-    #[serde(with = "rfc3339")]
+    #[serde(with = "form::rfc3339")]
     pub decided_at: UnixMicros,
     /// What was decided.
     pub outcome: Outcome,
     /// Which part of the policy decided.
     pub decided_by: DecidedBy,
-    /// Scaled score; higher is better.
-    pub score: i32,
+    /// Scaled score; higher is better. An incomplete application has none, nor what follows up to the contributions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<i32>,
     /// Probability of the adverse outcome.
-    pub probability: Probability,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Probability>,
     /// Log-odds of the adverse outcome.
-    pub margin: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// Mean margin of the reference population.
-    pub base_margin: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_margin: Option<f64>,
     /// Every feature of the manifest with its value.
     pub features: BTreeMap<String, FeatureInput>,
     /// Shapley value of every feature in margin space; positive is adverse.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contributions: BTreeMap<String, f64>,
-    /// Most important first: one to four for a denial, none for an approval.
+    /// Most important first: none for an approval, up to four for a referral, else one to four.
     pub principal_reasons: Vec<PrincipalReason>,
     /// Identifiers of every knock-out rule that holds, in the order of the policy; the first one denied.
     pub knock_outs: Vec<String>,
     /// The model that scored.
     pub model: RecordModel,
-    /// The cut-offs in force.
+    /// The policy in force.
     pub policy: RecordPolicy,
+    /// What the application said besides its features; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Application>,
+    /// Which part the applicant failed, when the decision is adverse; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component_failed: Option<Component>,
+    /// What is offered instead, with a counter-offer; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counteroffer: Option<Offer>,
+    /// The notice that is due; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// The last day on which the record must still be there (12 CFR 1002.12(b)); from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retain_until: Option<Day>,
+    /// Whose information an adverse decision rests on; from format 2 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_sources: Option<OutsideSources>,
+    /// Where the texts of the reasons come from; from format 2 on, when the package has catalogues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_texts: Option<TextSource>,
     /// The applicants that the contributions are measured against.
     pub reference_population: RecordPopulation,
     /// The traffic arm.
@@ -59,108 +97,8 @@ pub struct DecisionRecord {
     /// Generation of the traffic table.
     pub traffic_generation: u64,
     /// Random bytes that keep the digest from being guessed; hexadecimal in the byte form.
-    #[serde(with = "salt_hex")]
+    #[serde(with = "form::salt_hex")]
     pub salt: [u8; 16],
-}
-
-/// What was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Credit is granted.
-    Approve,
-    /// A person must decide.
-    Refer,
-    /// Credit is refused.
-    Deny,
-}
-
-impl Outcome {
-    /// Every outcome, for tables and zero-initialised counters.
-    pub const ALL: [Self; 3] = [Self::Approve, Self::Refer, Self::Deny];
-
-    /// The text form, as in the record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Refer => "refer",
-            Self::Deny => "deny",
-        }
-    }
-}
-
-/// Which part of the policy decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecidedBy {
-    /// The score against the cut-offs.
-    Score,
-    /// A knock-out rule.
-    KnockOut,
-}
-
-impl DecidedBy {
-    /// The text form, as in the record.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Score => "score",
-            Self::KnockOut => "knock_out",
-        }
-    }
-}
-
-/// A specific reason for an adverse decision (12 CFR 1002.9(b)(2)).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrincipalReason {
-    /// 1 for the most important.
-    pub rank: u8,
-    /// Code in the reason map.
-    pub code: String,
-    /// The reason in words for the applicant.
-    pub text: String,
-    /// Sample reason of Regulation B, form C-1: `01` to `23`, or `other`.
-    pub regb_ref: String,
-    /// HMDA denial reason, 1 to 9.
-    pub hmda_code: u8,
-    /// Features behind the reason, in the order of the manifest; their contributions sum to `contribution`.
-    pub features: Vec<String>,
-    /// Summed contribution in margin space; 0 for a knock-out rule.
-    pub contribution: f64,
-}
-
-/// The model that scored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordModel {
-    /// Package name.
-    pub name: String,
-    /// Package version.
-    pub version: String,
-    /// SHA-256 of the manifest.
-    pub manifest_digest: Digest,
-    /// SHA-256 of the model file.
-    pub model_digest: Digest,
-}
-
-/// The cut-offs in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordPolicy {
-    /// Scores from here on were approved.
-    pub approve_at_least: i32,
-    /// Scores from here on and below `approve_at_least` went to a person.
-    pub refer_at_least: i32,
-}
-
-/// The applicants that the contributions are measured against.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordPopulation {
-    /// Identifier in the manifest.
-    pub id: String,
-    /// SHA-256 of the reference file.
-    pub digest: Digest,
 }
 
 /// The bytes are not a decision record.
@@ -170,7 +108,7 @@ pub enum RecordError {
     #[error("read a decision record")]
     Malformed(#[source] serde_json::Error),
     /// A layout that this version does not know.
-    #[error("read a decision record of format {found}, expected {RECORD_FORMAT}")]
+    #[error("read a decision record of format {found}, expected 1 to {RECORD_FORMAT}")]
     UnknownFormat {
         /// The format of the record.
         found: u32,
@@ -182,6 +120,16 @@ pub enum RecordError {
         outcome: Outcome,
         /// Number of reasons.
         reasons: usize,
+    },
+    /// A part that its format or outcome must have is missing, or one that it cannot have is there.
+    #[error("a decision record of format {format} with the outcome {} has a wrong or missing {part}", outcome.as_str())]
+    Part {
+        /// The format.
+        format: u32,
+        /// The outcome.
+        outcome: Outcome,
+        /// The part.
+        part: &'static str,
     },
     /// The same content in another byte form, so its digest would differ.
     #[error("the decision record is not in canonical form (RFC 8785)")]
@@ -198,7 +146,7 @@ impl DecisionRecord {
     /// Reads canonical bytes; writing the result gives the same bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let record: Self = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
-        if record.record_format != RECORD_FORMAT {
+        if !(1..=RECORD_FORMAT).contains(&record.record_format) {
             return Err(RecordError::UnknownFormat {
                 found: record.record_format,
             });
@@ -207,7 +155,7 @@ impl DecisionRecord {
         let allowed = match record.outcome {
             Outcome::Approve => 0..=0,
             Outcome::Refer => 0..=REASONS_MAX,
-            Outcome::Deny => 1..=REASONS_MAX,
+            Outcome::Deny | Outcome::Counteroffer | Outcome::Incomplete => 1..=REASONS_MAX,
         };
         if !allowed.contains(&reasons) {
             return Err(RecordError::ReasonCount {
@@ -215,15 +163,77 @@ impl DecisionRecord {
                 reasons,
             });
         }
+        record.check_parts()?;
         match serde_json_canonicalizer::to_vec(&record) {
             Ok(canonical) if canonical == bytes => Ok(record),
             _ => Err(RecordError::NotCanonical),
         }
     }
 
+    /// Which parts are there follows from format and outcome.
+    fn check_parts(&self) -> Result<(), RecordError> {
+        let scored = self.outcome != Outcome::Incomplete;
+        let newer = self.record_format >= 2;
+        let adverse = matches!(self.outcome, Outcome::Deny | Outcome::Counteroffer);
+        let parts = [
+            (
+                "outcome",
+                newer || scored && self.outcome != Outcome::Counteroffer,
+            ),
+            (
+                "decided_by",
+                newer || self.decided_by != DecidedBy::PolicyRule,
+            ),
+            ("score", self.score.is_some() == scored),
+            ("probability", self.probability.is_some() == scored),
+            ("margin", self.margin.is_some() == scored),
+            ("base_margin", self.base_margin.is_some() == scored),
+            ("contributions", self.contributions.is_empty() != scored),
+            ("policy", self.policy.applied.is_some() == newer),
+            ("application", self.application.is_some() == newer),
+            (
+                "component_failed",
+                self.component_failed.is_some() == (newer && adverse),
+            ),
+            (
+                "counteroffer",
+                self.counteroffer.is_some() == (self.outcome == Outcome::Counteroffer),
+            ),
+            ("notice", self.notice.is_some() == newer),
+            ("retain_until", self.retain_until.is_some() == newer),
+            (
+                "outside_sources",
+                self.outside_sources.is_some() == (newer && adverse),
+            ),
+            ("reason_texts", self.reason_texts.is_none() || newer),
+        ];
+        match parts.into_iter().find(|(_, fits)| !fits) {
+            None => Ok(()),
+            Some((part, _)) => Err(RecordError::Part {
+                format: self.record_format,
+                outcome: self.outcome,
+                part,
+            }),
+        }
+    }
+
+    /// What the model said, for a decision by another policy; `None` for an incomplete application. `names` are the
+    /// features in the order of the model.
+    pub fn model_output<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<ModelOutput> {
+        let contributions = names.map(|name| self.contributions.get(name).copied());
+        Some(ModelOutput {
+            margin: self.margin?,
+            probability: self.probability?,
+            base_margin: self.base_margin?,
+            contributions: contributions.collect::<Option<_>>()?,
+        })
+    }
+
     /// The context that the decision was made in, for a replay.
     pub fn context(&self) -> DecisionContext {
         DecisionContext {
+            record_format: self.record_format,
+            application: self.application.clone().unwrap_or_default(),
             decision_id: self.decision_id,
             application_id: self.application_id.clone(),
             decided_at: self.decided_at,
@@ -243,51 +253,4 @@ impl DecisionRecord {
 /// SHA-256 of a record's canonical bytes, the value that the transparency log covers.
 pub fn record_digest(bytes: &[u8]) -> Digest {
     crate::manifest::sha256(bytes)
-}
-
-mod rfc3339 {
-    use std::fmt::Write as _;
-
-    use fcs_core::UnixMicros;
-    use serde::{Deserialize, Deserializer, Serializer, de, ser};
-
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde calls"
-    )]
-    pub(super) fn serialize<S: Serializer>(
-        moment: &UnixMicros,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut text = String::new();
-        write!(text, "{moment}").map_err(|_| ser::Error::custom("the time is out of range"))?;
-        serializer.serialize_str(&text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<UnixMicros, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        UnixMicros::parse_rfc3339(&text).map_err(de::Error::custom)
-    }
-}
-
-mod salt_hex {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        salt: &[u8; 16],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(salt))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<[u8; 16], D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let mut salt = [0; 16];
-        hex::decode_to_slice(text, &mut salt).map_err(de::Error::custom)?;
-        Ok(salt)
-    }
 }

@@ -8,6 +8,7 @@ use super::shape::{CutOffs, Draft};
 use super::{
     Evaluation, FileEntry, FileRole, ModelInfo, Reason, ReferencePopulation, Training, evidence,
 };
+use crate::catalogue;
 use crate::score::ScoreScale;
 
 /// Names that a package's other files must not take.
@@ -19,12 +20,20 @@ pub(super) fn sections(draft: &Draft, problems: &mut Vec<String>) {
         model_info(model, problems);
     }
     files(&draft.files, draft.format, problems);
-    reasons(&draft.reasons, problems);
+    reasons(draft, problems);
+    catalogue::check(&draft.catalogues, &draft.reasons, problems);
     if let Some(score) = &draft.score {
         score_scale(score, problems);
     }
     if let (Some(score), Some(cut_offs)) = (&draft.score, &draft.cut_offs) {
         cut_offs_fit(score, cut_offs, problems);
+    }
+    if let Some(cut_offs) = &draft.cut_offs {
+        for (key, text) in [("name", &cut_offs.name), ("version", &cut_offs.version)] {
+            if let Some(text) = text {
+                not_blank(&format!("policy.{key}"), text, problems);
+            }
+        }
     }
     if let Some(population) = &draft.reference_population {
         reference_population(population, draft, problems);
@@ -127,9 +136,9 @@ fn files(files: &[Option<FileEntry>], manifest_format: i64, problems: &mut Vec<S
     }
 }
 
-fn reasons(reasons: &[Option<Reason>], problems: &mut Vec<String>) {
+fn reasons(draft: &Draft, problems: &mut Vec<String>) {
     let mut codes = BTreeSet::new();
-    for (index, reason) in present(reasons) {
+    for (index, reason) in present(&draft.reasons) {
         let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-';
         if !(1..=64).contains(&reason.code.len()) || !reason.code.bytes().all(allowed) {
             problems.push(format!(
@@ -142,7 +151,7 @@ fn reasons(reasons: &[Option<Reason>], problems: &mut Vec<String>) {
                 reason.code
             ));
         }
-        not_blank(&format!("reasons[{index}].text"), &reason.text, problems);
+        reason_text(&format!("reasons[{index}].text"), reason, draft, problems);
         let digits = reason.regb_ref.bytes().all(|byte| byte.is_ascii_digit());
         let listed = digits
             && reason.regb_ref.len() == 2
@@ -155,6 +164,15 @@ fn reasons(reasons: &[Option<Reason>], problems: &mut Vec<String>) {
         if !(1..=9).contains(&reason.hmda_code) {
             problems.push(format!("reasons[{index}].hmda_code: must be 1 to 9"));
         }
+    }
+}
+
+/// A reason has its text here or in the catalogues, not in both.
+fn reason_text(path: &str, reason: &Reason, draft: &Draft, problems: &mut Vec<String>) {
+    if draft.catalogues.is_empty() {
+        not_blank(path, &reason.text, problems);
+    } else if !reason.text.is_empty() {
+        problems.push(format!("{path}: the texts are in [[catalogues]]"));
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use super::check::{not_blank, present};
 use super::shape::{Draft, FeatureTable, FeatureType, KnockOutTable, KnockOutValue, Operator};
-use super::{
-    Bins, Category, Condition, Feature, FeatureKind, KnockOut, MissingRule, Range, RiskDirection,
-};
+use super::{Bins, Category, Feature, FeatureKind, MissingRule, Range, RiskDirection};
+use crate::policy::{self, Condition, KnockOut, Rule, RuleSchema};
 use crate::protected::protected_attribute;
 
 /// Largest number of inner bin edges.
@@ -227,7 +226,7 @@ pub(super) fn knock_outs(
     features: &[Option<Feature>],
     problems: &mut Vec<String>,
 ) -> Vec<KnockOut> {
-    if draft.knock_outs.len() < 2 {
+    if draft.format < 3 && draft.knock_outs.len() < 2 {
         problems.push("policy.knock_outs: must hold at least two rules".to_owned());
     }
     let mut ids = BTreeSet::new();
@@ -308,13 +307,34 @@ fn condition(table: &KnockOutTable, feature: &Feature, at: &mut At<'_>) -> Optio
     }
 }
 
-fn reason_exists(code: &str, draft: &Draft, at: &mut At<'_>) {
+/// Checks and converts the rules, once every feature could be read: each may name any of them.
+pub(super) fn rules(
+    draft: &Draft,
+    features: &[Option<Feature>],
+    problems: &mut Vec<String>,
+) -> Vec<Rule> {
+    let features: Option<Vec<Feature>> = features.iter().cloned().collect();
+    let (Some(features), Some(scale)) = (features, &draft.score) else {
+        return Vec::new();
+    };
+    let schema = RuleSchema {
+        features: &features,
+        scale,
+        has_reason: &|code| has_reason(code, draft),
+    };
+    policy::rules(&draft.rules, &schema, problems)
+}
+
+fn has_reason(code: &str, draft: &Draft) -> bool {
     // A reason that could not be read might be the missing one.
-    let known = draft.reasons.iter().any(|reason| match reason {
+    draft.reasons.iter().any(|reason| match reason {
         Some(reason) => reason.code == code,
         None => true,
-    });
-    if !known {
+    })
+}
+
+fn reason_exists(code: &str, draft: &Draft, at: &mut At<'_>) {
+    if !has_reason(code, draft) {
         at.add("reason", &format!("{code:?} is not in [[reasons]]"));
     }
 }

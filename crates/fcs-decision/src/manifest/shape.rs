@@ -1,5 +1,6 @@
 //! From TOML to typed tables. Each table is read by itself, so that a slip in one does not hide those in others.
 
+use fcs_core::Digest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -9,10 +10,21 @@ use super::{
     MissingRule, ModelInfo, Reason, ReferencePopulation, RiskDirection, ScoreDistribution,
     Training,
 };
+use crate::catalogue::Catalogue;
+use crate::policy::{CreditKind, RuleTable};
 use crate::score::ScoreScale;
 
-/// Sections that came with format 2.
-const SINCE_FORMAT_2: [&str; 4] = ["lineage", "engine", "calibration", "score_distribution"];
+/// Sections with the format that they came with.
+const SINCE: [(&str, i64); 5] = [
+    ("lineage", 2),
+    ("engine", 2),
+    ("calibration", 2),
+    ("score_distribution", 2),
+    ("catalogues", 3),
+];
+/// Keys of the policy that came with format 3.
+const POLICY_SINCE_FORMAT_3: [&str; 5] =
+    ["name", "version", "credit", "reasons_on_request", "rules"];
 
 /// What could be read. An entry is `None` when its table has the wrong shape; a problem then says why.
 pub(super) struct Draft {
@@ -23,7 +35,10 @@ pub(super) struct Draft {
     pub(super) reasons: Vec<Option<Reason>>,
     pub(super) score: Option<ScoreScale>,
     pub(super) cut_offs: Option<CutOffs>,
+    pub(super) policy_digest: Option<Digest>,
     pub(super) knock_outs: Vec<Option<KnockOutTable>>,
+    pub(super) rules: Vec<Option<RuleTable>>,
+    pub(super) catalogues: Vec<Option<Catalogue>>,
     pub(super) reference_population: Option<ReferencePopulation>,
     pub(super) training: Option<Training>,
     pub(super) evaluation: Option<Evaluation>,
@@ -65,6 +80,10 @@ pub(super) enum FeatureType {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CutOffs {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) credit: Option<CreditKind>,
+    pub(super) reasons_on_request: Option<bool>,
     pub(super) approve_at_least: i32,
     pub(super) refer_at_least: i32,
 }
@@ -105,28 +124,22 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
     };
     // The rest of another format cannot be judged: its unknown keys would only hide what to do.
     let format = format(&mut root, problems)?;
-    if format < 2 {
-        for key in SINCE_FORMAT_2 {
-            if root.remove(key).is_some() {
-                problems.push(format!("{key}: needs manifest_format = 2"));
-            }
+    for (key, since) in SINCE {
+        if format < since && root.remove(key).is_some() {
+            problems.push(format!("{key}: needs manifest_format = {since}"));
         }
     }
-    let mut policy = match root.remove("policy") {
-        Some(Value::Table(policy)) => Some(policy),
-        Some(_) => {
-            problems.push("policy: expected a table".to_owned());
-            None
+    let mut policy = policy(&mut root, format, problems);
+    let policy_digest = policy
+        .as_ref()
+        .and_then(|policy| policy_digest(policy, problems));
+    let (mut knock_outs, mut rules) = (Vec::new(), Vec::new());
+    if let Some(policy) = &mut policy {
+        if format < 3 || policy.contains_key("knock_outs") {
+            knock_outs = list(policy, "knock_outs", "policy.knock_outs", problems);
         }
-        None => {
-            problems.push("policy: missing".to_owned());
-            None
-        }
-    };
-    let knock_outs = policy
-        .as_mut()
-        .map(|policy| list(policy, "knock_outs", "policy.knock_outs", problems))
-        .unwrap_or_default();
+        rules = optional_list(policy, "rules", "policy.rules", problems);
+    }
     let draft = Draft {
         format,
         model: table(&mut root, "model", problems),
@@ -135,7 +148,10 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
         reasons: list(&mut root, "reasons", "reasons", problems),
         score: table(&mut root, "score", problems),
         cut_offs: policy.and_then(|policy| entry(Value::Table(policy), "policy", problems)),
+        policy_digest,
         knock_outs,
+        rules,
+        catalogues: optional_list(&mut root, "catalogues", "catalogues", problems),
         reference_population: table(&mut root, "reference_population", problems),
         training: table(&mut root, "training", problems),
         evaluation: table(&mut root, "evaluation", problems),
@@ -146,6 +162,32 @@ pub(super) fn read(text: &str, problems: &mut Vec<String>) -> Option<Draft> {
     };
     problems.extend(root.keys().map(|key| format!("{key}: unknown key")));
     Some(draft)
+}
+
+fn policy(root: &mut Table, format: i64, problems: &mut Vec<String>) -> Option<Table> {
+    let mut policy = match root.remove("policy") {
+        Some(Value::Table(policy)) => policy,
+        other => {
+            let problem = other.map_or("missing", |_| "expected a table");
+            problems.push(format!("policy: {problem}"));
+            return None;
+        }
+    };
+    for key in POLICY_SINCE_FORMAT_3 {
+        if format < 3 && policy.remove(key).is_some() {
+            problems.push(format!("policy.{key}: needs manifest_format = 3"));
+        }
+    }
+    Some(policy)
+}
+
+/// SHA-256 of the policy as canonical JSON: what it says, not how it is written down.
+fn policy_digest(policy: &Table, problems: &mut Vec<String>) -> Option<Digest> {
+    let canonical = serde_json_canonicalizer::to_vec(policy).ok();
+    if canonical.is_none() {
+        problems.push("policy: holds a number that is not finite".to_owned());
+    }
+    canonical.map(|bytes| super::sha256(&bytes))
 }
 
 /// Takes the format out; `None` when it is newer than this release. Without a usable one the newest is assumed, so that
@@ -186,6 +228,19 @@ fn table<T: DeserializeOwned>(
         problems.push(format!("{key}: missing"));
     }
     entry(value?, key, problems)
+}
+
+fn optional_list<T: DeserializeOwned>(
+    parent: &mut Table,
+    key: &str,
+    path: &str,
+    problems: &mut Vec<String>,
+) -> Vec<Option<T>> {
+    if parent.contains_key(key) {
+        list(parent, key, path, problems)
+    } else {
+        Vec::new()
+    }
 }
 
 fn list<T: DeserializeOwned>(

@@ -26,7 +26,7 @@ fn cut_offs_belong_to_the_better_side() {
             &output(-4.0, &[margin + 4.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
         );
         let record = record.unwrap();
-        assert_eq!(record.score, score);
+        assert_eq!(record.score, Some(score));
         record.outcome
     };
     assert_eq!(manifest.policy.approve_at_least, 620);
@@ -44,7 +44,7 @@ fn keeps_the_evidence() {
         (record.outcome, record.decided_by),
         (Outcome::Deny, DecidedBy::Score)
     );
-    assert_eq!(record.score, manifest.score.scale(output.margin));
+    assert_eq!(record.score, Some(manifest.score.scale(output.margin)));
     assert_eq!(record.inputs(), inputs());
     assert_eq!(record.context(), context);
     assert_eq!(

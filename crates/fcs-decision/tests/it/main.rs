@@ -6,13 +6,18 @@
     reason = "a helper of a test fails by panicking"
 )]
 
+mod catalogue;
+mod cel;
 mod cohort;
+mod condition;
 mod decide;
 mod encode;
 mod fixture;
 mod manifest;
 mod manifest_format;
+mod notice;
 mod packages;
+mod policy;
 mod reasons;
 mod record;
 mod score;

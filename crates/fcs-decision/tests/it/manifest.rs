@@ -1,4 +1,5 @@
-use fcs_decision::manifest::{Condition, FeatureKind, FileRole, Manifest};
+use fcs_decision::manifest::{FeatureKind, FileRole, Manifest};
+use fcs_decision::policy::Condition;
 
 use crate::fixture::{MANIFEST, manifest};
 
@@ -115,7 +116,7 @@ fn refuses_what_is_not_a_manifest() {
     assert_refused(
         "manifest_format = 1",
         "manifest_format = 0",
-        "manifest_format: expected a format from 1 to 2, found 0",
+        "manifest_format: expected a format from 1 to 3, found 0",
     );
     let padded = format!("{MANIFEST}#{}", "x".repeat(1024 * 1024));
     assert_eq!(problems(&padded), ["manifest: larger than 1048576 bytes"]);

@@ -85,11 +85,11 @@ fn what_format_2_added_needs_format_2() {
 
 #[test]
 fn a_newer_format_is_refused_with_what_to_do_and_nothing_else() {
-    let text = format_2().replacen("manifest_format = 2", "manifest_format = 3\nnew = 1", 1);
+    let text = format_2().replacen("manifest_format = 2", "manifest_format = 4\nnew = 1", 1);
     assert_eq!(
         problems(&text),
         [
-            "manifest_format: 3 is newer than this release, which reads 1 to 2; use a release that reads format 3"
+            "manifest_format: 4 is newer than this release, which reads 1 to 3; use a release that reads format 4"
         ]
     );
 }

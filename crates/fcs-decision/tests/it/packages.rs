@@ -8,7 +8,7 @@ use fcs_decision::decision::PROBABILITY_TOLERANCE;
 use fcs_decision::manifest::{FileRole, Manifest, sha256};
 use fcs_decision::trust::{DetachedSignature, TrustError, TrustPolicy};
 
-const PACKAGES: [&str; 2] = ["taiwan-default", "boston-hmda"];
+const PACKAGES: [&str; 3] = ["taiwan-default", "boston-hmda", "boston-hmda-rules"];
 
 fn models() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../models")

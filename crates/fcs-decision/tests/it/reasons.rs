@@ -96,7 +96,7 @@ fn a_knock_out_gives_its_own_reason_and_no_other() {
     assert_eq!(reason.features, ["months_behind"]);
     assert_eq!(reason.contribution.to_bits(), 0.0f64.to_bits());
     assert!(
-        record.score >= record.policy.approve_at_least,
+        record.score.unwrap() >= record.policy.approve_at_least,
         "the score alone would approve"
     );
 
@@ -143,7 +143,7 @@ proptest! {
         match record.outcome {
             Outcome::Approve => prop_assert!(reasons.is_empty()),
             Outcome::Refer => prop_assert!(reasons.len() <= 4),
-            Outcome::Deny => prop_assert!((1..=4).contains(&reasons.len())),
+            _ => prop_assert!((1..=4).contains(&reasons.len())),
         }
         let manifest = manifest();
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
@@ -163,6 +163,10 @@ proptest! {
         prop_assert!(reasons.windows(2).all(|pair| {
             (pair[1].contribution, pair[0].code.as_str()) < (pair[0].contribution, pair[1].code.as_str())
         }), "largest first");
+        if record.outcome != Outcome::Approve {
+            let adverse = sums.values().filter(|sum| **sum > 1e-9).count();
+            prop_assert_eq!(reasons.len(), adverse.min(4), "every adverse factor up to four");
+        }
         if let Some(last) = reasons.last().filter(|_| reasons.len() == 4) {
             let larger = sums.values().filter(|sum| **sum > last.contribution).count();
             prop_assert_eq!(larger, 3, "no principal factor is left out");

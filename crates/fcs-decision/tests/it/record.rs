@@ -1,4 +1,5 @@
 use fcs_core::UnixMicros;
+use fcs_decision::application::Application;
 use fcs_decision::decision::{DecisionContext, decide};
 use fcs_decision::features::FeatureInput;
 use fcs_decision::protected::protected_attribute;
@@ -11,12 +12,114 @@ use crate::fixture::{context, decide_with, inputs, manifest, output, with};
 /// The bytes of one decision, written by tests/fixture/record.py with another implementation of RFC 8785.
 const GOLDEN: &str = include_str!("../fixture/record.json");
 
+/// A record of format 2 with everything in it, written by the same script.
+const GOLDEN_2: &str = include_str!("../fixture/record2.json");
+
+fn record_of(record_format: u32) -> DecisionRecord {
+    let manifest = manifest();
+    let row = manifest.encode(&inputs()).unwrap();
+    let output = output(-3.5, &[0.5, 1.25, -0.5, 0.0, 0.25, 1e-7, 0.0]);
+    let context = DecisionContext {
+        record_format,
+        application: if record_format == 1 {
+            Application::default()
+        } else {
+            application()
+        },
+        ..context()
+    };
+    decide(&manifest, &row, &output, &context).unwrap()
+}
+
 fn record() -> DecisionRecord {
-    decide_with(
-        &inputs(),
-        &output(-3.5, &[0.5, 1.25, -0.5, 0.0, 0.25, 1e-7, 0.0]),
-    )
+    record_of(1)
+}
+
+/// Everything that an application can say.
+fn application() -> Application {
+    serde_json::from_value(serde_json::json!({
+        "purpose": "new",
+        "product": "card-gold",
+        "amount": {"value": "15000.50", "currency": "USD"},
+        "received_on": "2026-11-01",
+        "feature_sources": {
+            "inquiries": {"source": "bureau", "as_of": "2026-11-02"},
+            "credit_limit": {"source": "internal"},
+        },
+        "bureau_score": {
+            "score": 612,
+            "range_low": 300,
+            "range_high": 850,
+            "created_on": "2026-11-02",
+            "provider": "Example Score 8",
+            "key_factors": [
+                {"code": "14", "text": "Length of time accounts have been established"},
+                {"text": "Number of recent inquiries", "inquiries": true},
+            ],
+            "consumer_reporting_agency": {
+                "name": "Example Reports",
+                "address": "1 Main Street, Springfield",
+                "telephone": "800-555-0100",
+            },
+        },
+    }))
     .unwrap()
+}
+
+#[test]
+fn the_byte_form_of_format_2_is_frozen() {
+    assert!(
+        application()
+            .violations(inputs().keys().map(String::as_str))
+            .is_empty()
+    );
+    let bytes = record_of(2).to_canonical_bytes();
+    assert_eq!(
+        String::from_utf8(bytes.clone()).unwrap(),
+        GOLDEN_2.trim_end()
+    );
+    let stored = DecisionRecord::from_bytes(&bytes).unwrap();
+    assert_eq!(stored.context().application, application());
+}
+
+#[test]
+fn a_record_of_format_1_is_replayed_as_format_1() {
+    let stored = DecisionRecord::from_bytes(GOLDEN.trim_end().as_bytes()).unwrap();
+    let manifest = manifest();
+    let row = manifest.encode(&stored.inputs()).unwrap();
+    let names = manifest
+        .features
+        .iter()
+        .map(|feature| feature.name.as_str());
+    let output = stored.model_output(names).unwrap();
+    let replayed = decide(&manifest, &row, &output, &stored.context()).unwrap();
+    assert_eq!(replayed.to_canonical_bytes(), GOLDEN.trim_end().as_bytes());
+}
+
+#[test]
+fn formats_hold_their_own_parts_only() {
+    let parse = |text: String| DecisionRecord::from_bytes(text.as_bytes());
+    let part =
+        |result, name: &str| matches!(result, Err(RecordError::Part { part, .. }) if part == name);
+    let one = GOLDEN.trim_end();
+    assert!(part(
+        parse(one.replacen("\"record_format\":1", "\"record_format\":2", 1)),
+        "policy"
+    ));
+    let counteroffer = one.replacen("\"outcome\":\"deny\"", "\"outcome\":\"counteroffer\"", 1);
+    assert!(part(parse(counteroffer), "outcome"));
+    assert!(part(parse(one.replacen("\"score\":543,", "", 1)), "score"));
+    let two = GOLDEN_2.trim_end();
+    assert!(part(
+        parse(two.replacen("\"record_format\":2", "\"record_format\":1", 1)),
+        "policy"
+    ));
+    assert!(part(
+        parse(two.replacen("\"retain_until\":\"2029-01-01\",", "", 1)),
+        "retain_until"
+    ));
+    let unknown = two.replacen("\"rules_hit\":[]", "\"rules_hit\":[],\"x\":1", 1);
+    assert!(matches!(parse(unknown), Err(RecordError::NotCanonical)));
 }
 
 #[test]
@@ -57,7 +160,7 @@ fn no_key_is_a_protected_attribute() {
     }
     let mut keys = Vec::new();
     visit(
-        &serde_json::from_slice(&record().to_canonical_bytes()).unwrap(),
+        &serde_json::from_slice(&record_of(2).to_canonical_bytes()).unwrap(),
         &mut keys,
     );
     assert!(keys.len() > 40, "the record was walked: {keys:?}");
@@ -99,10 +202,10 @@ fn refuses_what_is_not_a_record() {
         1
     )));
     assert!(malformed(text.replacen("\"salt\":\"ab", "\"salt\":\"", 1)));
-    let newer = text.replacen("\"record_format\":1", "\"record_format\":2", 1);
+    let newer = text.replacen("\"record_format\":1", "\"record_format\":3", 1);
     assert!(matches!(
         parse(newer),
-        Err(RecordError::UnknownFormat { found: 2 })
+        Err(RecordError::UnknownFormat { found: 3 })
     ));
     let approved = text.replacen("\"outcome\":\"deny\"", "\"outcome\":\"approve\"", 1);
     assert!(matches!(
@@ -131,6 +234,7 @@ proptest! {
         salt in any::<[u8; 16]>(),
         cohort_basis_point in 0..10_000u16,
         traffic_generation in 0..=1u64 << 53,
+        record_format in 1..=2u32,
     ) {
         let manifest = manifest();
         let mut inputs = inputs();
@@ -140,6 +244,7 @@ proptest! {
         inputs.insert("utilization".to_owned(), utilization);
         inputs.insert("public_record".to_owned(), FeatureInput::Category(category.to_owned()));
         let context = DecisionContext {
+            record_format,
             application_id: application.parse().unwrap(),
             decided_at: UnixMicros(micros),
             salt,

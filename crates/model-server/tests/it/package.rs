@@ -314,10 +314,10 @@ fn what_this_release_cannot_compute_is_refused() {
     let lied = load_format_2(|text| text.replacen("lightgbm-text", "onnx", 1));
     assert!(lied.is_err(), "LightGBM's text is no ONNX");
     let newer =
-        load_format_2(|text| text.replacen("manifest_format = 2", "manifest_format = 3", 1));
+        load_format_2(|text| text.replacen("manifest_format = 2", "manifest_format = 4", 1));
     let newer = newer.unwrap_err();
     assert!(
-        newer.contains("newer than this release, which reads 1 to 2"),
+        newer.contains("newer than this release, which reads 1 to 3"),
         "{newer}"
     );
 }
