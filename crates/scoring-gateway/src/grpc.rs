@@ -1,5 +1,6 @@
 //! The gRPC services: parse, call one function of the application, convert the answer.
 
+mod application;
 mod convert;
 mod feed;
 pub(crate) mod keys;

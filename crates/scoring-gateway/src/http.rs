@@ -78,7 +78,12 @@ fn command(headers: &HeaderMap, body: ScoreBody) -> Result<ScoreCommand, ApiErro
         ));
     };
     body.check()?;
-    ScoreCommand::new(unquoted(key), &body.application_id, body.features)
+    ScoreCommand::new(
+        unquoted(key),
+        &body.application_id,
+        body.features,
+        body.application,
+    )
 }
 
 /// The key of the header, which the draft standard writes as a structured-field string, in quotes.

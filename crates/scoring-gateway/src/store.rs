@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fcs_core::{
-    ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, TenantId, UnixMicros,
+    ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, Probability, TenantId,
+    UnixMicros,
 };
 use fcs_decision::record::{DecisionRecord, Outcome, record_digest};
 use fcs_service::database::Database;
@@ -63,8 +64,8 @@ impl Draft {
             application_id: record.application_id.clone(),
             decided_at: record.decided_at,
             outcome: record.outcome,
-            score: record.score,
-            probability: record.probability.get(),
+            score: record.score.unwrap_or_default(),
+            probability: record.probability.map_or(0.0, Probability::get),
             model,
             arm: record.arm.clone(),
             record_digest: record_digest(&bytes),
@@ -88,9 +89,9 @@ pub struct Summary {
     pub decided_at: UnixMicros,
     /// What was decided.
     pub outcome: Outcome,
-    /// Scaled score; higher is better.
+    /// Scaled score; higher is better; 0 for an incomplete application.
     pub score: i32,
-    /// Probability of the adverse outcome.
+    /// Probability of the adverse outcome; 0 for an incomplete application.
     pub probability: f64,
     /// The model that scored.
     pub model: ModelVersion,

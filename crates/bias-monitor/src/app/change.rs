@@ -8,7 +8,7 @@ use fcs_core::ApplicationId;
 use super::counts::{Increments, Sign};
 use super::facts::{
     AttributeName, Decision, Demographics, EventId, KnownGroup, KnownOutcome, LoggedDecision,
-    OutcomeEvent,
+    Outcome, OutcomeEvent,
 };
 
 /// Values of an application by attribute.
@@ -132,6 +132,10 @@ fn plan_decisions(batch: &[LoggedDecision], facts: &Facts) -> Result<Effects, Ga
         }
         last_index = logged.log_index;
         let decision = &logged.decision;
+        if decision.outcome == Outcome::Incomplete {
+            effects.receipt.unchanged += 1;
+            continue;
+        }
         let groups = facts
             .groups
             .get(&decision.application_id)

@@ -120,10 +120,12 @@ words!(
     Outcome {
         /// Credit was granted.
         Approve = "approve",
-        /// A person decides.
+        /// It is open: a person decides, or the applicant on an offer of other terms.
         Refer = "refer",
         /// Credit was refused.
         Deny = "deny",
+        /// No decision was possible: it has a place in the log, is counted nowhere and stored nowhere.
+        Incomplete = "incomplete",
     }
 );
 words!(

@@ -32,8 +32,11 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
     };
     let outcome = match entry.outcome() {
         WireOutcome::Approve => Outcome::Approve,
-        WireOutcome::Refer => Outcome::Refer,
+        // An offer of other terms neither grants what was asked for nor refuses credit (12 CFR 1002.2(c)(1)(i)); what
+        // becomes of it is open, as with a referral.
+        WireOutcome::Refer | WireOutcome::Counteroffer => Outcome::Refer,
         WireOutcome::Deny => Outcome::Deny,
+        WireOutcome::Incomplete => Outcome::Incomplete,
         WireOutcome::Unspecified => return Err(invalid("outcome", None)),
     };
     let arm_fits = (1..=ARM_MAX).contains(&entry.arm.chars().count());

@@ -2,6 +2,12 @@
 /// The value of one feature. Leave `kind` unset, or the feature out, for a missing value.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FeatureValue {
+    /// Who gave the value. Disclosures about outside sources rest on it.
+    #[prost(enumeration = "FeatureSource", tag = "3")]
+    pub source: i32,
+    /// The day on which it was so, YYYY-MM-DD; may be empty. Needs a source.
+    #[prost(string, tag = "4")]
+    pub as_of: ::prost::alloc::string::String,
     #[prost(oneof = "feature_value::Kind", tags = "1, 2")]
     pub kind: ::core::option::Option<feature_value::Kind>,
 }
@@ -16,6 +22,61 @@ pub mod feature_value {
         #[prost(string, tag = "2")]
         Category(::prost::alloc::string::String),
     }
+}
+/// An amount of money.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Amount {
+    /// A decimal text of up to 11 digits and up to 4 behind a point, for example "15000.00".
+    #[prost(string, tag = "1")]
+    pub value: ::prost::alloc::string::String,
+    /// ISO 4217, for example "USD".
+    #[prost(string, tag = "2")]
+    pub currency: ::prost::alloc::string::String,
+}
+/// A bureau's credit score with what must be disclosed of it (15 USC 1681m(a)(2)). It is passed through:
+/// the model does not see it, and its key factors are never mixed with the principal reasons.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BureauScore {
+    #[prost(int32, tag = "1")]
+    pub score: i32,
+    /// Lowest and highest possible score.
+    #[prost(int32, tag = "2")]
+    pub range_low: i32,
+    #[prost(int32, tag = "3")]
+    pub range_high: i32,
+    /// The day on which it was made, YYYY-MM-DD.
+    #[prost(string, tag = "4")]
+    pub created_on: ::prost::alloc::string::String,
+    /// Who made it.
+    #[prost(string, tag = "5")]
+    pub provider: ::prost::alloc::string::String,
+    /// What lowered it most, in order of importance: at most four, and one more for inquiries.
+    #[prost(message, repeated, tag = "6")]
+    pub key_factors: ::prost::alloc::vec::Vec<KeyFactor>,
+    #[prost(message, optional, tag = "7")]
+    pub consumer_reporting_agency: ::core::option::Option<ConsumerReportingAgency>,
+}
+/// What lowered a bureau's score, in the provider's words.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KeyFactor {
+    /// The provider's code; may be empty.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// Whether it is the number of inquiries.
+    #[prost(bool, tag = "3")]
+    pub inquiries: bool,
+}
+/// As the notice must name it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsumerReportingAgency {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub address: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub telephone: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreRequest {
@@ -32,6 +93,26 @@ pub struct ScoreRequest {
         ::prost::alloc::string::String,
         FeatureValue,
     >,
+    /// What is asked for; the rules of a policy may look at it.
+    #[prost(enumeration = "Purpose", tag = "4")]
+    pub purpose: i32,
+    /// The lender's name of the product; may be empty.
+    #[prost(string, tag = "5")]
+    pub product: ::prost::alloc::string::String,
+    /// How much is asked for.
+    #[prost(message, optional, tag = "6")]
+    pub amount: ::core::option::Option<Amount>,
+    /// The day on which the application was complete, YYYY-MM-DD, from which the notice clock counts; empty
+    /// means the day of the decision.
+    #[prost(string, tag = "7")]
+    pub received_on: ::prost::alloc::string::String,
+    /// Language of the reason texts, for example "en" or "es-MX"; empty means the package's default. It is for
+    /// texts only: neither the model nor the policy sees it.
+    #[prost(string, tag = "8")]
+    pub language: ::prost::alloc::string::String,
+    /// The bureau's credit score to disclose.
+    #[prost(message, optional, tag = "9")]
+    pub bureau_score: ::core::option::Option<BureauScore>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ScoreResponse {
@@ -40,6 +121,54 @@ pub struct ScoreResponse {
     /// True when the answer was given before to the same idempotency key.
     #[prost(bool, tag = "2")]
     pub replayed: bool,
+}
+/// The policy that was applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AppliedPolicy {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// SHA-256 of the policy as canonical JSON, hexadecimal.
+    #[prost(string, tag = "3")]
+    pub digest: ::prost::alloc::string::String,
+    /// Identifiers of every rule that held; the first one decided.
+    #[prost(string, repeated, tag = "4")]
+    pub rules_hit: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What is offered instead of what was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Counteroffer {
+    /// Unset when only the terms differ.
+    #[prost(message, optional, tag = "1")]
+    pub amount: ::core::option::Option<Amount>,
+    /// Other terms in words; may be empty.
+    #[prost(string, tag = "2")]
+    pub terms: ::prost::alloc::string::String,
+}
+/// The notice that an applicant must get (12 CFR 1002.9).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Notice {
+    /// Whether this decision must be notified.
+    #[prost(bool, tag = "1")]
+    pub required: bool,
+    /// The last day for it, YYYY-MM-DD; for a referral, the last day for a decision with its notice; empty for
+    /// an approval.
+    #[prost(string, tag = "2")]
+    pub due_by: ::prost::alloc::string::String,
+    /// The sample form of Appendix C that comes nearest, "C-1" to "C-6"; may be empty.
+    #[prost(string, tag = "3")]
+    pub form_hint: ::prost::alloc::string::String,
+}
+/// Whose information an adverse decision rests on in part, as the request declared it (15 USC 1681m).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutsideSources {
+    /// A consumer report.
+    #[prost(bool, tag = "1")]
+    pub fcra_615a: bool,
+    /// Someone else who is no consumer reporting agency.
+    #[prost(bool, tag = "2")]
+    pub fcra_615b: bool,
 }
 /// One decision with its evidence.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -59,7 +188,7 @@ pub struct Decision {
     pub outcome: i32,
     #[prost(enumeration = "DecidedBy", tag = "6")]
     pub decided_by: i32,
-    /// Scaled score; higher is better.
+    /// Scaled score; higher is better. This and the next two are 0 for an incomplete application.
     #[prost(int32, tag = "7")]
     pub score: i32,
     /// Probability of the adverse outcome.
@@ -68,7 +197,7 @@ pub struct Decision {
     /// Raw model output.
     #[prost(double, tag = "9")]
     pub margin: f64,
-    /// One to four for a denial, none for an approval; most important first.
+    /// None for an approval, up to four for a referral, else one to four; most important first.
     #[prost(message, repeated, tag = "10")]
     pub principal_reasons: ::prost::alloc::vec::Vec<PrincipalReason>,
     /// "name/version" of the model.
@@ -86,6 +215,31 @@ pub struct Decision {
     /// The canonical record (RFC 8785 JSON): features, attributions, policy, reference population.
     #[prost(bytes = "vec", tag = "15")]
     pub record: ::prost::alloc::vec::Vec<u8>,
+    /// What follows is unset in decisions with a record of format 1.
+    #[prost(message, optional, tag = "16")]
+    pub policy: ::core::option::Option<AppliedPolicy>,
+    /// Set when the decision is adverse.
+    #[prost(enumeration = "Component", tag = "17")]
+    pub component_failed: i32,
+    /// Set for a counter-offer.
+    #[prost(message, optional, tag = "18")]
+    pub counteroffer: ::core::option::Option<Counteroffer>,
+    #[prost(message, optional, tag = "19")]
+    pub notice: ::core::option::Option<Notice>,
+    /// The last day on which the record must still be there, YYYY-MM-DD (12 CFR 1002.12(b)).
+    #[prost(string, tag = "20")]
+    pub retain_until: ::prost::alloc::string::String,
+    /// Set when the decision is adverse.
+    #[prost(message, optional, tag = "21")]
+    pub outside_sources: ::core::option::Option<OutsideSources>,
+    /// The bureau's score as the request gave it, to disclose.
+    #[prost(message, optional, tag = "22")]
+    pub credit_score_disclosure: ::core::option::Option<BureauScore>,
+    /// Language and version of the catalogue that the reason texts come from; empty when the package has none.
+    #[prost(string, tag = "23")]
+    pub language: ::prost::alloc::string::String,
+    #[prost(string, tag = "24")]
+    pub catalogue_version: ::prost::alloc::string::String,
 }
 /// A specific reason for an adverse decision (12 CFR 1002.9).
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -102,9 +256,12 @@ pub struct PrincipalReason {
     /// Features behind the reason.
     #[prost(string, repeated, tag = "4")]
     pub features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Summed contribution in margin space, positive is adverse; 0 for a knock-out rule.
+    /// Summed contribution in margin space, positive is adverse; 0 for a rule.
     #[prost(double, tag = "5")]
     pub contribution: f64,
+    /// HMDA denial reason (12 CFR 1003.4(a)(16)), 1 to 9.
+    #[prost(uint32, tag = "6")]
+    pub hmda_code: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDecisionRequest {
@@ -151,6 +308,89 @@ pub struct ReplayDecisionResponse {
     #[prost(bytes = "vec", tag = "3")]
     pub recomputed_record: ::prost::alloc::vec::Vec<u8>,
 }
+/// Who gave a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FeatureSource {
+    Unspecified = 0,
+    /// The applicant.
+    Application = 1,
+    /// A consumer reporting agency (15 USC 1681a(f)).
+    Bureau = 2,
+    /// The lender's own records.
+    Internal = 3,
+    /// Anyone else.
+    ThirdParty = 4,
+}
+impl FeatureSource {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_SOURCE_UNSPECIFIED",
+            Self::Application => "FEATURE_SOURCE_APPLICATION",
+            Self::Bureau => "FEATURE_SOURCE_BUREAU",
+            Self::Internal => "FEATURE_SOURCE_INTERNAL",
+            Self::ThirdParty => "FEATURE_SOURCE_THIRD_PARTY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_SOURCE_APPLICATION" => Some(Self::Application),
+            "FEATURE_SOURCE_BUREAU" => Some(Self::Bureau),
+            "FEATURE_SOURCE_INTERNAL" => Some(Self::Internal),
+            "FEATURE_SOURCE_THIRD_PARTY" => Some(Self::ThirdParty),
+            _ => None,
+        }
+    }
+}
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Purpose {
+    Unspecified = 0,
+    New = 1,
+    LineIncrease = 2,
+    /// The next one, RATE_INCREASE and ACCOUNT_CLOSURE are acts of the lender on an account that exists.
+    LineDecrease = 3,
+    RateIncrease = 4,
+    Renewal = 5,
+    AccountClosure = 6,
+}
+impl Purpose {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PURPOSE_UNSPECIFIED",
+            Self::New => "PURPOSE_NEW",
+            Self::LineIncrease => "PURPOSE_LINE_INCREASE",
+            Self::LineDecrease => "PURPOSE_LINE_DECREASE",
+            Self::RateIncrease => "PURPOSE_RATE_INCREASE",
+            Self::Renewal => "PURPOSE_RENEWAL",
+            Self::AccountClosure => "PURPOSE_ACCOUNT_CLOSURE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PURPOSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PURPOSE_NEW" => Some(Self::New),
+            "PURPOSE_LINE_INCREASE" => Some(Self::LineIncrease),
+            "PURPOSE_LINE_DECREASE" => Some(Self::LineDecrease),
+            "PURPOSE_RATE_INCREASE" => Some(Self::RateIncrease),
+            "PURPOSE_RENEWAL" => Some(Self::Renewal),
+            "PURPOSE_ACCOUNT_CLOSURE" => Some(Self::AccountClosure),
+            _ => None,
+        }
+    }
+}
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -160,6 +400,10 @@ pub enum Outcome {
     /// A person must decide.
     Refer = 2,
     Deny = 3,
+    /// Other terms are offered than were asked for.
+    Counteroffer = 4,
+    /// No decision was possible without what is missing; there is no score.
+    Incomplete = 5,
 }
 impl Outcome {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -172,6 +416,8 @@ impl Outcome {
             Self::Approve => "OUTCOME_APPROVE",
             Self::Refer => "OUTCOME_REFER",
             Self::Deny => "OUTCOME_DENY",
+            Self::Counteroffer => "OUTCOME_COUNTEROFFER",
+            Self::Incomplete => "OUTCOME_INCOMPLETE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -181,6 +427,8 @@ impl Outcome {
             "OUTCOME_APPROVE" => Some(Self::Approve),
             "OUTCOME_REFER" => Some(Self::Refer),
             "OUTCOME_DENY" => Some(Self::Deny),
+            "OUTCOME_COUNTEROFFER" => Some(Self::Counteroffer),
+            "OUTCOME_INCOMPLETE" => Some(Self::Incomplete),
             _ => None,
         }
     }
@@ -194,6 +442,8 @@ pub enum DecidedBy {
     Score = 1,
     /// A knock-out rule of the policy.
     KnockOut = 2,
+    /// A rule of the policy's ordered list.
+    PolicyRule = 3,
 }
 impl DecidedBy {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -205,6 +455,7 @@ impl DecidedBy {
             Self::Unspecified => "DECIDED_BY_UNSPECIFIED",
             Self::Score => "DECIDED_BY_SCORE",
             Self::KnockOut => "DECIDED_BY_KNOCK_OUT",
+            Self::PolicyRule => "DECIDED_BY_POLICY_RULE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -213,6 +464,39 @@ impl DecidedBy {
             "DECIDED_BY_UNSPECIFIED" => Some(Self::Unspecified),
             "DECIDED_BY_SCORE" => Some(Self::Score),
             "DECIDED_BY_KNOCK_OUT" => Some(Self::KnockOut),
+            "DECIDED_BY_POLICY_RULE" => Some(Self::PolicyRule),
+            _ => None,
+        }
+    }
+}
+/// The part of the system that an applicant failed; the reasons come from it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Component {
+    Unspecified = 0,
+    /// The score was below the cut-off.
+    Score = 1,
+    /// A rule decided; the score was not looked at.
+    PolicyRule = 2,
+}
+impl Component {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COMPONENT_UNSPECIFIED",
+            Self::Score => "COMPONENT_SCORE",
+            Self::PolicyRule => "COMPONENT_POLICY_RULE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COMPONENT_UNSPECIFIED" => Some(Self::Unspecified),
+            "COMPONENT_SCORE" => Some(Self::Score),
+            "COMPONENT_POLICY_RULE" => Some(Self::PolicyRule),
             _ => None,
         }
     }
@@ -791,6 +1075,7 @@ pub struct FeedEntry {
     pub decided_at_micros: i64,
     #[prost(enumeration = "Outcome", tag = "5")]
     pub outcome: i32,
+    /// This and the next one are 0 for an incomplete application.
     #[prost(int32, tag = "6")]
     pub score: i32,
     #[prost(double, tag = "7")]

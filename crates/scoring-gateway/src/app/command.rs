@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fcs_core::{ApiError, ApplicationId, Digest, IdempotencyKey, Violation};
+use fcs_decision::application::Application;
 use fcs_decision::features::FeatureInput;
 use fcs_decision::protected::protected_attribute;
 use sha2::{Digest as _, Sha256};
@@ -11,8 +12,10 @@ use sha2::{Digest as _, Sha256};
 pub const PROTECTED_ATTRIBUTE: &str = "PROTECTED_ATTRIBUTE";
 /// Features of one request at most; a schema has far fewer.
 pub const FEATURES_MAX: usize = 1_024;
-/// Name of the fingerprint's form; a new form needs a new name.
+/// Name of the fingerprint's form for a request of an id and features alone; a new form needs a new name.
 const FINGERPRINT_FORM: &[u8] = b"faircredit/score-request/v1";
+/// Name of the form for a request that says more.
+const FINGERPRINT_FORM_2: &[u8] = b"faircredit/score-request/v2";
 
 /// A checked request for a decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +26,8 @@ pub struct ScoreCommand {
     pub application_id: ApplicationId,
     /// Feature name to value.
     pub features: BTreeMap<String, FeatureInput>,
+    /// What else the application says.
+    pub application: Application,
 }
 
 impl ScoreCommand {
@@ -31,6 +36,7 @@ impl ScoreCommand {
         key: &str,
         application_id: &str,
         features: BTreeMap<String, FeatureInput>,
+        application: Application,
     ) -> Result<Self, ApiError> {
         let key: IdempotencyKey = key.parse().map_err(|error: fcs_core::InvalidId| {
             ApiError::invalid("IDEMPOTENCY_KEY_INVALID", error.to_string(), vec![])
@@ -39,6 +45,7 @@ impl ScoreCommand {
             .keys()
             .filter_map(|name| refuse_protected("/features", name))
             .collect();
+        violations.extend(application.violations(features.keys().map(String::as_str)));
         if features.len() > FEATURES_MAX {
             violations.push(Violation {
                 pointer: "/features".to_owned(),
@@ -51,6 +58,7 @@ impl ScoreCommand {
                 key,
                 application_id,
                 features,
+                application,
             }),
             Ok(_) => Err(invalid_request(violations)),
             Err(error) => {
@@ -70,11 +78,23 @@ impl ScoreCommand {
     /// that differ in key order, white space or spelled-out missing values have one fingerprint.
     ///
     /// Form: the form's name, then each text with its length in bytes as 8 bytes big-endian before it; after a
-    /// feature's name, `n` and the number's 8 bytes (IEEE 754, big-endian, -0 as 0), or `c` and the category.
+    /// feature's name, `n` and the number's 8 bytes (IEEE 754, big-endian, -0 as 0), or `c` and the category. What
+    /// the application says besides comes, if it says anything, as canonical JSON (RFC 8785) after the application id.
     pub fn fingerprint(&self) -> Digest {
         let mut hasher = Sha256::new();
-        text(&mut hasher, FINGERPRINT_FORM);
+        let says_more = self.application != Application::default();
+        text(
+            &mut hasher,
+            if says_more {
+                FINGERPRINT_FORM_2
+            } else {
+                FINGERPRINT_FORM
+            },
+        );
         text(&mut hasher, self.application_id.as_str().as_bytes());
+        if says_more {
+            text(&mut hasher, &self.application.to_canonical_bytes());
+        }
         for (name, value) in &self.features {
             match value {
                 FeatureInput::Missing => {}
@@ -142,7 +162,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
-        ScoreCommand::new("key-1", "A-1", features)
+        ScoreCommand::new("key-1", "A-1", features, Application::default())
     }
 
     fn fingerprint(features: &[(&str, FeatureInput)]) -> Digest {
@@ -176,15 +196,22 @@ mod tests {
             fingerprint(&[("a", number(-0.0))]),
             fingerprint(&[("a", number(0.0))])
         );
-        let one = ScoreCommand::new("key-2", "A-1", BTreeMap::new())
-            .unwrap()
-            .fingerprint();
-        assert_eq!(one, fingerprint(&[]), "the key is not part of it");
-        assert_ne!(
-            one,
-            ScoreCommand::new("k", "A-2", BTreeMap::new())
+        let of = |key: &str, id: &str, application| {
+            ScoreCommand::new(key, id, BTreeMap::new(), application)
                 .unwrap()
                 .fingerprint()
+        };
+        let one = of("key-2", "A-1", Application::default());
+        assert_eq!(one, fingerprint(&[]), "the key is not part of it");
+        assert_ne!(one, of("k", "A-2", Application::default()));
+        let product = |name: &str| Application {
+            product: Some(name.to_owned()),
+            ..Application::default()
+        };
+        assert_ne!(one, of("key-2", "A-1", product("card")));
+        assert_ne!(
+            of("key-2", "A-1", product("loan")),
+            of("key-2", "A-1", product("card"))
         );
     }
 
@@ -198,9 +225,11 @@ mod tests {
 
     #[test]
     fn broken_identifiers_are_refused() {
-        let error = ScoreCommand::new("key", "a\0b", BTreeMap::new()).unwrap_err();
+        let error =
+            ScoreCommand::new("key", "a\0b", BTreeMap::new(), Application::default()).unwrap_err();
         assert_eq!(error.violations[0].reason, "APPLICATION_ID_INVALID");
-        let error = ScoreCommand::new("two words", "A-1", BTreeMap::new()).unwrap_err();
+        let error = ScoreCommand::new("two words", "A-1", BTreeMap::new(), Application::default())
+            .unwrap_err();
         assert_eq!(error.reason, "IDEMPOTENCY_KEY_INVALID");
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion, TenantId};
-use fcs_decision::decision::decide;
+use fcs_decision::decision::{decide, decide_incomplete};
+use fcs_decision::features::Reading;
 use fcs_decision::record::{DecisionRecord, record_digest};
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
@@ -190,18 +191,26 @@ impl App {
             manifest_digest: record.model.manifest_digest,
         };
         let manifest = deadline.run(self.catalog.manifest(&model)).await??;
-        let row = manifest.encode(&record.inputs()).map_err(|violations| {
+        let context = record.context();
+        let reading = manifest.read(&record.inputs(), &context.application);
+        let reading = reading.map_err(|violations| {
             let count = violations.len();
             internal(
                 "REPLAY_FAILED",
                 anyhow::anyhow!("the record breaks {count} rules of its manifest"),
             )
         })?;
+        let row = match reading {
+            Reading::Complete(row) => row,
+            Reading::Incomplete(row) => {
+                return decide_incomplete(&manifest, &row, &context)
+                    .map_err(|error| internal("REPLAY_FAILED", error));
+            }
+        };
         let output = deadline
             .run(self.catalog.score(&model, row.values(), deadline))
             .await??;
-        decide(&manifest, &row, &output, &record.context())
-            .map_err(|error| internal("REPLAY_FAILED", error))
+        decide(&manifest, &row, &output, &context).map_err(|error| internal("REPLAY_FAILED", error))
     }
 }
 

@@ -2,9 +2,13 @@
 
 use std::time::Instant;
 
-use fcs_core::{ApiError, DecisionId, RandomBytes};
-use fcs_decision::decision::{DecisionContext, decide};
-use fcs_decision::record::DecisionRecord;
+use fcs_core::{ApiError, DecisionId, ErrorCode, RandomBytes, Violation};
+use fcs_decision::calendar::Day;
+use fcs_decision::catalogue::NoTexts;
+use fcs_decision::decision::{DecisionContext, decide, decide_incomplete};
+use fcs_decision::features::Reading;
+use fcs_decision::manifest::Manifest;
+use fcs_decision::record::{DecisionRecord, RECORD_FORMAT};
 use fcs_service::auth::{Principal, PrincipalKind};
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
@@ -85,9 +89,23 @@ impl App {
         let assignment = table.assign(&command.application_id)?;
         let model = &assignment.arm.model;
         let manifest = deadline.run(self.catalog.manifest(model)).await??;
-        let row = manifest
-            .encode(&command.features)
+        let context = DecisionContext {
+            arm: assignment.arm.name.clone(),
+            cohort_basis_point: assignment.basis_point,
+            traffic_generation: table.generation,
+            ..self.fresh_context(command)
+        };
+        check_texts(&manifest, &context)?;
+        let reading = manifest
+            .read(&command.features, &command.application)
             .map_err(invalid_request)?;
+        let row = match reading {
+            Reading::Complete(row) => row,
+            Reading::Incomplete(row) => {
+                return decide_incomplete(&manifest, &row, &context)
+                    .map_err(|error| internal("DECISION_FAILED", error));
+            }
+        };
         let asked = Instant::now();
         let output = deadline
             .run(self.catalog.score(model, row.values(), deadline))
@@ -95,12 +113,6 @@ impl App {
         self.metrics
             .model_seconds
             .observe(asked.elapsed().as_secs_f64());
-        let context = DecisionContext {
-            arm: assignment.arm.name.clone(),
-            cohort_basis_point: assignment.basis_point,
-            traffic_generation: table.generation,
-            ..self.fresh_context(command)
-        };
         decide(&manifest, &row, &output, &context)
             .map_err(|error| internal("DECISION_FAILED", error))
     }
@@ -113,6 +125,8 @@ impl App {
         let mut salt = [0; 16];
         self.random.fill(&mut salt);
         DecisionContext {
+            record_format: RECORD_FORMAT,
+            application: command.application.clone(),
             decision_id: DecisionId::new(decided_at, &identity),
             application_id: command.application_id.clone(),
             decided_at,
@@ -120,6 +134,34 @@ impl App {
             arm: String::new(),
             cohort_basis_point: 0,
             traffic_generation: 0,
+        }
+    }
+}
+
+/// A request in a language without texts is refused before anything is scored.
+fn check_texts(manifest: &Manifest, context: &DecisionContext) -> Result<(), ApiError> {
+    let language = context.application.language.as_deref();
+    match manifest.texts(language, Day::of(context.decided_at)) {
+        Ok(_) => Ok(()),
+        Err(error @ NoTexts::Language { .. }) => {
+            let violation = Violation {
+                pointer: "/language".to_owned(),
+                reason: "LANGUAGE_NOT_AVAILABLE",
+                description: error.to_string(),
+            };
+            Err(ApiError::invalid(
+                "LANGUAGE_NOT_AVAILABLE",
+                error.to_string(),
+                vec![violation],
+            ))
+        }
+        Err(error @ NoTexts::Day { .. }) => {
+            let code = ErrorCode::FailedPrecondition;
+            Err(ApiError::new(
+                code,
+                "REASON_TEXTS_NOT_IN_FORCE",
+                error.to_string(),
+            ))
         }
     }
 }

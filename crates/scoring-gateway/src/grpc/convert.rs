@@ -1,47 +1,54 @@
 //! Between the wire and the application.
 
-use std::collections::{BTreeMap, HashMap};
-
-use fcs_core::{ApiError, Digest, ModelVersion, Violation};
-use fcs_decision::features::FeatureInput;
+use fcs_core::{ApiError, Digest, ModelVersion, Probability, Violation};
+use fcs_decision::policy::Offer;
 use fcs_decision::record::{self, DecisionRecord};
 use fcs_proto::model::v1::ModelRef;
 use fcs_proto::scoring::v1 as wire;
 use fcs_service::problem::internal;
 
+use super::application;
 use crate::app::traffic::{Arm, ProposedArm, ProposedTable, TrafficTable};
 use crate::store::{FeedEntry, StoredDecision};
-
-/// A value without a kind is a missing one.
-pub(super) fn features(
-    features: HashMap<String, wire::FeatureValue>,
-) -> BTreeMap<String, FeatureInput> {
-    use wire::feature_value::Kind;
-
-    let input = |value: wire::FeatureValue| match value.kind {
-        Some(Kind::Number(number)) => FeatureInput::Number(number),
-        Some(Kind::Category(category)) => FeatureInput::Category(category),
-        None => FeatureInput::Missing,
-    };
-    features
-        .into_iter()
-        .map(|(name, value)| (name, input(value)))
-        .collect()
-}
 
 pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiError> {
     let record = DecisionRecord::from_bytes(&stored.record)
         .map_err(|error| internal("RECORD_UNREADABLE", error))?;
+    let (language, catalogue_version) = record
+        .reason_texts
+        .map(|source| (source.language, source.version))
+        .unwrap_or_default();
+    let bureau_score = record
+        .application
+        .and_then(|application| application.bureau_score);
     Ok(wire::Decision {
+        policy: record.policy.applied.map(applied_policy),
+        component_failed: record
+            .component_failed
+            .map_or(wire::Component::Unspecified, component)
+            .into(),
+        counteroffer: record.counteroffer.map(counteroffer),
+        notice: record.notice.map(notice),
+        retain_until: record
+            .retain_until
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
+        outside_sources: record.outside_sources.map(|sources| wire::OutsideSources {
+            fcra_615a: sources.fcra_615a,
+            fcra_615b: sources.fcra_615b,
+        }),
+        credit_score_disclosure: bureau_score.map(application::disclosure),
+        language,
+        catalogue_version,
         decision_id: record.decision_id.to_string(),
         log_index: stored.log_index,
         decided_at: record.decided_at.to_string(),
         application_id: record.application_id.to_string(),
         outcome: outcome(record.outcome).into(),
         decided_by: decided_by(record.decided_by).into(),
-        score: record.score,
-        probability: record.probability.get(),
-        margin: record.margin,
+        score: record.score.unwrap_or_default(),
+        probability: record.probability.map_or(0.0, Probability::get),
+        margin: record.margin.unwrap_or_default(),
         principal_reasons: record.principal_reasons.into_iter().map(reason).collect(),
         model: format!("{}/{}", record.model.name, record.model.version),
         manifest_digest: record.model.manifest_digest.to_string(),
@@ -58,6 +65,44 @@ fn reason(reason: record::PrincipalReason) -> wire::PrincipalReason {
         regb_ref: reason.regb_ref,
         features: reason.features,
         contribution: reason.contribution,
+        hmda_code: reason.hmda_code.into(),
+    }
+}
+
+fn applied_policy(policy: record::AppliedPolicy) -> wire::AppliedPolicy {
+    wire::AppliedPolicy {
+        name: policy.name,
+        version: policy.version,
+        digest: policy.digest.to_string(),
+        rules_hit: policy.rules_hit,
+    }
+}
+
+const fn component(component: record::Component) -> wire::Component {
+    match component {
+        record::Component::Score => wire::Component::Score,
+        record::Component::PolicyRule => wire::Component::PolicyRule,
+    }
+}
+
+fn counteroffer(offer: Offer) -> wire::Counteroffer {
+    wire::Counteroffer {
+        amount: offer.amount.map(|amount| wire::Amount {
+            value: amount.value,
+            currency: amount.currency,
+        }),
+        terms: offer.terms.unwrap_or_default(),
+    }
+}
+
+fn notice(notice: record::Notice) -> wire::Notice {
+    wire::Notice {
+        required: notice.required,
+        due_by: notice.due_by.map(|day| day.to_string()).unwrap_or_default(),
+        form_hint: notice
+            .form_hint
+            .map(|form| form.as_str().to_owned())
+            .unwrap_or_default(),
     }
 }
 
@@ -66,6 +111,8 @@ const fn outcome(outcome: record::Outcome) -> wire::Outcome {
         record::Outcome::Approve => wire::Outcome::Approve,
         record::Outcome::Refer => wire::Outcome::Refer,
         record::Outcome::Deny => wire::Outcome::Deny,
+        record::Outcome::Counteroffer => wire::Outcome::Counteroffer,
+        record::Outcome::Incomplete => wire::Outcome::Incomplete,
     }
 }
 
@@ -73,6 +120,7 @@ const fn decided_by(decided_by: record::DecidedBy) -> wire::DecidedBy {
     match decided_by {
         record::DecidedBy::Score => wire::DecidedBy::Score,
         record::DecidedBy::KnockOut => wire::DecidedBy::KnockOut,
+        record::DecidedBy::PolicyRule => wire::DecidedBy::PolicyRule,
     }
 }
 

@@ -13,9 +13,8 @@ use fcs_service::auth::Principal;
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
 
-use super::convert;
+use super::{application, convert};
 use crate::app::App;
-use crate::app::command::ScoreCommand;
 use crate::app::decisions::{PageQuery, REPLAY_TIMEOUT};
 
 pub(super) struct Scoring {
@@ -70,10 +69,8 @@ impl Scoring {
         request: ScoreRequest,
         deadline: Deadline,
     ) -> Result<ScoreResponse, ApiError> {
-        let features = convert::features(request.features);
-        let command =
-            ScoreCommand::new(&request.idempotency_key, &request.application_id, features)
-                .inspect_err(|error| self.app.metrics.score_error(error.code))?;
+        let command = application::command(request)
+            .inspect_err(|error| self.app.metrics.score_error(error.code))?;
         let scored = self.app.score(caller, command, deadline).await?;
         let decision = convert::decision(&scored.decision)?;
         Ok(ScoreResponse {

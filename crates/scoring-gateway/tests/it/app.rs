@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fcs_core::{ApiError, ErrorCode, TenantId};
+use fcs_decision::application::Application;
 use fcs_decision::features::FeatureInput;
 use fcs_decision::record::{DecisionRecord, Outcome};
 use fcs_service::auth::Principal;
@@ -292,8 +293,13 @@ async fn a_restarted_or_absent_model_server_is_survived() {
     );
     gateway.models.is_up.store(true, Ordering::SeqCst);
     gateway.score("b", applicant(90_000.0, 0.0)).await.unwrap();
-    let command =
-        scoring_gateway::app::command::ScoreCommand::new("c", "A-c", applicant(1.0, 0.0)).unwrap();
+    let command = scoring_gateway::app::command::ScoreCommand::new(
+        "c",
+        "A-c",
+        applicant(1.0, 0.0),
+        Application::default(),
+    )
+    .unwrap();
     gateway.models.gate.forget_permits(1_000);
     let deadline = Deadline::after(Duration::from_millis(20));
     let error = gateway

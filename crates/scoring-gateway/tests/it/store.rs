@@ -60,7 +60,7 @@ fn draft_at(key: &str, number: u64, decided_at: UnixMicros) -> Draft {
         decision_id: DecisionId::new(decided_at, &random),
         application_id: format!("A-{}", number % 10).parse().unwrap(),
         decided_at,
-        outcome: Outcome::ALL[usize::try_from(number % 3).unwrap()],
+        outcome: Outcome::ALL[usize::try_from(number % 5).unwrap()],
         score: 600,
         probability: 0.1,
         model: "test-card/1".parse().unwrap(),

@@ -63,37 +63,43 @@ pub(crate) async fn activate(server: &Server, generation: u64) {
     assert_eq!(read, table);
 }
 
-fn request(key: &str, application_id: &str, income: f64) -> ScoreRequest {
+pub(crate) fn request(key: &str, application_id: &str, income: f64) -> ScoreRequest {
     let number = |value| FeatureValue {
         kind: Some(Kind::Number(value)),
+        ..FeatureValue::default()
     };
     let category = |name: &str| FeatureValue {
         kind: Some(Kind::Category(name.to_owned())),
+        ..FeatureValue::default()
     };
     let features = HashMap::from([
         ("income".to_owned(), number(income)),
-        ("delinquencies".to_owned(), FeatureValue { kind: None }),
+        ("delinquencies".to_owned(), FeatureValue::default()),
         ("housing".to_owned(), category("own")),
     ]);
     ScoreRequest {
         idempotency_key: key.to_owned(),
         application_id: application_id.to_owned(),
         features,
+        ..ScoreRequest::default()
     }
 }
 
-fn body(application_id: &str, income: f64) -> serde_json::Value {
+pub(crate) fn body(application_id: &str, income: f64) -> serde_json::Value {
     json!({"features": {"housing": "own", "income": income, "delinquencies": null}, "application_id": application_id})
 }
 
-async fn post(server: &Server, key: &str, body: &serde_json::Value) -> Answer {
+pub(crate) async fn post(server: &Server, key: &str, body: &serde_json::Value) -> Answer {
     let headers = format!("idempotency-key: {key}\r\n");
     server
         .http("POST", SCORE, &headers, body.to_string().as_bytes())
         .await
 }
 
-async fn call(server: &Server, request: ScoreRequest) -> Result<(Decision, bool), tonic::Status> {
+pub(crate) async fn call(
+    server: &Server,
+    request: ScoreRequest,
+) -> Result<(Decision, bool), tonic::Status> {
     let mut client = ScoringServiceClient::new(server.channel.clone());
     let answer = client.score(request).await?.into_inner();
     Ok((answer.decision.unwrap(), answer.replayed))
@@ -215,7 +221,7 @@ async fn decisions_are_read_and_replayed_over_grpc() {
 }
 
 /// The record is the answer without the two members that follow it.
-fn record_of(body: &[u8]) -> Vec<u8> {
+pub(crate) fn record_of(body: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(body).unwrap();
     let end = text.rfind(",\"log_index\":").unwrap();
     format!("{}}}", &text[..end]).into_bytes()
@@ -254,6 +260,7 @@ async fn both_transports_give_the_same_errors() {
         "date_of_birth".to_owned(),
         FeatureValue {
             kind: Some(Kind::Number(1.0)),
+            ..FeatureValue::default()
         },
     );
     let mut protected_body = body("A-1", 1.0);

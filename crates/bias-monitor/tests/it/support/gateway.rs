@@ -114,6 +114,7 @@ pub(crate) fn entry(logged: &LoggedDecision) -> FeedEntry {
         Outcome::Approve => WireOutcome::Approve,
         Outcome::Refer => WireOutcome::Refer,
         Outcome::Deny => WireOutcome::Deny,
+        Outcome::Incomplete => WireOutcome::Incomplete,
     };
     let ppm = u32::try_from(decision.probability_ppm).unwrap();
     FeedEntry {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fcs_core::{ApiError, Clock};
+use fcs_decision::application::Application;
 use fcs_decision::features::FeatureInput;
 use fcs_decision::trust::TrustPolicy;
 use fcs_service::OsRandom;
@@ -144,7 +145,16 @@ impl Gateway {
         key: &str,
         features: BTreeMap<String, FeatureInput>,
     ) -> Result<Scored, ApiError> {
-        let command = ScoreCommand::new(key, &format!("A-{key}"), features)?;
+        self.apply(key, features, Application::default()).await
+    }
+
+    pub(crate) async fn apply(
+        &self,
+        key: &str,
+        features: BTreeMap<String, FeatureInput>,
+        application: Application,
+    ) -> Result<Scored, ApiError> {
+        let command = ScoreCommand::new(key, &format!("A-{key}"), features, application)?;
         self.app
             .score(
                 &Principal::anyone(),

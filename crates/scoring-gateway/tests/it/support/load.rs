@@ -193,7 +193,14 @@ impl Client {
 }
 
 async fn score(gateway: &mut ScoringServiceClient<Channel>, key: &str) -> Result<Decision, Status> {
-    let value = |name: &str, kind| (name.to_owned(), FeatureValue { kind: Some(kind) });
+    let value = |name: &str, kind| {
+        let kind = Some(kind);
+        let value = FeatureValue {
+            kind,
+            ..FeatureValue::default()
+        };
+        (name.to_owned(), value)
+    };
     let features = [
         value("income", Kind::Number(90_000.0)),
         value("delinquencies", Kind::Number(0.0)),
@@ -203,6 +210,7 @@ async fn score(gateway: &mut ScoringServiceClient<Channel>, key: &str) -> Result
         idempotency_key: key.to_owned(),
         application_id: key.to_owned(),
         features: features.into(),
+        ..ScoreRequest::default()
     };
     let deadline = Deadline::after(ATTEMPT_LIMIT);
     let call = gateway.score(request(message, deadline));

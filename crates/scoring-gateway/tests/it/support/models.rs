@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::package;
 
-/// Versions 1 and 2 are good; "forged" is signed by a stranger.
+/// Versions 1, 2 and rules are good; "forged" is signed by a stranger.
 pub(crate) struct FakeModels {
     pub(crate) is_up: AtomicBool,
     /// A score takes one permit and gives it back; without permits it hangs.
@@ -30,6 +30,7 @@ impl Default for FakeModels {
         let packages = BTreeMap::from([
             (package::version("1"), package::signed("1")),
             (package::version("2"), package::signed("2")),
+            (package::version("rules"), package::signed("rules")),
             (package::version("forged"), package::forged("forged")),
             (package::version("renamed"), package::signed("1")),
         ]);
