@@ -1,12 +1,16 @@
 //! The grammar of the command line: noun, then verb.
 
+mod decision;
 mod key;
+mod policy;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use decision::ScoreArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
+pub(crate) use policy::{PastArguments, PolicyCommand};
 
 /// The Fair Credit Scorer: decisions with reasons, kept provably and watched for bias.
 #[derive(Parser)]
@@ -101,6 +105,9 @@ pub(crate) enum Command {
     Key(KeyArguments),
     /// Check, show, sign and move model packages.
     Model(ModelArguments),
+    /// Check policies, and try them on past decisions.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check and show the settings of the services.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -184,6 +191,15 @@ pub(crate) enum DecisionCommand {
         #[arg(long, default_value_t = 50)]
         sample: usize,
     },
+    /// Write the records of all decisions to a file, one line each, for `policy simulate` and `model backtest`.
+    Export {
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Start after this index.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
     /// List decisions by log index.
     List {
         /// Start after this index.
@@ -193,23 +209,6 @@ pub(crate) enum DecisionCommand {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-}
-
-/// Arguments of `fcs decision score`.
-#[derive(Args)]
-pub(crate) struct ScoreArguments {
-    /// The lender's identifier of the application.
-    #[arg(long)]
-    pub(crate) application_id: String,
-    /// JSON file with the features: {"name": number, "text" or null}; "-" reads standard input.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) features: Option<PathBuf>,
-    /// One feature; a number, or the name of a category.
-    #[arg(long = "feature", value_name = "NAME=VALUE")]
-    pub(crate) feature: Vec<String>,
-    /// The same key gives the same answer; the default is made from the application id.
-    #[arg(long)]
-    pub(crate) idempotency_key: Option<String>,
 }
 
 /// `fcs bias`.
@@ -408,6 +407,17 @@ pub(crate) enum ModelCommand {
     },
     /// Sign the package in a folder.
     Sign(SignArguments),
+    /// Decide past applications again with this package, and compare.
+    Backtest {
+        /// Package as "name/version"; its features must be those of the past decisions.
+        model: String,
+        /// Registry; the default is the models folder.
+        #[arg(long, value_name = "REGISTRY")]
+        from: Option<String>,
+        /// Which decisions, and what to compare.
+        #[command(flatten)]
+        past: PastArguments,
+    },
     /// Show every key in which two manifests differ: schema, policy, reasons, digests, metrics.
     Diff {
         /// Package as "name/version", or a folder that holds one.

@@ -9,4 +9,5 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod model;
+pub(crate) mod policy;
 pub(crate) mod up;

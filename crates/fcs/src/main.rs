@@ -10,6 +10,7 @@ mod endpoints;
 mod exit;
 mod output;
 mod progress;
+mod records;
 mod run;
 mod sample;
 mod verify;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{audit, bias, config, decision, deployment, doctor, key, model, up};
+use crate::commands::{audit, bias, config, decision, deployment, doctor, key, model, policy, up};
 use crate::{conformance, demo, exit};
 
 /// Two workers at least: a service must answer while another thread flushes.
@@ -43,6 +43,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Audit(command) => audit::run(global, command).await,
         Command::Key(arguments) => key::run(global, arguments).await,
         Command::Model(command) => model::run(global, command).await,
+        Command::Policy(command) => policy::run(global, command).await,
         Command::Config(command) => config::run(global, command),
         Command::Conformance(arguments) => conformance::run(global, arguments).await,
         Command::Doctor => doctor::run(global).await,

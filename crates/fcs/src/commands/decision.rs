@@ -1,14 +1,16 @@
 //! `fcs decision`.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use fcs_decision::record::DecisionRecord;
 use fcs_proto::scoring::v1::feature_value::Kind;
 use fcs_proto::scoring::v1::{
-    Decision, FeatureValue, GetDecisionRequest, ListDecisionsRequest, ReplayDecisionRequest,
-    ScoreRequest,
+    Amount, Decision, FeatureValue, GetDecisionRequest, ListDecisionsRequest,
+    ReplayDecisionRequest, ScoreRequest,
 };
 use fcs_service::OsRandom;
 use serde::Serialize;
@@ -19,6 +21,7 @@ use crate::commands::explain;
 use crate::exit::CliError;
 use crate::output::{print, table};
 use crate::progress;
+use crate::records;
 use crate::sample::sample;
 
 /// Runs one of the commands.
@@ -42,6 +45,7 @@ pub(crate) async fn run(global: &Global, command: &DecisionCommand) -> anyhow::R
         DecisionCommand::Replay { ids, sample } => {
             replay(&mut clients, global.output, ids, *sample).await
         }
+        DecisionCommand::Export { to, after } => export(&mut clients, to, *after).await,
         DecisionCommand::List { after, limit } => {
             list(&mut clients, global.output, *after, *limit).await
         }
@@ -90,6 +94,10 @@ async fn score(
         idempotency_key: key.unwrap_or_else(|| format!("cli-{}", arguments.application_id)),
         application_id: arguments.application_id.clone(),
         features: read_features(arguments)?,
+        product: arguments.product.clone().unwrap_or_default(),
+        amount: arguments.amount(),
+        language: arguments.language.clone().unwrap_or_default(),
+        ..ScoreRequest::default()
     };
     let response = clients
         .scoring
@@ -102,6 +110,18 @@ async fn score(
     print(format, &document(&decision)?, |_| {
         explain::text(&decision, &record)
     })
+}
+
+impl ScoreArguments {
+    fn amount(&self) -> Option<Amount> {
+        let [value, currency] = self.amount.as_slice() else {
+            return None;
+        };
+        Some(Amount {
+            value: value.clone(),
+            currency: currency.clone(),
+        })
+    }
 }
 
 fn read_features(arguments: &ScoreArguments) -> anyhow::Result<HashMap<String, FeatureValue>> {
@@ -126,9 +146,16 @@ fn read_features(arguments: &ScoreArguments) -> anyhow::Result<HashMap<String, F
             .ok_or_else(|| CliError::Usage(format!("--feature {pair}: write NAME=VALUE")))?;
         let number = text.parse().map(Kind::Number);
         let kind = number.unwrap_or_else(|_| Kind::Category(text.to_owned()));
-        features.insert(name.to_owned(), FeatureValue { kind: Some(kind) });
+        features.insert(name.to_owned(), feature_value(Some(kind)));
     }
     Ok(features)
+}
+
+fn feature_value(kind: Option<Kind>) -> FeatureValue {
+    FeatureValue {
+        kind,
+        ..FeatureValue::default()
+    }
 }
 
 fn from_json(name: &str, value: &serde_json::Value) -> anyhow::Result<FeatureValue> {
@@ -143,7 +170,7 @@ fn from_json(name: &str, value: &serde_json::Value) -> anyhow::Result<FeatureVal
             return Err(CliError::Usage(message).into());
         }
     };
-    Ok(FeatureValue { kind })
+    Ok(feature_value(kind))
 }
 
 #[derive(Serialize)]
@@ -207,6 +234,20 @@ pub(crate) async fn replay_all(
     }
     bar.finish_and_clear();
     Ok(mismatches)
+}
+
+/// Writes records as lines, and shows progress.
+async fn export(clients: &mut Clients, to: &Path, after: u64) -> anyhow::Result<()> {
+    let file = File::create(to).with_context(|| format!("create {}", to.display()))?;
+    let mut file = BufWriter::new(file);
+    let written = records::each(clients, after, |record| {
+        file.write_all(record)?;
+        Ok(file.write_all(b"\n")?)
+    });
+    let written = written.await?;
+    file.flush()?;
+    eprintln!("{written} records written to {}", to.display());
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -288,6 +329,8 @@ pub(crate) fn outcome(decision: &Decision) -> &'static str {
         Outcome::Approve => "approve",
         Outcome::Refer => "refer",
         Outcome::Deny => "deny",
+        Outcome::Counteroffer => "counteroffer",
+        Outcome::Incomplete => "incomplete",
         Outcome::Unspecified => "unspecified",
     }
 }

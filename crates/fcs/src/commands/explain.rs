@@ -1,5 +1,7 @@
 //! Why a decision came out as it did, for people.
 
+use std::fmt::Write as _;
+
 use fcs_decision::features::FeatureInput;
 use fcs_decision::record::DecisionRecord;
 use fcs_proto::scoring::v1::Decision;
@@ -32,11 +34,62 @@ pub(crate) fn text(decision: &Decision, record: &DecisionRecord) -> String {
         hex::encode(&decision.record_digest),
         decision.log_index,
     );
-    format!(
-        "{head}\n{cutoffs}\n{}\n{}\n{evidence}\n",
-        reasons(record),
+    let contributions = if record.contributions.is_empty() {
+        "no score: required values are missing\n".to_owned()
+    } else {
         contributions(record)
+    };
+    format!(
+        "{head}\n{cutoffs}\n{}{}\n{contributions}\n{evidence}\n",
+        duties(record),
+        reasons(record),
     )
+}
+
+/// Policy, notice and disclosures; nothing for a record of format 1.
+fn duties(record: &DecisionRecord) -> String {
+    let mut lines = String::new();
+    if let Some(policy) = &record.policy.applied {
+        let hit = if policy.rules_hit.is_empty() {
+            "none".to_owned()
+        } else {
+            policy.rules_hit.join(", ")
+        };
+        let _ = writeln!(
+            lines,
+            "policy {} {}; rules that hold: {hit}",
+            policy.name, policy.version
+        );
+    }
+    if let Some(offer) = &record.counteroffer {
+        let amount = offer
+            .amount
+            .as_ref()
+            .map(|it| format!("{} {}", it.value, it.currency));
+        let parts: Vec<String> = amount.into_iter().chain(offer.terms.clone()).collect();
+        let _ = writeln!(lines, "offered instead: {}", parts.join("; "));
+    }
+    if let Some((notice, due)) = record.notice.and_then(|it| Some((it, it.due_by?))) {
+        let what = if notice.required {
+            "notice"
+        } else {
+            "decision"
+        };
+        let form = notice
+            .form_hint
+            .map(|form| format!(", nearest sample form {}", form.as_str()));
+        let _ = writeln!(lines, "{what} due by {due}{}", form.unwrap_or_default());
+    }
+    let sources = record.outside_sources.unwrap_or_default();
+    for (due, section) in [(sources.fcra_615a, "615(a)"), (sources.fcra_615b, "615(b)")] {
+        if due {
+            let _ = writeln!(lines, "disclosure of FCRA section {section} is due");
+        }
+    }
+    if let Some(day) = record.retain_until {
+        let _ = writeln!(lines, "keep the record until {day}");
+    }
+    lines
 }
 
 fn reasons(record: &DecisionRecord) -> String {
@@ -90,8 +143,8 @@ fn contributions(record: &DecisionRecord) -> String {
     ];
     format!(
         "margin {:+.4} = reference population {:+.4} + contributions\n{}",
-        record.margin,
-        record.base_margin,
+        record.margin.unwrap_or_default(),
+        record.base_margin.unwrap_or_default(),
         table(&header, rows),
     )
 }

@@ -1,5 +1,6 @@
 //! `fcs model`.
 
+mod backtest;
 mod bench;
 mod card;
 mod diff;
@@ -65,6 +66,10 @@ pub(crate) async fn run(global: &Global, arguments: &ModelArguments) -> anyhow::
             let after = Source::find(global, from.as_deref(), after)?.read().await?;
             diff::run(global.output, &to_json(&before)?, &to_json(&after)?)
         }
+        ModelCommand::Backtest { model, from, past } => {
+            let registry = open_registry(global, from.as_deref())?;
+            backtest::run(global, &registry, &parse(model)?, &keys()?, past).await
+        }
         ModelCommand::Card { model, from, to } => {
             let registry = open_registry(global, from.as_deref())?;
             card::run(global, &registry, &parse(model)?, &keys()?, to).await
@@ -99,13 +104,13 @@ impl Keys {
 }
 
 /// Where a manifest is: a folder with a package, or a version in a registry.
-enum Source {
+pub(crate) enum Source {
     Folder(PathBuf),
     Registry(Registry, ModelVersion),
 }
 
 impl Source {
-    fn find(global: &Global, from: Option<&str>, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn find(global: &Global, from: Option<&str>, name: &str) -> anyhow::Result<Self> {
         let folder = Path::new(name);
         if folder.join(MANIFEST_FILE).is_file() {
             return Ok(Self::Folder(folder.to_path_buf()));
@@ -114,7 +119,7 @@ impl Source {
     }
 
     /// The bytes of the manifest, which parse.
-    async fn read(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) async fn read(&self) -> anyhow::Result<Vec<u8>> {
         let bytes = match self {
             Self::Folder(folder) => folder_manifest(folder)?.0,
             Self::Registry(registry, model) => {

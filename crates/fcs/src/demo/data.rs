@@ -36,7 +36,7 @@ pub(crate) fn applications(folder: &Path, manifest: &Manifest) -> anyhow::Result
             .filter(|(_, text)| !text.is_empty())
         {
             let kind = feature_kind(manifest, name, text)?;
-            features.insert(name.to_owned(), FeatureValue { kind: Some(kind) });
+            features.insert(name.to_owned(), value(kind));
         }
         Ok(Application {
             id: record[0].to_owned(),
@@ -84,6 +84,13 @@ pub(crate) fn outcomes(folder: &Path) -> anyhow::Result<Vec<OutcomeEvent>> {
         })
     };
     reader.records().map(|record| event(&record?)).collect()
+}
+
+fn value(kind: Kind) -> FeatureValue {
+    FeatureValue {
+        kind: Some(kind),
+        ..FeatureValue::default()
+    }
 }
 
 fn feature_kind(manifest: &Manifest, name: &str, text: &str) -> anyhow::Result<Kind> {

@@ -381,7 +381,8 @@ impl Counts {
                     }
                 }
                 Outcome::Refer => counts.outcomes.refer += 1,
-                Outcome::Unspecified => {}
+                // The packages of the demo have no rules that lead to these.
+                Outcome::Counteroffer | Outcome::Incomplete | Outcome::Unspecified => {}
             }
         }
         counts

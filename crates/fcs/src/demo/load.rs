@@ -97,6 +97,7 @@ async fn score(
         idempotency_key: format!("demo-{model}-{}", application.id),
         application_id: application.id,
         features: application.features,
+        ..ScoreRequest::default()
     };
     let mut retries = 0;
     loop {

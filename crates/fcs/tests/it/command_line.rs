@@ -23,7 +23,10 @@ fn every_package_verifies() {
         .iter()
         .map(|it| it["model"].clone())
         .collect();
-    assert_eq!(names, ["boston-hmda/1", "taiwan-default/1"]);
+    assert_eq!(
+        names,
+        ["boston-hmda-rules/1", "boston-hmda/1", "taiwan-default/1"]
+    );
     assert!(
         verified
             .as_array()

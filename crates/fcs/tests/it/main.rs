@@ -12,6 +12,7 @@ mod demo;
 mod keys;
 mod mtls;
 mod packages;
+mod policy;
 mod predict;
 mod privacy;
 mod processes;

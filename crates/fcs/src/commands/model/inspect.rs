@@ -1,6 +1,7 @@
 //! `fcs model inspect`: a manifest for people.
 
-use fcs_decision::manifest::{Condition, Feature, FeatureKind, Manifest, MissingRule};
+use fcs_decision::manifest::{Feature, FeatureKind, Manifest, MissingRule};
+use fcs_decision::policy::Condition;
 
 use crate::output::table;
 
@@ -19,12 +20,26 @@ pub(super) fn text(manifest: &Manifest) -> String {
     });
     let rules = policy.knock_outs.iter().map(|rule| {
         let condition = format!("{} {}", rule.feature, condition(&rule.condition));
-        vec![rule.id.clone(), condition, rule.reason.clone()]
+        vec![
+            rule.id.clone(),
+            condition,
+            "deny".to_owned(),
+            rule.reason.clone(),
+        ]
     });
+    let rules = rules.chain(policy.rules.iter().map(|rule| {
+        let action = rule.action.as_str().to_owned();
+        vec![
+            rule.id.clone(),
+            rule.when.clone(),
+            action,
+            rule.reason.clone().unwrap_or_default(),
+        ]
+    }));
     let population = &manifest.reference_population;
     format!(
         "{}: {}\nmanifest digest {}\nprobability of: {}\nheld-out rows {}, AUC {:.4}, Brier score {:.4}\n\n\
-         Features\n{}\n\nReasons\n{}\n\nPolicy: approve from {}, refer from {}; knock-out rules in order\n{}\n\n\
+         Features\n{}\n\nReasons\n{}\n\nPolicy {} {}: approve from {}, refer from {}; before that, rules in order\n{}\n\n\
          Reference population {}: {} applicants with scores from {} to below {}{}",
         manifest.model_version(),
         info.title,
@@ -44,9 +59,11 @@ pub(super) fn text(manifest: &Manifest) -> String {
             features
         ),
         table(&["code", "form C-1", "#HMDA", "text"], reasons),
+        policy.name,
+        policy.version,
         policy.approve_at_least,
         policy.refer_at_least,
-        table(&["rule", "denies when", "reason"], rules),
+        table(&["rule", "when", "action", "reason"], rules),
         population.id,
         population.rows,
         population.score_from,

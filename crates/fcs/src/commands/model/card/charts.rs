@@ -1,6 +1,7 @@
 //! The charts of a card.
 
-use fcs_decision::manifest::{CalibrationBin, Feature, FeatureKind, Policy};
+use fcs_decision::manifest::{CalibrationBin, Feature, FeatureKind};
+use fcs_decision::policy::Policy;
 use maud::{Markup, html};
 
 use super::effects::{Effect, Point};

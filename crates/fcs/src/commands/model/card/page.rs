@@ -221,9 +221,11 @@ fn policy(manifest: &Manifest) -> Markup {
             ", referred to a person from " b { (policy.refer_at_least) } ", denied below. Before the score, in this order:"
         }
         div class="scroll" { table {
-            thead { tr { th { "rule" } th { "denies when" } th { "reason" } } }
+            thead { tr { th { "rule" } th { "when" } th { "action" } th { "reason" } } }
             tbody { @for rule in &policy.knock_outs {
-                tr { td { (rule.id) } td { code { (rule.feature) } " " (condition(&rule.condition)) } td { (rule.reason) } }
+                tr { td { (rule.id) } td { code { (rule.feature) } " " (condition(&rule.condition)) } td { "deny" } td { (rule.reason) } }
+            } @for rule in &policy.rules {
+                tr { td { (rule.id) } td { code { (rule.when) } } td { (rule.action.as_str()) } td { (rule.reason.as_deref().unwrap_or_default()) } }
             } }
         } }
         h3 style="margin-top:18px" { "Reasons that an applicant may get" }
