@@ -274,6 +274,13 @@ def plain(seeds):
 def manifest(seeds):
     text = (FIXTURE / "model.toml").read_text()
     seeds.add("good", text)
+    rules = (ROOT / "models/boston-hmda-rules/1/model.toml").read_text()
+    seeds.add("good-rules", rules)
+    condition = '"features.dir >= 0.6"'
+    seeds.replace("rule-deep", rules, condition, '"' + "(" * 1900 + '"')
+    seeds.replace("rule-row", rules, condition, '"score' + " + 1.0" * 300 + ' > 1.0"')
+    lists = " && ".join("!(features.%s in [%s])" % (name, ", ".join(map(str, range(99)))) for name in ("dir", "hir", "lvr"))
+    seeds.replace("rule-cases", rules, condition, f'"{lists}"')
     seeds.replace("format-giant", text, "manifest_format = 1", "manifest_format = 9223372036854775807")
     seeds.replace("digest-short", text, "2" * 64, "2" * 63)
     seeds.replace("path-outside", text, 'path = "model.txt"', 'path = "../model.txt"')
@@ -326,6 +333,7 @@ def detached_signature(seeds):
 def decision_record(seeds):
     text = (FIXTURE / "record.json").read_text()
     seeds.add("good", text)
+    seeds.add("good-2", (FIXTURE / "record2.json").read_text())
     seeds.add("line-end", text + "\n")
     seeds.replace("number-spelling", text, '"base_margin":-3.5', '"base_margin":-35e-1')
     seeds.replace("number-overflow", text, '"base_margin":-3.5', '"base_margin":-3.5e999')
