@@ -7,11 +7,11 @@
 )]
 
 mod app;
+mod application;
 mod bad_inputs_grpc;
 mod bad_inputs_http;
 mod bad_inputs_json;
 mod disconnects;
-mod application;
 mod faults;
 mod feed;
 mod keys;
