@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use decision::ScoreArguments;
+pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 pub(crate) use policy::{PastArguments, PolicyCommand};
 
@@ -166,49 +166,6 @@ pub(crate) struct ConformanceArguments {
     /// The model to ask with; the default is the first that is ready.
     #[arg(long)]
     pub(crate) model: Option<String>,
-}
-
-/// `fcs decision`.
-#[derive(Subcommand)]
-pub(crate) enum DecisionCommand {
-    /// Score one application.
-    Score(ScoreArguments),
-    /// Show a decision.
-    Get {
-        /// Decision id, or an application id for its latest decision.
-        id: String,
-    },
-    /// Show why a decision came out as it did.
-    Explain {
-        /// Decision id, or an application id for its latest decision.
-        id: String,
-    },
-    /// Compute a decision again from its record and compare the bytes.
-    Replay {
-        /// Decision ids; none means a random sample.
-        ids: Vec<String>,
-        /// Size of the random sample.
-        #[arg(long, default_value_t = 50)]
-        sample: usize,
-    },
-    /// Write the records of all decisions to a file, one line each, for `policy simulate` and `model backtest`.
-    Export {
-        /// File to write.
-        #[arg(long, value_name = "FILE")]
-        to: PathBuf,
-        /// Start after this index.
-        #[arg(long, default_value_t = 0)]
-        after: u64,
-    },
-    /// List decisions by log index.
-    List {
-        /// Start after this index.
-        #[arg(long, default_value_t = 0)]
-        after: u64,
-        /// At most this many.
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        limit: u32,
-    },
 }
 
 /// `fcs bias`.
