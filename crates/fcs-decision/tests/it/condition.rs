@@ -71,7 +71,10 @@ const SLIPS: &[(&str, &str)] = &[
         "features.public_record == \"cl",
         "byte 27: the text does not end",
     ),
-    ("size(features) > 3", "unknown name \"size\""),
+    (
+        "size(features) > 3",
+        "byte 5: expected an operator or the end",
+    ),
     ("!score > 3", "expected a number or a text"),
 ];
 

@@ -406,7 +406,7 @@ fn the_work_of_a_check_is_bounded() {
             .collect();
         let list = list.join(", ");
         format!(
-            "!(features.account_months in [{list}]) && !(features.inquiries in [{list}]) && score != {number}"
+            "!(features.account_months in [{list}]) && !(features.credit_limit in [{list}]) && score != {number}"
         )
     };
     let rules: String = (0..40)
