@@ -76,5 +76,10 @@ pub(super) fn migrations() -> Migrator {
             "add tenants",
             include_str!("../../migrations/postgres/0003_add_tenants.sql"),
         ),
+        (
+            6,
+            "widen outcomes",
+            include_str!("../../migrations/postgres/0006_widen_outcomes.sql"),
+        ),
     ])
 }

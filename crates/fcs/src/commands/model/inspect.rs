@@ -39,7 +39,7 @@ pub(super) fn text(manifest: &Manifest) -> String {
     let population = &manifest.reference_population;
     format!(
         "{}: {}\nmanifest digest {}\nprobability of: {}\nheld-out rows {}, AUC {:.4}, Brier score {:.4}\n\n\
-         Features\n{}\n\nReasons\n{}\n\nPolicy {} {}: approve from {}, refer from {}; before that, rules in order\n{}\n\n\
+         Features\n{}\n\nReasons\n{}\n\nPolicy {} {}: approve from {}, refer from {}; before that, knock-out rules and rules in order\n{}\n\n\
          Reference population {}: {} applicants with scores from {} to below {}{}",
         manifest.model_version(),
         info.title,
