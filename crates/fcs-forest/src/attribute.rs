@@ -6,6 +6,7 @@ mod grouping;
 mod interventional;
 mod path;
 mod quadrature;
+mod rows;
 mod tables;
 
 pub use error::AttributionError;

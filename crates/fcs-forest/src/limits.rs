@@ -37,6 +37,10 @@ pub const CATEGORY_WORDS_MAX: usize = 1 << 22;
 /// Distinct features on the way to one leaf, for attributions: one bit each in a 64-bit pattern.
 pub const PATH_FEATURES_MAX: usize = 64;
 
+/// How far the shares of the training data that each node on a path passes on may be from 1, multiplied with each other.
+/// The products that a path-dependent attribution needs then stay far from the ends of 64-bit numbers.
+pub const COVER_SPREAD_MAX: f64 = 1e200;
+
 /// Conditions and reference patterns that a prepared [`Attributor`](crate::Attributor) keeps for leaves without a
 /// table: at 16 bytes each at most, 512 MiB.
 pub const ATTRIBUTION_ENTRIES_MAX: usize = 1 << 25;

@@ -61,4 +61,13 @@ pub enum AttributionError {
         /// Number of the tree, from 0.
         tree: usize,
     },
+    /// The training data thins out beyond [`COVER_SPREAD_MAX`](crate::limits::COVER_SPREAD_MAX) on the way to a leaf: numbers of 64 bits would not hold
+    /// its attributions.
+    #[error("tree {tree}: the covers on the way to leaf {leaf} are too far apart")]
+    CoverSpread {
+        /// Number of the tree, from 0.
+        tree: usize,
+        /// Number of the leaf in its tree, from 0.
+        leaf: u32,
+    },
 }

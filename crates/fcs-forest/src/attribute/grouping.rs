@@ -80,6 +80,14 @@ pub(super) struct Grouping<'a> {
     pub(super) features_max: usize,
 }
 
+/// What a node says about the leaves of a group: which stay possible on its left and on its right.
+type Condition = (u32, u64, u64);
+
+/// A bit for each of some leaves.
+fn all(leaves: &[u32]) -> u64 {
+    u64::ALL >> (64 - leaves.len())
+}
+
 /// The groups below a node, and the leaves whose paths have too many features.
 #[derive(Default)]
 pub(super) struct Groups {
@@ -138,8 +146,7 @@ impl Grouping<'_> {
     fn has_many_features(&self, path: &[(u32, bool)]) -> bool {
         let mut features = Vec::new();
         for (node, _) in path {
-            let column = self.tree.nodes[*node as usize].column;
-            let feature = self.front.feature_of(column);
+            let feature = self.feature(*node);
             if !features.contains(&feature) {
                 features.push(feature);
             }
@@ -174,11 +181,33 @@ impl Grouping<'_> {
         })
     }
 
+    /// The plan of the leaves below a node, which are at most 64, with only those columns whose features are asked
+    /// there: what the path above it says about other features is the same for all its leaves.
+    pub(super) fn plan_of_subtree(
+        &self,
+        leaves: Vec<u32>,
+        path: &[(u32, bool)],
+        node: u32,
+    ) -> GroupPlan {
+        let mut conditions = self.conditions(&leaves, path, &[node]);
+        let asked: Vec<u32> = conditions[path.len()..]
+            .iter()
+            .map(|(node, ..)| self.feature(*node))
+            .collect();
+        conditions.retain(|(node, ..)| asked.contains(&self.feature(*node)));
+        self.plan_of_conditions(leaves, &conditions)
+    }
+
     /// The plan of some leaves: all that lie below the node `top`, or one leaf at the end of its path.
     fn plan(&self, leaves: Vec<u32>, path: &[(u32, bool)], top: &[u32]) -> GroupPlan {
-        let all = u64::ALL >> (64 - leaves.len());
-        // Each condition: its node, and the leaves that stay possible on the left and on the right.
-        let mut conditions: Vec<(u32, u64, u64)> = path
+        let conditions = self.conditions(&leaves, path, top);
+        self.plan_of_conditions(leaves, &conditions)
+    }
+
+    /// The conditions on some leaves, those of the path first.
+    fn conditions(&self, leaves: &[u32], path: &[(u32, bool)], top: &[u32]) -> Vec<Condition> {
+        let all = all(leaves);
+        let mut conditions: Vec<Condition> = path
             .iter()
             .map(|(node, left)| {
                 if *left {
@@ -189,8 +218,13 @@ impl Grouping<'_> {
             })
             .collect();
         for node in top {
-            self.add_conditions(Child::Node(*node), &leaves, &mut conditions);
+            self.add_conditions(Child::Node(*node), leaves, &mut conditions);
         }
+        conditions
+    }
+
+    fn plan_of_conditions(&self, leaves: Vec<u32>, conditions: &[Condition]) -> GroupPlan {
+        let all = all(&leaves);
         let mut slots: Vec<usize> = conditions
             .iter()
             .map(|(node, ..)| self.slot(*node))
@@ -200,7 +234,7 @@ impl Grouping<'_> {
         let mut fields: Vec<Field> = Vec::with_capacity(slots.len());
         let mut shift = 0;
         for slot in slots {
-            let field = self.field(slot, shift, all, &conditions);
+            let field = self.field(slot, shift, all, conditions);
             shift += field.width();
             fields.push(field);
         }
@@ -215,12 +249,7 @@ impl Grouping<'_> {
     }
 
     /// Adds the conditions at and below a child; the leaves of the group that lie there.
-    fn add_conditions(
-        &self,
-        child: Child,
-        leaves: &[u32],
-        conditions: &mut Vec<(u32, u64, u64)>,
-    ) -> u64 {
+    fn add_conditions(&self, child: Child, leaves: &[u32], conditions: &mut Vec<Condition>) -> u64 {
         match child {
             Child::Leaf(leaf) => {
                 let place = leaves.iter().position(|known| *known == leaf);
@@ -240,7 +269,11 @@ impl Grouping<'_> {
         self.classes.slot(self.tree.nodes[node as usize].column)
     }
 
-    fn field(&self, slot: usize, shift: u32, all: u64, conditions: &[(u32, u64, u64)]) -> Field {
+    fn feature(&self, node: u32) -> u32 {
+        self.front.feature_of(self.tree.nodes[node as usize].column)
+    }
+
+    fn field(&self, slot: usize, shift: u32, all: u64, conditions: &[Condition]) -> Field {
         let column = &self.classes.columns()[slot];
         let mut allowed = vec![all; column.count()];
         for (node, left, right) in conditions {

@@ -22,6 +22,7 @@ use std::fmt;
 use super::error::AttributionError;
 use super::game::add_supersets;
 use super::grouping::Grouping;
+use super::rows::{Attribution, Rows};
 use super::tables::{Indices, LeafOfGroup, Member, Tables};
 use crate::answers::Answers;
 use crate::classes::Classes;
@@ -30,7 +31,7 @@ use crate::ensemble::Ensemble;
 use crate::limits::ATTRIBUTION_TABLE_BYTES_MAX;
 use crate::linear::Linear;
 use crate::model::{Body, Model};
-use crate::simd::{self, Job};
+use crate::simd;
 use crate::tree::Tree;
 use deep::DeepLeaves;
 
@@ -67,7 +68,7 @@ impl Attributor {
     ///
     /// Takes time in proportion to trees times references, and to the leaves times two to the power of the features
     /// on their paths. A leaf with so many features that a table would be too large keeps the distinct patterns of
-    /// the references instead, and costs a request one step for each.
+    /// the references instead, and costs a request a step for each.
     ///
     /// # Errors
     /// [`AttributionError`] for an empty population, a row of a wrong length, or a model past a limit.
@@ -124,52 +125,48 @@ impl Attributor {
     /// # Panics
     /// When `rows` does not hold whole rows, or `contributions` not one number for each of `rows`.
     pub fn contributions_of(&self, rows: &[f64], contributions: &mut [f64]) {
-        assert_eq!(
-            rows.len(),
-            contributions.len(),
-            "there is one contribution per number"
-        );
-        simd::run(Contributions {
-            attributor: self,
-            rows,
-            contributions,
-        });
+        simd::run(Rows::new(self, rows, contributions));
     }
 }
 
-/// Rows to attribute.
-struct Contributions<'a> {
-    attributor: &'a Attributor,
-    rows: &'a [f64],
-    contributions: &'a mut [f64],
-}
+impl Attribution for Attributor {
+    /// The columns of a row.
+    type Scratch = Vec<f64>;
 
-impl Job for Contributions<'_> {
-    type Output = ();
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn classes(&self) -> Option<&Classes> {
+        match &self.prepared {
+            Prepared::Trees(games) => games.solved.as_ref().map(|(classes, _)| classes),
+            Prepared::Linear(_) => None,
+        }
+    }
+
+    fn scratch(&self) -> Vec<f64> {
+        Vec::new()
+    }
 
     #[inline(always)]
-    fn run(self) {
-        let Attributor {
-            model, prepared, ..
-        } = self.attributor;
-        let width = model.feature_names().len();
-        let mut found = Vec::new();
-        let mut buffer = Vec::new();
-        let rows = self.rows.chunks(width);
-        for (row, totals) in rows.zip(self.contributions.chunks_mut(width)) {
-            let columns = model.columns(row, &mut buffer);
-            totals.fill(0.0);
-            match (prepared, &model.parts().body) {
+    fn add(&self, rows: &[f64], classes: &[u16], totals: &mut [f64], buffer: &mut Vec<f64>) {
+        let width = self.model.feature_names().len().max(1);
+        if let Prepared::Trees(games) = &self.prepared {
+            if let Some((_, tables)) = &games.solved {
+                tables.add(classes, totals, width);
+            }
+            if games.deep.is_empty() {
+                return;
+            }
+        }
+        for (row, totals) in rows.chunks(width).zip(totals.chunks_mut(width)) {
+            let columns = self.model.columns(row, buffer);
+            match (&self.prepared, &self.model.parts().body) {
                 (Prepared::Trees(games), Body::Trees(ensemble)) => {
-                    if let Some((classes, tables)) = &games.solved {
-                        found.resize(classes.columns().len(), 0);
-                        classes.find(columns, &mut found);
-                        tables.add(&found, totals);
-                    }
                     games.deep.add(&ensemble.trees, columns, totals);
                 }
                 (Prepared::Linear(means), Body::Linear(linear)) => {
-                    add_linear(model, linear, [columns, means], totals);
+                    add_linear(&self.model, linear, [columns, means], totals);
                 }
                 _ => unreachable!("what is prepared is of the model's kind"),
             }

@@ -14,7 +14,10 @@ use crate::front::Front;
 use crate::tree::Tree;
 
 /// Blocks whose indices are found before their entries are added.
-const BLOCKS_AT_ONCE: usize = 16;
+const BLOCKS_AT_ONCE: usize = 32;
+
+/// Groups in these blocks.
+const GROUPS_AT_ONCE: usize = BLOCKS_AT_ONCE * LANES;
 
 /// How a row finds its entry in the table of each group.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(super) struct Tables {
 
 #[derive(Debug)]
 struct Group {
+    /// Where its index is among those of the groups that are added together.
+    place: usize,
     first_value: usize,
     first_player: usize,
     player_count: usize,
@@ -126,6 +131,10 @@ impl Tables {
         for (number, member) in members.iter().enumerate() {
             tables.add_group(front, ensemble, member, |leaf| meets(number, leaf));
         }
+        for groups in tables.groups.chunks_mut(GROUPS_AT_ONCE) {
+            // Those of one size together, so that a processor foresees the ends of loops.
+            groups.sort_by_key(|group| group.player_count);
+        }
         tables
     }
 
@@ -140,6 +149,7 @@ impl Tables {
         let plan = &member.plan;
         let first_value = self.values.len();
         self.groups.push(Group {
+            place: self.groups.len() % GROUPS_AT_ONCE,
             first_value,
             first_player: self.players.len(),
             player_count: plan.players.len(),
@@ -167,23 +177,35 @@ impl Tables {
         }
     }
 
-    /// Adds the values of a row of classes to the features' totals.
+    /// Adds the values of rows of classes to their features' totals, of which a row has `width`. Some groups at a time
+    /// are the outer loop, so that their tables stay near while the rows pass by.
     #[inline(always)]
-    pub(super) fn add(&self, classes: &[u16], totals: &mut [f64]) {
-        let mut words = [[0; LANES]; BLOCKS_AT_ONCE];
-        let groups = self.groups.chunks(BLOCKS_AT_ONCE * LANES);
+    pub(super) fn add(&self, classes: &[u16], totals: &mut [f64], width: usize) {
         let Indices { table, full } = &self.indices;
+        let class_count = (classes.len() * width / totals.len().max(1)).max(1);
+        let mut words = [[0; LANES]; BLOCKS_AT_ONCE];
+        let groups = self.groups.chunks(GROUPS_AT_ONCE);
         for (chunk, (full, groups)) in full.chunks(BLOCKS_AT_ONCE).zip(groups).enumerate() {
-            let words = &mut words[..full.len()];
-            words.copy_from_slice(full);
-            table.intersect(classes, chunk * BLOCKS_AT_ONCE, words);
-            for (group, index) in groups.iter().zip(words.as_flattened()) {
-                let entry = group.first_value + usize::from(*index) * group.player_count;
-                let values = &self.values[entry..][..group.player_count];
-                let players = &self.players[group.first_player..][..group.player_count];
-                for (player, value) in players.iter().zip(values) {
-                    totals[*player as usize] += value;
-                }
+            let rows = classes.chunks(class_count).zip(totals.chunks_mut(width));
+            for (classes, totals) in rows {
+                let words = &mut words[..full.len()];
+                words.copy_from_slice(full);
+                table.intersect(classes, chunk * BLOCKS_AT_ONCE, words);
+                self.add_groups(groups, words.as_flattened(), totals);
+            }
+        }
+    }
+
+    /// Adds the entries with some indices to the totals of a row.
+    #[inline(always)]
+    fn add_groups(&self, groups: &[Group], indices: &[u16], totals: &mut [f64]) {
+        for group in groups {
+            let index = usize::from(indices[group.place]);
+            let entry = group.first_value + index * group.player_count;
+            let values = &self.values[entry..][..group.player_count];
+            let players = &self.players[group.first_player..][..group.player_count];
+            for (player, value) in players.iter().zip(values) {
+                totals[*player as usize] += value;
             }
         }
     }

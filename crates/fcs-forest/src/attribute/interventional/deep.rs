@@ -72,6 +72,11 @@ impl DeepLeaves {
         Ok(Self { leaves })
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
     /// Adds the values of a row of columns to the features' totals.
     pub(super) fn add(&self, trees: &[Tree], columns: &[f64], totals: &mut [f64]) {
         for leaf in &self.leaves {

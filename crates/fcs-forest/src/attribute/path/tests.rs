@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{PathAttributor, share};
+use super::super::error::AttributionError;
+use super::{PathAttributor, Plan, TWIG_BYTES_MAX, cover::share};
 use crate::ensemble::{Ensemble, Summation};
 use crate::format::Format;
 use crate::front::Front;
@@ -272,30 +273,134 @@ fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
 }
 
 impl PathAttributor {
-    /// Groups of trees that are integrated with 4, 8, 16 and 32 points.
-    fn group_counts(&self) -> [usize; 4] {
+    /// Trees that are integrated with 4, 8, 16 and 32 points.
+    fn tree_counts(&self) -> [usize; 4] {
         let plans = &self.plans;
         [
-            plans.four.groups.len(),
-            plans.eight.groups.len(),
-            plans.sixteen.groups.len(),
-            plans.thirty_two.groups.len(),
+            plans.four.tree_count(),
+            plans.eight.tree_count(),
+            plans.sixteen.tree_count(),
+            plans.thirty_two.tree_count(),
         ]
+    }
+
+    fn twig_count(&self) -> usize {
+        let plans = &self.plans;
+        plans.four.twig_count()
+            + plans.eight.twig_count()
+            + plans.sixteen.twig_count()
+            + plans.thirty_two.twig_count()
     }
 }
 
-/// Checks a tree that must be integrated by the rule of a place in [`PathAttributor::group_counts`].
+impl<const N: usize> Plan<N> {
+    fn tree_count(&self) -> usize {
+        self.groups.iter().map(|group| group.roots.len()).sum()
+    }
+
+    fn twig_count(&self) -> usize {
+        self.groups.iter().map(|group| group.twigs.len()).sum()
+    }
+}
+
+/// Bytes of a twig's table: none, a few, as usual, and as many as they like.
+const TWIG_BYTES: [usize; 4] = [0, 600, TWIG_BYTES_MAX, usize::MAX];
+
+/// Checks a tree that must be integrated by the rule of a place in [`PathAttributor::tree_counts`].
 fn check_order(tree: Tree, row: &[f64], order: usize) {
     let expected = by_size(&tree, row);
-    let attributor = PathAttributor::with_table_bytes(&model(vec![tree]), 0).expect("covers");
-    let mut counts = [0; 4];
-    counts[order] = 1;
+    let model = model(vec![tree]);
+    for twig_bytes in TWIG_BYTES {
+        let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
+        let mut counts = [0; 4];
+        counts[order] = 1;
+        assert_eq!(attributor.tree_counts(), counts);
+        assert!(twig_bytes > 0 || attributor.twig_count() == 0);
+        let difference = largest_difference(&attributor.contributions(row), &expected);
+        assert!(difference < TOLERANCE, "{twig_bytes}: {difference:e}");
+    }
+}
+
+#[test]
+fn a_twig_that_no_row_reaches_has_a_place_at_the_end_of_a_word() {
+    // Below zero and not below one: the question at the end has the same answer for every row, none.
+    let mut tree = Tree {
+        nodes: Vec::new(),
+        leaf_values: vec![1.0, 2.0, 3.0, 4.0, 5.0],
+        leaf_ids: (0..5).collect(),
+        category_words: Vec::new(),
+        cover: None,
+    };
+    for (leaf, column, threshold) in [(0, 1, 0.0), (0, 1, 1.0), (2, 0, 0.0), (2, 1, -1.0)] {
+        let test = Test::Compare {
+            comparison: Comparison::Below,
+            threshold,
+            missing_left: true,
+        };
+        split_leaf(&mut tree, leaf, column, test);
+    }
+    tree.cover = Some(cover(&tree, (1..6).map(|count| (count, 1.0))));
+    let rows = [-2.0, -0.5, 0.5, 2.0].map(|value| vec![value; FEATURES]);
+    // Each tree has two nodes and, when larger tables are not allowed, a twig of one bit: of so many trees, one twig has
+    // the last bit of the second word.
+    let model = model(vec![tree; 22]);
+    let attributor = PathAttributor::with_twigs(&model, 200).expect("covers");
+    assert_eq!(attributor.twig_count(), 22);
+    for row in rows {
+        let expected = by_size(&model.trees()[0], &row);
+        let difference = largest_difference(&attributor.contributions(&row), &expected);
+        assert!(difference < TOLERANCE, "{difference:e}");
+    }
+}
+
+/// A chain of splits at zero on different features, of which each passes a tenth to the power of `thinning` on to the
+/// next.
+fn thinning_chain(count: usize, thinning: i32) -> Tree {
+    let covers: Vec<f64> = (0..=number(count))
+        .map(|depth| 10_f64.powi(-thinning * i32::try_from(depth).expect("a short chain")))
+        .collect();
+    let nodes = (0..number(count)).map(|node| Node {
+        column: node,
+        test: Test::Compare {
+            comparison: Comparison::Below,
+            threshold: 0.0,
+            missing_left: true,
+        },
+        left: Child::Leaf(node),
+        right: if node + 1 == number(count) {
+            Child::Leaf(node + 1)
+        } else {
+            Child::Node(node + 1)
+        },
+    });
+    let leaf_covers = covers.windows(2).map(|pair| pair[0] - pair[1]);
+    Tree {
+        nodes: nodes.collect(),
+        leaf_values: (0..=number(count)).map(f64::from).collect(),
+        leaf_ids: (0..=number(count)).collect(),
+        category_words: Vec::new(),
+        cover: Some(Cover {
+            nodes: covers[..count].to_vec(),
+            leaves: leaf_covers.chain(covers.last().copied()).collect(),
+        }),
+    }
+}
+
+#[test]
+fn covers_far_apart_are_attributed_as_far_as_numbers_reach_and_refused_beyond() {
+    let reached = model(vec![thinning_chain(9, 21)]);
+    let row = vec![1.0; FEATURES];
+    for twig_bytes in TWIG_BYTES {
+        let attributor = PathAttributor::with_twigs(&reached, twig_bytes).expect("covers");
+        let contributions = attributor.contributions(&row);
+        let total = attributor.base_margin() + contributions.iter().sum::<f64>();
+        assert!((total - 9.0).abs() < TOLERANCE, "{contributions:?}");
+    }
+    let beyond = model(vec![thinning_chain(10, 21)]);
     assert_eq!(
-        (attributor.tables.bytes(), attributor.group_counts()),
-        (0, counts)
+        PathAttributor::new(&beyond).err(),
+        Some(AttributionError::CoverSpread { tree: 0, leaf: 10 })
     );
-    let difference = largest_difference(&attributor.contributions(row), &expected);
-    assert!(difference < TOLERANCE, "{difference:e}");
 }
 
 proptest! {
@@ -310,11 +415,9 @@ proptest! {
         let base = trees.iter().map(|tree| worth(tree, tree.root(), &row, &[false; FEATURES])).sum::<f64>();
         let by_size = mean(trees, |tree| by_size(tree, &row));
         prop_assert!(largest_difference(&by_size, &expected) < TOLERANCE);
-        let tabled = PathAttributor::with_table_bytes(&model, usize::MAX).expect("covers");
-        prop_assert!(tabled.tables.bytes() > 0 && tabled.group_counts() == [0; 4]);
-        let integrated = PathAttributor::with_table_bytes(&model, 0).expect("covers");
-        prop_assert!(integrated.tables.bytes() == 0 && integrated.group_counts() != [0; 4]);
-        for attributor in [tabled, integrated] {
+        for twig_bytes in TWIG_BYTES {
+            let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
+            prop_assert!(twig_bytes > 0 || attributor.twig_count() == 0);
             let found = attributor.contributions(&row);
             let difference = largest_difference(&found, &expected);
             prop_assert!(difference < TOLERANCE, "{:e}", difference);
@@ -355,12 +458,10 @@ proptest! {
         rows in vec(rows(), 1..5),
     ) {
         let model = model(vec![trees.0.clone(), trees.0, trees.1, trees.2, trees.3]);
-        let tabled = PathAttributor::new(&model).expect("covers");
-        prop_assert!(tabled.tables.bytes() > 0);
-        let integrated = PathAttributor::with_table_bytes(&model, 0).expect("covers");
-        prop_assert_eq!(integrated.group_counts(), [1; 4]);
         let flat = rows.concat();
-        for attributor in [tabled, integrated] {
+        for twig_bytes in TWIG_BYTES {
+            let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
+            prop_assert_eq!(attributor.tree_counts(), [2, 1, 1, 1]);
             let alone: Vec<f64> = rows.iter().flat_map(|row| attributor.contributions(row)).collect();
             let mut together = vec![f64::NAN; flat.len()];
             attributor.contributions_of(&flat, &mut together);
