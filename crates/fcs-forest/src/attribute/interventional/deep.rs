@@ -5,6 +5,9 @@
 //! all values are zero. Otherwise a hybrid reaches it exactly when it has every own and no foreign feature of the
 //! applicant, and then (with p own and q foreign features) each own feature gets `v (p-1)! q! / (p+q)!` and each
 //! foreign one `-v p! (q-1)! / (p+q)!`. (Laberge and Pequignot, arXiv 2209.15123, 2022.)
+//!
+//! The foreign features of every reference that counts are thus the same, namely those that the applicant does not
+//! meet: only references that meet all of them count, and their values are added up once.
 
 use super::super::error::AttributionError;
 use crate::ensemble::Ensemble;
@@ -15,26 +18,32 @@ use crate::tree::{Child, Tree};
 /// The deep leaves of a model.
 #[derive(Debug)]
 pub(super) struct DeepLeaves {
+    /// Tree by tree from left to right.
     leaves: Vec<Leaf>,
 }
 
-/// A leaf, its path, and what the references look like from there. Features of the path are numbered from 0 in
-/// `features`; that number is their bit in a pattern.
+/// A leaf, its path, and what the references look like from there. Features are numbered in the order in which the path
+/// comes to them: the first has the highest bit of a pattern. So leaves number the features of their common path alike.
 #[derive(Debug)]
 struct Leaf {
     tree: usize,
     value: f64,
     features: Vec<u32>,
+    /// How many nodes of its path are also on the path of the leaf before, which is of the same tree, with the same
+    /// branches taken.
+    common: usize,
+    /// The others.
     conditions: Vec<Condition>,
     patterns: Vec<Pattern>,
 }
 
 /// A node on the path, and the branch that leads on to the leaf.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Condition {
     node: u32,
     left: bool,
-    bit: u8,
+    /// Number of its feature.
+    feature: u8,
 }
 
 /// The references that meet exactly these features' conditions.
@@ -59,9 +68,16 @@ impl DeepLeaves {
             if wanted.is_empty() {
                 continue;
             }
+            let mut path_before: Vec<Condition> = Vec::new();
             for mut leaf in leaves_of(model, tree, index, wanted)? {
                 leaf.value /= ensemble.summation.divisor;
                 leaf.add_patterns(tree, references);
+                let path = leaf.conditions.clone();
+                let pairs = path.iter().zip(&path_before);
+                leaf.common = pairs.take_while(|(one, before)| one == before).count();
+                leaf.conditions.drain(..leaf.common);
+                leaf.conditions.shrink_to_fit();
+                path_before = path;
                 entries += leaf.conditions.len() + leaf.patterns.len();
                 if entries > ATTRIBUTION_ENTRIES_MAX {
                     return Err(AttributionError::TooLarge { tree: index });
@@ -79,26 +95,38 @@ impl DeepLeaves {
 
     /// Adds the values of a row of columns to the features' totals.
     pub(super) fn add(&self, trees: &[Tree], columns: &[f64], totals: &mut [f64]) {
+        // What the row does not meet, after each node of the path.
+        let mut unmet = Vec::new();
         for leaf in &self.leaves {
-            leaf.add_contributions(leaf.met(&trees[leaf.tree], columns), totals);
+            unmet.truncate(leaf.common);
+            leaf.add_unmet(&trees[leaf.tree], columns, &mut unmet);
+            let foreign = unmet.last().copied().unwrap_or(0);
+            leaf.add_contributions(foreign, totals);
         }
     }
 }
 
 impl Leaf {
-    /// The pattern of a row: bit f is set when it meets all of the path's conditions on feature f.
-    fn met(&self, tree: &Tree, columns: &[f64]) -> u64 {
-        let mut met = self.all();
+    /// Adds, for each of the conditions, the features that a row has not met by then.
+    fn add_unmet(&self, tree: &Tree, columns: &[f64], unmet: &mut Vec<u64>) {
+        let mut so_far = unmet.last().copied().unwrap_or(0);
         for condition in &self.conditions {
             let node = &tree.nodes[condition.node as usize];
             let left = tree.goes_left(&node.test, columns[node.column as usize]);
-            met &= !(u64::from(left != condition.left) << condition.bit);
+            so_far |= u64::from(left != condition.left) << 63 >> condition.feature;
+            unmet.push(so_far);
         }
-        met
     }
 
+    /// Counts the references by their patterns; the leaf still has its whole path.
     fn add_patterns(&mut self, tree: &Tree, references: &[Vec<f64>]) {
-        let mut met: Vec<u64> = references.iter().map(|row| self.met(tree, row)).collect();
+        let mut unmet = Vec::with_capacity(self.conditions.len());
+        let pattern = |row: &Vec<f64>| {
+            unmet.clear();
+            self.add_unmet(tree, row, &mut unmet);
+            self.all() & !unmet.last().copied().unwrap_or(0)
+        };
+        let mut met: Vec<u64> = references.iter().map(pattern).collect();
         met.sort_unstable();
         for same in met.chunk_by(|one, other| one == other) {
             let share = same.len() as f64 / references.len() as f64;
@@ -111,28 +139,33 @@ impl Leaf {
 
     /// The pattern of a row that reaches the leaf.
     fn all(&self) -> u64 {
-        u64::MAX >> (PATH_FEATURES_MAX - self.features.len())
+        u64::MAX << (PATH_FEATURES_MAX - self.features.len())
     }
 
-    fn add_contributions(&self, met: u64, totals: &mut [f64]) {
-        let all = self.all();
+    /// Adds the values of a row that does not meet some features.
+    fn add_contributions(&self, foreign: u64, totals: &mut [f64]) {
+        let met = self.all() & !foreign;
+        let foreign_count = foreign.count_ones();
+        let mut value_of_foreign = 0.0;
         for pattern in &self.patterns {
-            if met | pattern.met != all {
+            if foreign & !pattern.met != 0 {
                 continue;
             }
-            let (own, foreign) = (met & !pattern.met, pattern.met & !met);
-            let (own_count, foreign_count) = (own.count_ones(), foreign.count_ones());
+            let own = met & !pattern.met;
+            let own_count = own.count_ones();
             let value = self.value * pattern.share;
             self.add(own, value * weight(own_count, foreign_count), totals);
-            self.add(foreign, -value * weight(foreign_count, own_count), totals);
+            value_of_foreign -= value * weight(foreign_count, own_count);
         }
+        self.add(foreign, value_of_foreign, totals);
     }
 
     /// Adds the same value to each feature of a pattern.
     fn add(&self, mut pattern: u64, value: f64, totals: &mut [f64]) {
         while pattern != 0 {
-            totals[self.features[pattern.trailing_zeros() as usize] as usize] += value;
-            pattern &= pattern - 1;
+            let number = pattern.leading_zeros();
+            totals[self.features[number as usize] as usize] += value;
+            pattern &= !(1 << 63 >> number);
         }
     }
 }
@@ -184,9 +217,12 @@ fn leaf_of_path(
             .front
             .feature_of(tree.nodes[node as usize].column)
     };
-    let mut features: Vec<u32> = path.iter().map(|&(node, _)| feature(node)).collect();
-    features.sort_unstable();
-    features.dedup();
+    let mut features: Vec<u32> = Vec::new();
+    for &(node, _) in path {
+        if !features.contains(&feature(node)) {
+            features.push(feature(node));
+        }
+    }
     if features.len() > PATH_FEATURES_MAX {
         let features = features.len();
         return Err(AttributionError::PathFeatures {
@@ -197,15 +233,20 @@ fn leaf_of_path(
     }
     let mut conditions = Vec::with_capacity(path.len());
     for &(node, left) in path {
-        let position = features.partition_point(|&other| other < feature(node));
-        let bit = u8::try_from(position).expect("a path has at most 64 features");
-        conditions.push(Condition { node, left, bit });
+        let position = features.iter().position(|other| *other == feature(node));
+        let position = position.expect("every feature of the path is known");
+        conditions.push(Condition {
+            node,
+            left,
+            feature: u8::try_from(position).expect("a path has at most 64 features"),
+        });
     }
     let value = tree.leaf_values[leaf as usize];
     Ok(Leaf {
         tree: index,
         value,
         features,
+        common: 0,
         conditions,
         patterns: Vec::new(),
     })
