@@ -124,6 +124,10 @@ time_ordered_id!(
     /// Identifier of a deployment.
     DeploymentId, "dep", "a deployment id"
 );
+time_ordered_id!(
+    /// Identifier of a review of a decision.
+    ReviewId, "rev", "a review id"
+);
 checked_text!(
     /// The lender's identifier of an application.
     ApplicationId, "an application id", "1 to 128 characters without control characters",

@@ -17,7 +17,7 @@ pub use digest::{Digest, ParseDigestError};
 pub use error::{ApiError, ErrorCode, Violation};
 pub use id::{
     ApplicationId, DecisionId, DeploymentId, IdempotencyKey, InvalidId, ModelVersion, RandomBytes,
-    TenantId,
+    ReviewId, TenantId,
 };
 pub use probability::{InvalidProbability, Probability};
 pub use secret::Secret;

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+const DATE_LENGTH: usize = "YYYY-MM-DD".len();
+
 /// Microseconds since the Unix epoch, UTC.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -17,6 +20,16 @@ impl UnixMicros {
     /// Minutes since the Unix epoch, rounded down.
     pub const fn minute(self) -> i64 {
         self.0.div_euclid(60_000_000)
+    }
+
+    /// The same time of day some calendar days later, in UTC.
+    pub fn plus_days(self, days: u32) -> Self {
+        Self(self.0.saturating_add(i64::from(days) * MICROS_PER_DAY))
+    }
+
+    /// The calendar date in UTC, `YYYY-MM-DD`.
+    pub fn date(self) -> String {
+        self.to_string().chars().take(DATE_LENGTH).collect()
     }
 
     /// Reads RFC 3339 text with any offset.
@@ -78,6 +91,13 @@ mod tests {
             UnixMicros::parse_rfc3339("1970-01-01T00:00:00Z"),
         );
         assert_eq!(UnixMicros::parse_rfc3339("yesterday"), Err(InvalidTime));
+    }
+
+    #[test]
+    fn dates_count_calendar_days_across_the_end_of_february() {
+        let moment = UnixMicros::parse_rfc3339("2028-02-28T23:59:59Z").unwrap();
+        assert_eq!(moment.date(), "2028-02-28");
+        assert_eq!(moment.plus_days(2).date(), "2028-03-01");
     }
 
     #[test]
