@@ -22,6 +22,7 @@ pub mod policy;
 pub mod protected;
 mod reasons;
 pub mod record;
+pub mod regulation_b;
 pub mod rows;
 pub mod score;
 pub mod trust;

@@ -23,7 +23,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use crate::auth::{Guard, guard};
 use crate::grpc::Deadline;
 use crate::metrics::requests::{RequestMetrics, UNMATCHED};
-use crate::problem::{INTERNAL_MESSAGE, Problem, reason};
+use crate::problem::{INTERNAL_MESSAGE, Problem, page, reason};
 use crate::serve::EndConnection;
 use crate::settings::{CallerRule, HttpSettings};
 use crate::tasks::panic_text;
@@ -62,6 +62,7 @@ impl Edge {
 /// Wraps the routes of a service.
 pub(crate) fn wrap(routes: Router, settings: &HttpSettings, edge: Edge, gate: Guard) -> Router {
     routes
+        .merge(page::routes())
         .fallback(no_route)
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
         .layer(from_fn_with_state(Arc::new(gate), guard))

@@ -1,6 +1,7 @@
 //! Errors over HTTP: RFC 9457 problems.
 
 mod json;
+pub(crate) mod page;
 
 use axum::response::{IntoResponse, Response};
 use fcs_core::{ApiError, ErrorCode, Violation};
@@ -10,7 +11,7 @@ use tracing::error;
 
 use crate::RequestId;
 
-pub use json::ProblemJson;
+pub use json::{ProblemJson, parse};
 
 /// Media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -32,6 +33,8 @@ pub mod reason {
     pub const MALFORMED_MESSAGE: &str = "MALFORMED_MESSAGE";
     /// The content type is not JSON: 415.
     pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
+    /// The route answers in none of the media types that the caller takes: 406.
+    pub const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
     /// The route exists, with other methods: 405.
     pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
     /// A queue is full; over gRPC this is `UNAVAILABLE`, over HTTP 429.
@@ -129,6 +132,7 @@ impl Problem {
             reason::BODY_TOO_LARGE => StatusCode::PAYLOAD_TOO_LARGE,
             reason::UNSUPPORTED_MEDIA_TYPE => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             reason::METHOD_NOT_ALLOWED => StatusCode::METHOD_NOT_ALLOWED,
+            reason::NOT_ACCEPTABLE => StatusCode::NOT_ACCEPTABLE,
             reason::BUSY => StatusCode::TOO_MANY_REQUESTS,
             reason::REQUEST_INCOMPLETE => StatusCode::REQUEST_TIMEOUT,
             reason::TOO_MANY_HEADERS => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -155,11 +159,16 @@ impl Problem {
         Response::from_parts(parts, body.into())
     }
 
+    /// The problem as a JSON document, for an answer that holds several.
+    pub fn to_json(&self) -> Vec<u8> {
+        self.body(RequestId::current().as_ref())
+    }
+
     fn body(&self, request_id: Option<&RequestId>) -> Vec<u8> {
         let error = &self.0;
         let defect = error.code == ErrorCode::Internal;
         let body = Body {
-            r#type: format!("urn:faircredit:problem:{}", error.code.as_str()),
+            r#type: page::type_of(error.code),
             title: title(error.code),
             status: self.status().as_u16(),
             detail: if defect {

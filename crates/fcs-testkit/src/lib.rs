@@ -34,6 +34,22 @@ pub fn tritonclient_python() -> String {
     server_url("FCS_TEST_TRITONCLIENT_PYTHON")
 }
 
+/// The program that tests an API from its OpenAPI document.
+///
+/// # Panics
+/// When the tests run without `cargo xtask test`.
+pub fn schemathesis() -> String {
+    server_url("FCS_TEST_SCHEMATHESIS")
+}
+
+/// The Python that has gRPC and its generator.
+///
+/// # Panics
+/// When the tests run without `cargo xtask test`.
+pub fn grpc_python() -> String {
+    server_url("FCS_TEST_GRPC_PYTHON")
+}
+
 #[expect(
     clippy::disallowed_methods,
     clippy::panic,

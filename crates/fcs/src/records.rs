@@ -30,6 +30,7 @@ pub(crate) async fn each(
         let request = ListDecisionsRequest {
             after_index: after,
             page_size: PAGE_SIZE,
+            ..ListDecisionsRequest::default()
         };
         let page = clients
             .scoring

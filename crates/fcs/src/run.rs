@@ -36,7 +36,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let global = &cli.global;
     match &cli.command {
         Command::Up(arguments) => up::run(global, arguments).await,
-        Command::Demo(arguments) => demo::run(global, arguments).await,
+        Command::Demo(arguments) => Box::pin(demo::run(global, arguments)).await,
         Command::Decision(command) => decision::run(global, command).await,
         Command::Bias(command) => bias::run(global, command).await,
         Command::Deployment(command) => deployment::run(global, command).await,

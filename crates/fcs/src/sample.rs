@@ -39,6 +39,7 @@ async fn page(clients: &mut Clients, after: u64) -> anyhow::Result<(Vec<Decision
     let request = ListDecisionsRequest {
         after_index: after,
         page_size: 1,
+        ..ListDecisionsRequest::default()
     };
     let response = clients
         .scoring

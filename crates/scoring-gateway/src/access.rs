@@ -6,11 +6,63 @@ use fcs_service::auth::{Rule, Scope};
 pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/applications/score", Scope::DecisionsScore),
     Rule::get("/v1/decisions", Scope::DecisionsRead),
-    Rule::get("/v1/decisions/{id}", Scope::DecisionsRead),
-    Rule::post("/v1/decisions/{id}/replay", Scope::DecisionsRead),
+    Rule::post("/v1/decisions:batch", Scope::DecisionsScore),
+    Rule::get("/v1/decisions/{decision_id}", Scope::DecisionsRead),
+    Rule::get(
+        "/v1/decisions/{decision_id}/explanation",
+        Scope::DecisionsRead,
+    ),
+    Rule::post("/v1/decisions/{decision_id}/replay", Scope::DecisionsRead),
+    Rule::get("/v1/decisions/{decision_id}/reviews", Scope::DecisionsRead),
+    Rule::post(
+        "/v1/decisions/{decision_id}/reviews",
+        Scope::DecisionsReview,
+    ),
+    Rule::get("/v1/decisions/{decision_id}/notice", Scope::DecisionsRead),
+    Rule::get(
+        "/v1/decisions/{decision_id}/notice/deliveries",
+        Scope::DecisionsRead,
+    ),
+    Rule::post(
+        "/v1/decisions/{decision_id}/notice/deliveries",
+        Scope::DecisionsReview,
+    ),
+    Rule::public("GET", "/v1/openapi.json"),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/Score",
         Scope::DecisionsScore,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/ScoreBatch",
+        Scope::DecisionsScore,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/ScoreStream",
+        Scope::DecisionsScore,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ScoringService/ExplainDecision",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ReviewService/RecordReview",
+        Scope::DecisionsReview,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ReviewService/ListReviews",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.NoticeService/GetNotice",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.NoticeService/RecordNoticeDelivery",
+        Scope::DecisionsReview,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.NoticeService/ListNoticeDeliveries",
+        Scope::DecisionsRead,
     ),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/GetDecision",

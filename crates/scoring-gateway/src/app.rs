@@ -1,14 +1,19 @@
 //! What the gateway does, over ports: the store, the model server, the cache, the clock and randomness.
 
+pub mod batch;
 pub mod catalog;
 pub mod command;
 pub mod control;
 pub mod decisions;
+pub mod explain;
 pub mod feed;
 pub mod flight;
 pub mod keys;
+pub mod notice;
+pub mod page_token;
 pub mod port;
 pub mod queue;
+pub mod review;
 pub mod score;
 pub mod traffic;
 
@@ -19,12 +24,15 @@ use fcs_service::Random;
 use fcs_service::cache::Cache;
 
 use crate::metrics::Metrics;
-use crate::store::{DecisionStore, StoreError};
+use crate::settings::NoticeSettings;
+use crate::store::{CaseStore, DecisionStore, StoreError};
 
 /// The use cases with what they need.
 pub struct App {
     /// The decision log.
     pub store: Arc<dyn DecisionStore>,
+    /// Reviews and deliveries of notices.
+    pub cases: Arc<dyn CaseStore>,
     /// Verified manifests and the model server.
     pub catalog: Arc<catalog::Catalog>,
     /// The traffic table in force.
@@ -35,6 +43,10 @@ pub struct App {
     pub flights: flight::Flights,
     /// Decisions by id; may lose them.
     pub cache: Cache,
+    /// Who gives notice of adverse action.
+    pub notices: NoticeSettings,
+    /// The key of page tokens.
+    pub page_tokens: page_token::PageTokens,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Random bytes.

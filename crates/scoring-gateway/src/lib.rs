@@ -14,8 +14,11 @@ pub mod settings;
 pub mod store;
 
 mod access;
+mod document;
 mod grpc;
 mod http;
+
+pub use http::openapi_document;
 
 use std::sync::Arc;
 
@@ -35,6 +38,7 @@ use crate::app::control::TrafficControl;
 use crate::app::feed::FeedSource;
 use crate::app::flight::Flights;
 use crate::app::keys::{Directory, Keys};
+use crate::app::page_token::PageTokens;
 use crate::app::port::ModelPort;
 use crate::app::queue::queue;
 use crate::grpc::model_client::ModelClient;
@@ -42,7 +46,7 @@ use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
 use crate::jobs::writer::Writer;
 use crate::metrics::Metrics;
 use crate::settings::GatewaySettings;
-use crate::store::DecisionStore;
+use crate::store::CaseStore;
 
 /// The service, for `fcs_service::run` and `fcs_service::launch`.
 pub struct Gateway;
@@ -74,7 +78,7 @@ impl Service for Gateway {
         let directory = Directory(Arc::clone(&keys.store));
         ctx.auth
             .accept_keys(keys.secret.clone(), Arc::new(directory));
-        wire(&ctx, store::of(&database), keys, models, trust).await
+        wire(&ctx, &database, keys, models, trust).await
     }
 
     async fn migrate(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<()> {
@@ -130,11 +134,12 @@ fn read_trust_policy(settings: &GatewaySettings) -> anyhow::Result<TrustPolicy> 
 /// Puts the parts together: tasks on the context, routes as the result.
 async fn wire(
     ctx: &ServiceContext<GatewaySettings>,
-    store: Arc<dyn DecisionStore>,
+    database: &Database,
     keys: Arc<Keys>,
     models: Arc<dyn ModelPort>,
     trust: TrustPolicy,
 ) -> anyhow::Result<Router> {
+    let (store, cases) = (store::of(database), store::cases_of(database));
     let settings = &ctx.settings.service;
     let metrics = Metrics::default();
     metrics.register(&ctx.metrics);
@@ -161,6 +166,9 @@ async fn wire(
         queue,
         flights: Flights::default(),
         cache,
+        notices: settings.notice.clone(),
+        page_tokens: page_tokens(ctx, &*cases).await?,
+        cases,
         clock: Arc::clone(&ctx.clock),
         random: Arc::clone(&ctx.random),
         metrics: metrics.clone(),
@@ -176,8 +184,20 @@ async fn wire(
     };
     ctx.spawn("writer", writer.run(jobs));
     spawn_reconcilers(ctx, &app);
-    let timeout = settings.score_timeout();
-    Ok(http::routes(&app, timeout).merge(grpc::routes(&app, keys, feed, timeout)))
+    let services = grpc::routes(ctx, &app, keys, feed)?;
+    Ok(http::routes(&app, settings.score_timeout()).merge(services))
+}
+
+/// The key of page tokens, the same for every gateway on the store.
+async fn page_tokens(
+    ctx: &ServiceContext<GatewaySettings>,
+    cases: &dyn CaseStore,
+) -> anyhow::Result<PageTokens> {
+    let mut fresh = [0; 32];
+    ctx.random.fill(&mut fresh);
+    Ok(PageTokens::new(
+        &cases.signing_key("page-token", fresh).await?,
+    ))
 }
 
 fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {

@@ -24,6 +24,8 @@ pub struct GatewaySettings {
     pub queue_capacity: usize,
     /// How long an idempotency key is kept.
     pub idempotency_days: u32,
+    /// Who gives notice of adverse action.
+    pub notice: NoticeSettings,
 }
 
 impl Default for GatewaySettings {
@@ -36,7 +38,79 @@ impl Default for GatewaySettings {
             batch_delay_ms: 3,
             queue_capacity: 1_024,
             idempotency_days: 7,
+            notice: NoticeSettings::default(),
         }
+    }
+}
+
+/// The section `[gateway.notice]`: what every adverse action notice says (12 CFR 1002.9(a)(2), (b)(1)). Without the
+/// creditor and the agency, no notice is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticeSettings {
+    /// Name of the creditor.
+    pub creditor_name: String,
+    /// Address of the creditor.
+    pub creditor_address: String,
+    /// Name and address of the Federal agency that administers compliance, from appendix A.
+    pub agency: String,
+    /// The notice of section 701(a); the agency is put at its end.
+    pub ecoa_text: String,
+}
+
+/// The text of 12 CFR 1002.9(b)(1), up to the name of the agency.
+const ECOA_TEXT: &str = "The Federal Equal Credit Opportunity Act prohibits creditors from discriminating against \
+                         credit applicants on the basis of race, color, religion, national origin, sex, marital \
+                         status, age (provided the applicant has the capacity to enter into a binding contract); \
+                         because all or part of the applicant's income derives from any public assistance program; \
+                         or because the applicant has in good faith exercised any right under the Consumer Credit \
+                         Protection Act. The Federal agency that administers compliance with this law concerning \
+                         this creditor is";
+
+impl Default for NoticeSettings {
+    fn default() -> Self {
+        Self {
+            creditor_name: String::new(),
+            creditor_address: String::new(),
+            agency: String::new(),
+            ecoa_text: ECOA_TEXT.to_owned(),
+        }
+    }
+}
+
+impl NoticeSettings {
+    /// Whether a notice can be written.
+    pub fn is_complete(&self) -> bool {
+        self.texts().iter().all(|(_, text)| !text.trim().is_empty())
+    }
+
+    /// The notice of section 701(a) with the agency.
+    pub fn ecoa_notice(&self) -> String {
+        format!(
+            "{} {}.",
+            self.ecoa_text.trim_end(),
+            self.agency.trim_end_matches('.')
+        )
+    }
+
+    fn texts(&self) -> [(&'static str, &str); 4] {
+        [
+            ("creditor_name", &self.creditor_name),
+            ("creditor_address", &self.creditor_address),
+            ("agency", &self.agency),
+            ("ecoa_text", &self.ecoa_text),
+        ]
+    }
+
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let is_strange =
+            |text: &str| text.chars().count() > 2_000 || text.chars().any(char::is_control);
+        self.texts()
+            .into_iter()
+            .filter(move |(_, text)| is_strange(text))
+            .map(|(key, _)| {
+                format!("gateway.notice.{key} has control characters or more than 2,000 characters; write one line")
+            })
     }
 }
 
@@ -80,6 +154,7 @@ impl SettingsCheck for GatewaySettings {
         within("batch_delay_ms", self.batch_delay_ms, 0, 1_000);
         within("queue_capacity", self.queue_capacity as u64, 1, 1_000_000);
         within("idempotency_days", self.idempotency_days.into(), 1, 365);
+        problems.extend(self.notice.problems());
         if self.queue_capacity < self.batch_max {
             problems.push(format!(
                 "gateway.queue_capacity ({}) is below gateway.batch_max ({}), so no batch could fill; raise it",
@@ -116,6 +191,10 @@ mod tests {
             batch_delay_ms: 2_000,
             queue_capacity: 0,
             idempotency_days: 0,
+            notice: NoticeSettings {
+                creditor_name: "two\nlines".to_owned(),
+                ..NoticeSettings::default()
+            },
         };
         let problems = settings.problems().join("\n");
         for key in [
@@ -126,6 +205,7 @@ mod tests {
             "batch_delay_ms",
             "queue_capacity",
             "idempotency_days",
+            "notice.creditor_name",
         ] {
             assert!(
                 problems.contains(&format!("gateway.{key}")),

@@ -2,6 +2,8 @@
 //!
 //! One trait with two implementations, PostgreSQL and SQLite, that pass one conformance suite.
 
+mod case_sql;
+mod cases;
 mod clients;
 mod notice;
 mod place;
@@ -22,6 +24,9 @@ use fcs_service::database::Database;
 
 use crate::app::traffic::TrafficTable;
 
+pub use cases::{
+    CASE_ROWS_MAX, CaseStore, Delivery, DeliveryChannel, Kept, Review, ReviewOutcome, ReviewReason,
+};
 pub use clients::{ClientStore, clients_of};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -40,6 +45,13 @@ pub struct Claim {
     pub key: IdempotencyKey,
     /// SHA-256 over the canonical form of the request.
     pub fingerprint: Digest,
+}
+
+impl Claim {
+    /// The scope of the key among those of every tenant; no tenant's name holds a slash.
+    pub(crate) fn scope(&self) -> String {
+        format!("{}/{}", self.tenant, self.client)
+    }
 }
 
 /// A decision that waits for its place in the log.
@@ -239,6 +251,14 @@ pub trait DecisionStore: Send + Sync + 'static {
 
 /// The store of an open database.
 pub fn of(database: &Database) -> Arc<dyn DecisionStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// The case store of an open database.
+pub fn cases_of(database: &Database) -> Arc<dyn CaseStore> {
     match database {
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
         Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),

@@ -65,7 +65,7 @@ fn as_cel(text: &str, facts: &Facts<'_>) -> bool {
     for (name, input) in facts.features {
         match input {
             FeatureInput::Number(number) => {
-                drop(features.insert(name.clone(), Value::Float(*number)))
+                features.insert(name.clone(), Value::Float(*number));
             }
             FeatureInput::Category(name_of) => {
                 features.insert(name.clone(), Value::String(name_of.clone().into()));

@@ -122,6 +122,89 @@ pub struct ScoreResponse {
     #[prost(bool, tag = "2")]
     pub replayed: bool,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreBatchRequest {
+    /// 1 to 256 requests in at most 1 MiB, each with a key of its own.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<ScoreRequest>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreBatchResponse {
+    /// One answer per request, in their order.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<ScoreBatchItem>,
+}
+/// What became of one request of a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreBatchItem {
+    #[prost(oneof = "score_batch_item::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<score_batch_item::Outcome>,
+}
+/// Nested message and enum types in `ScoreBatchItem`.
+pub mod score_batch_item {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "1")]
+        Answer(super::ScoreResponse),
+        #[prost(message, tag = "2")]
+        Error(super::ScoreError),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamRequest {
+    #[prost(message, optional, tag = "1")]
+    pub item: ::core::option::Option<ScoreRequest>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreStreamResponse {
+    /// The key of the request that this answers.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    #[prost(oneof = "score_stream_response::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<score_stream_response::Outcome>,
+}
+/// Nested message and enum types in `ScoreStreamResponse`.
+pub mod score_stream_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        #[prost(message, tag = "2")]
+        Answer(super::ScoreResponse),
+        #[prost(message, tag = "3")]
+        Error(super::ScoreError),
+    }
+}
+/// Why one request of a batch or a stream was refused; the same as the status of a call by itself.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ScoreError {
+    /// Number of the gRPC status code.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// Stable reason in UPPER_SNAKE_CASE.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// What is wrong and what would be right.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// Broken rules, when there are several.
+    #[prost(message, repeated, tag = "4")]
+    pub violations: ::prost::alloc::vec::Vec<ScoreViolation>,
+    /// When a retry with the same key may succeed; 0 when a retry would not help.
+    #[prost(uint32, tag = "5")]
+    pub retry_after_seconds: u32,
+}
+/// One broken rule of a request.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ScoreViolation {
+    /// JSON pointer into the request, for example "/features/income".
+    #[prost(string, tag = "1")]
+    pub pointer: ::prost::alloc::string::String,
+    /// Stable reason in UPPER_SNAKE_CASE.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// What is wrong and what would be right.
+    #[prost(string, tag = "3")]
+    pub description: ::prost::alloc::string::String,
+}
 /// The policy that was applied.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AppliedPolicy {
@@ -148,7 +231,7 @@ pub struct Counteroffer {
 }
 /// The notice that an applicant must get (12 CFR 1002.9).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Notice {
+pub struct NoticeDuty {
     /// Whether this decision must be notified.
     #[prost(bool, tag = "1")]
     pub required: bool,
@@ -225,7 +308,7 @@ pub struct Decision {
     #[prost(message, optional, tag = "18")]
     pub counteroffer: ::core::option::Option<Counteroffer>,
     #[prost(message, optional, tag = "19")]
-    pub notice: ::core::option::Option<Notice>,
+    pub notice: ::core::option::Option<NoticeDuty>,
     /// The last day on which the record must still be there, YYYY-MM-DD (12 CFR 1002.12(b)).
     #[prost(string, tag = "20")]
     pub retain_until: ::prost::alloc::string::String,
@@ -276,7 +359,7 @@ pub struct GetDecisionResponse {
     #[prost(message, optional, tag = "1")]
     pub decision: ::core::option::Option<Decision>,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDecisionsRequest {
     /// Return decisions with a greater index.
     #[prost(uint64, tag = "1")]
@@ -284,6 +367,12 @@ pub struct ListDecisionsRequest {
     /// 1 to 1,000; 0 means 100.
     #[prost(uint32, tag = "2")]
     pub page_size: u32,
+    /// The `next_page_token` of the page before; then the other fields but `page_size` stay as they were.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only this application's.
+    #[prost(string, tag = "4")]
+    pub application_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDecisionsResponse {
@@ -292,6 +381,9 @@ pub struct ListDecisionsResponse {
     /// Highest index in the log.
     #[prost(uint64, tag = "2")]
     pub highest_index: u64,
+    /// Opens the next page; empty on the last one.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplayDecisionRequest {
@@ -307,6 +399,97 @@ pub struct ReplayDecisionResponse {
     pub stored_record: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "3")]
     pub recomputed_record: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainDecisionRequest {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainDecisionResponse {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "Outcome", tag = "2")]
+    pub outcome: i32,
+    #[prost(int32, tag = "3")]
+    pub score: i32,
+    #[prost(double, tag = "4")]
+    pub probability: f64,
+    /// Raw model output: base_margin plus the sum of the contributions.
+    #[prost(double, tag = "5")]
+    pub margin: f64,
+    /// Mean margin of the reference population.
+    #[prost(double, tag = "6")]
+    pub base_margin: f64,
+    /// Exact Shapley values in margin space, largest magnitude first; positive is adverse.
+    #[prost(message, repeated, tag = "7")]
+    pub features: ::prost::alloc::vec::Vec<FeatureContribution>,
+    /// The same, summed by the family of the model package that a feature is in; a feature without one stands for itself.
+    #[prost(message, repeated, tag = "8")]
+    pub families: ::prost::alloc::vec::Vec<FamilyContribution>,
+    /// The same, summed by reason code, most adverse first.
+    #[prost(message, repeated, tag = "9")]
+    pub reasons: ::prost::alloc::vec::Vec<ReasonContribution>,
+    /// Who the contributions are measured against.
+    #[prost(message, optional, tag = "10")]
+    pub reference_population: ::core::option::Option<ReferencePopulation>,
+}
+/// What one feature adds to the margin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FeatureContribution {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What the feature means, from the model package.
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+    /// Unit of a number; empty for a category.
+    #[prost(string, tag = "3")]
+    pub unit: ::prost::alloc::string::String,
+    /// Unset for a missing value.
+    #[prost(message, optional, tag = "4")]
+    pub value: ::core::option::Option<FeatureValue>,
+    #[prost(double, tag = "5")]
+    pub contribution: f64,
+    /// Code of the reason that the feature counts towards.
+    #[prost(string, tag = "6")]
+    pub reason_code: ::prost::alloc::string::String,
+}
+/// What a family of features adds to the margin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FamilyContribution {
+    #[prost(string, tag = "1")]
+    pub family: ::prost::alloc::string::String,
+    #[prost(double, tag = "2")]
+    pub contribution: f64,
+}
+/// What the features behind one reason add to the margin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReasonContribution {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "3")]
+    pub features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(double, tag = "4")]
+    pub contribution: f64,
+}
+/// Applicants near the cut-off whose mean is the base of the contributions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReferencePopulation {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub rows: u32,
+    #[prost(int32, tag = "4")]
+    pub score_from: i32,
+    #[prost(int32, tag = "5")]
+    pub score_to: i32,
+    /// SHA-256 of the file, hexadecimal.
+    #[prost(string, tag = "6")]
+    pub digest: ::prost::alloc::string::String,
 }
 /// Who gave a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -617,6 +800,66 @@ pub mod scoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Decides on several applications, each by itself: one that is refused leaves its neighbours alone.
+        pub async fn score_batch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ScoreBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ScoreBatchResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ScoringService/ScoreBatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.scoring.v1.ScoringService", "ScoreBatch"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Decides on applications as they come and answers in their order. The server reads ahead by a few requests only,
+        /// so a client that does not read its answers is not read either.
+        pub async fn score_stream(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ScoreStreamRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ScoreStreamResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ScoringService/ScoreStream",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ScoringService",
+                        "ScoreStream",
+                    ),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
         /// Returns one decision.
         pub async fn get_decision(
             &mut self,
@@ -707,6 +950,36 @@ pub mod scoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Explains one decision: every contribution with its value, the same by reason, and the reference population.
+        pub async fn explain_decision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainDecisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainDecisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ScoringService/ExplainDecision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ScoringService",
+                        "ExplainDecision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -727,6 +1000,29 @@ pub mod scoring_service_server {
             &self,
             request: tonic::Request<super::ScoreRequest>,
         ) -> std::result::Result<tonic::Response<super::ScoreResponse>, tonic::Status>;
+        /// Decides on several applications, each by itself: one that is refused leaves its neighbours alone.
+        async fn score_batch(
+            &self,
+            request: tonic::Request<super::ScoreBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ScoreBatchResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ScoreStream method.
+        type ScoreStreamStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ScoreStreamResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Decides on applications as they come and answers in their order. The server reads ahead by a few requests only,
+        /// so a client that does not read its answers is not read either.
+        async fn score_stream(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ScoreStreamRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ScoreStreamStream>,
+            tonic::Status,
+        >;
         /// Returns one decision.
         async fn get_decision(
             &self,
@@ -749,6 +1045,14 @@ pub mod scoring_service_server {
             request: tonic::Request<super::ReplayDecisionRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReplayDecisionResponse>,
+            tonic::Status,
+        >;
+        /// Explains one decision: every contribution with its value, the same by reason, and the reference population.
+        async fn explain_decision(
+            &self,
+            request: tonic::Request<super::ExplainDecisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainDecisionResponse>,
             tonic::Status,
         >;
     }
@@ -869,6 +1173,99 @@ pub mod scoring_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ScoringService/ScoreBatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreBatchSvc<T: ScoringService>(pub Arc<T>);
+                    impl<
+                        T: ScoringService,
+                    > tonic::server::UnaryService<super::ScoreBatchRequest>
+                    for ScoreBatchSvc<T> {
+                        type Response = super::ScoreBatchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ScoreBatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScoringService>::score_batch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreBatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ScoringService/ScoreStream" => {
+                    #[allow(non_camel_case_types)]
+                    struct ScoreStreamSvc<T: ScoringService>(pub Arc<T>);
+                    impl<
+                        T: ScoringService,
+                    > tonic::server::StreamingService<super::ScoreStreamRequest>
+                    for ScoreStreamSvc<T> {
+                        type Response = super::ScoreStreamResponse;
+                        type ResponseStream = T::ScoreStreamStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ScoreStreamRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScoringService>::score_stream(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ScoreStreamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -994,6 +1391,52 @@ pub mod scoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReplayDecisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ScoringService/ExplainDecision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainDecisionSvc<T: ScoringService>(pub Arc<T>);
+                    impl<
+                        T: ScoringService,
+                    > tonic::server::UnaryService<super::ExplainDecisionRequest>
+                    for ExplainDecisionSvc<T> {
+                        type Response = super::ExplainDecisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainDecisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScoringService>::explain_decision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainDecisionSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2039,6 +2482,1141 @@ pub mod key_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "faircredit.scoring.v1.KeyService";
     impl<T> tonic::server::NamedService for KeyServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetNoticeRequest {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "NoticeFormat", tag = "2")]
+    pub format: i32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetNoticeResponse {
+    #[prost(message, optional, tag = "1")]
+    pub notice: ::core::option::Option<Notice>,
+    /// The document; empty when no format was asked for.
+    #[prost(bytes = "vec", tag = "2")]
+    pub document: ::prost::alloc::vec::Vec<u8>,
+    /// Its media type.
+    #[prost(string, tag = "3")]
+    pub content_type: ::prost::alloc::string::String,
+}
+/// What a notice says.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Notice {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub application_id: ::prost::alloc::string::String,
+    /// Date of the denial in UTC, YYYY-MM-DD.
+    #[prost(string, tag = "3")]
+    pub action_date: ::prost::alloc::string::String,
+    /// Last day for the notice, 30 days after the denial, YYYY-MM-DD.
+    #[prost(string, tag = "4")]
+    pub due_by: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub creditor_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub creditor_address: ::prost::alloc::string::String,
+    /// The statement of the action taken.
+    #[prost(string, tag = "7")]
+    pub statement: ::prost::alloc::string::String,
+    /// The reasons; most important first.
+    #[prost(message, repeated, tag = "8")]
+    pub reasons: ::prost::alloc::vec::Vec<NoticeReason>,
+    /// The notice that section 701(a) of the Equal Credit Opportunity Act demands.
+    #[prost(string, tag = "9")]
+    pub ecoa_notice: ::prost::alloc::string::String,
+    /// SHA-256 over the canonical JSON of this notice without this field; 32 bytes.
+    #[prost(bytes = "vec", tag = "10")]
+    pub digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// One principal reason.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoticeReason {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordNoticeDeliveryRequest {
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeliveryChannel", tag = "3")]
+    pub channel: i32,
+    /// When it went out, RFC 3339; not before the denial and not in the future.
+    #[prost(string, tag = "4")]
+    pub sent_at: ::prost::alloc::string::String,
+    /// The `digest` of the notice that went out.
+    #[prost(bytes = "vec", tag = "5")]
+    pub notice_digest: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordNoticeDeliveryResponse {
+    #[prost(message, optional, tag = "1")]
+    pub delivery: ::core::option::Option<NoticeDelivery>,
+    /// True when it was recorded before under the same key.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
+}
+/// One delivery.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoticeDelivery {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "DeliveryChannel", tag = "2")]
+    pub channel: i32,
+    /// RFC 3339 in UTC.
+    #[prost(string, tag = "3")]
+    pub sent_at: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "4")]
+    pub notice_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "5")]
+    pub recorded_at: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListNoticeDeliveriesRequest {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListNoticeDeliveriesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub deliveries: ::prost::alloc::vec::Vec<NoticeDelivery>,
+}
+/// The form of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NoticeFormat {
+    /// Only the structured notice, no document.
+    Unspecified = 0,
+    Html = 1,
+    Pdf = 2,
+}
+impl NoticeFormat {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NOTICE_FORMAT_UNSPECIFIED",
+            Self::Html => "NOTICE_FORMAT_HTML",
+            Self::Pdf => "NOTICE_FORMAT_PDF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTICE_FORMAT_UNSPECIFIED" => Some(Self::Unspecified),
+            "NOTICE_FORMAT_HTML" => Some(Self::Html),
+            "NOTICE_FORMAT_PDF" => Some(Self::Pdf),
+            _ => None,
+        }
+    }
+}
+/// How a notice went out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeliveryChannel {
+    Unspecified = 0,
+    Mail = 1,
+    Email = 2,
+    Portal = 3,
+    InPerson = 4,
+}
+impl DeliveryChannel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DELIVERY_CHANNEL_UNSPECIFIED",
+            Self::Mail => "DELIVERY_CHANNEL_MAIL",
+            Self::Email => "DELIVERY_CHANNEL_EMAIL",
+            Self::Portal => "DELIVERY_CHANNEL_PORTAL",
+            Self::InPerson => "DELIVERY_CHANNEL_IN_PERSON",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DELIVERY_CHANNEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "DELIVERY_CHANNEL_MAIL" => Some(Self::Mail),
+            "DELIVERY_CHANNEL_EMAIL" => Some(Self::Email),
+            "DELIVERY_CHANNEL_PORTAL" => Some(Self::Portal),
+            "DELIVERY_CHANNEL_IN_PERSON" => Some(Self::InPerson),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod notice_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Writes the notice of a denial, and keeps when and how it went out.
+    #[derive(Debug, Clone)]
+    pub struct NoticeServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl NoticeServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> NoticeServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> NoticeServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            NoticeServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Writes the notice of a decision that is a denial by itself or by its latest review.
+        pub async fn get_notice(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetNoticeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetNoticeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.NoticeService/GetNotice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.scoring.v1.NoticeService", "GetNotice"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records that the notice went out.
+        pub async fn record_notice_delivery(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordNoticeDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordNoticeDeliveryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.NoticeService/RecordNoticeDelivery",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.NoticeService",
+                        "RecordNoticeDelivery",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the deliveries of one decision's notice, the earliest first.
+        pub async fn list_notice_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListNoticeDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoticeDeliveriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.NoticeService/ListNoticeDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.NoticeService",
+                        "ListNoticeDeliveries",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod notice_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with NoticeServiceServer.
+    #[async_trait]
+    pub trait NoticeService: std::marker::Send + std::marker::Sync + 'static {
+        /// Writes the notice of a decision that is a denial by itself or by its latest review.
+        async fn get_notice(
+            &self,
+            request: tonic::Request<super::GetNoticeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetNoticeResponse>,
+            tonic::Status,
+        >;
+        /// Records that the notice went out.
+        async fn record_notice_delivery(
+            &self,
+            request: tonic::Request<super::RecordNoticeDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordNoticeDeliveryResponse>,
+            tonic::Status,
+        >;
+        /// Lists the deliveries of one decision's notice, the earliest first.
+        async fn list_notice_deliveries(
+            &self,
+            request: tonic::Request<super::ListNoticeDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoticeDeliveriesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Writes the notice of a denial, and keeps when and how it went out.
+    #[derive(Debug)]
+    pub struct NoticeServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> NoticeServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for NoticeServiceServer<T>
+    where
+        T: NoticeService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/faircredit.scoring.v1.NoticeService/GetNotice" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetNoticeSvc<T: NoticeService>(pub Arc<T>);
+                    impl<
+                        T: NoticeService,
+                    > tonic::server::UnaryService<super::GetNoticeRequest>
+                    for GetNoticeSvc<T> {
+                        type Response = super::GetNoticeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetNoticeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NoticeService>::get_notice(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetNoticeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.NoticeService/RecordNoticeDelivery" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordNoticeDeliverySvc<T: NoticeService>(pub Arc<T>);
+                    impl<
+                        T: NoticeService,
+                    > tonic::server::UnaryService<super::RecordNoticeDeliveryRequest>
+                    for RecordNoticeDeliverySvc<T> {
+                        type Response = super::RecordNoticeDeliveryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordNoticeDeliveryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NoticeService>::record_notice_delivery(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordNoticeDeliverySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.NoticeService/ListNoticeDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListNoticeDeliveriesSvc<T: NoticeService>(pub Arc<T>);
+                    impl<
+                        T: NoticeService,
+                    > tonic::server::UnaryService<super::ListNoticeDeliveriesRequest>
+                    for ListNoticeDeliveriesSvc<T> {
+                        type Response = super::ListNoticeDeliveriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListNoticeDeliveriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NoticeService>::list_notice_deliveries(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListNoticeDeliveriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for NoticeServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "faircredit.scoring.v1.NoticeService";
+    impl<T> tonic::server::NamedService for NoticeServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordReviewRequest {
+    /// As of a request for a decision: the same key and the same review give the first answer again.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub decision_id: ::prost::alloc::string::String,
+    /// Who decided: the lender's identifier of a person, 1 to 128 characters.
+    #[prost(string, tag = "3")]
+    pub reviewer: ::prost::alloc::string::String,
+    #[prost(enumeration = "ReviewOutcome", tag = "4")]
+    pub outcome: i32,
+    /// One to four for a denial, none for an approval; most important first. Codes of the model's reason map, or
+    /// "C1-01" to "C1-23" for a sample reason of Regulation B, form C-1.
+    #[prost(string, repeated, tag = "5")]
+    pub reason_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why, in the reviewer's words; at most 4,000 characters. It is for the file, not for the applicant.
+    #[prost(string, tag = "6")]
+    pub note: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordReviewResponse {
+    #[prost(message, optional, tag = "1")]
+    pub review: ::core::option::Option<Review>,
+    /// True when it was recorded before under the same key.
+    #[prost(bool, tag = "2")]
+    pub replayed: bool,
+}
+/// One review.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Review {
+    /// "rev_" followed by a UUID version 7.
+    #[prost(string, tag = "1")]
+    pub review_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reviewer: ::prost::alloc::string::String,
+    #[prost(enumeration = "ReviewOutcome", tag = "4")]
+    pub outcome: i32,
+    #[prost(message, repeated, tag = "5")]
+    pub reasons: ::prost::alloc::vec::Vec<ReviewReason>,
+    #[prost(string, tag = "6")]
+    pub note: ::prost::alloc::string::String,
+    /// RFC 3339 in UTC.
+    #[prost(string, tag = "7")]
+    pub reviewed_at: ::prost::alloc::string::String,
+}
+/// A reason that a reviewer gave.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReviewReason {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Text for the applicant.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReviewsRequest {
+    #[prost(string, tag = "1")]
+    pub decision_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReviewsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub reviews: ::prost::alloc::vec::Vec<Review>,
+}
+/// What the reviewer decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReviewOutcome {
+    Unspecified = 0,
+    Approve = 1,
+    Deny = 2,
+}
+impl ReviewOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVIEW_OUTCOME_UNSPECIFIED",
+            Self::Approve => "REVIEW_OUTCOME_APPROVE",
+            Self::Deny => "REVIEW_OUTCOME_DENY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVIEW_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVIEW_OUTCOME_APPROVE" => Some(Self::Approve),
+            "REVIEW_OUTCOME_DENY" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod review_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Keeps the reviews of decisions. A review never changes the decision; the latest one counts.
+    #[derive(Debug, Clone)]
+    pub struct ReviewServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ReviewServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ReviewServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ReviewServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ReviewServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Records that a person confirmed or overrode a decision.
+        pub async fn record_review(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordReviewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordReviewResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ReviewService/RecordReview",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ReviewService",
+                        "RecordReview",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the reviews of one decision, the earliest first.
+        pub async fn list_reviews(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReviewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReviewsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ReviewService/ListReviews",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("faircredit.scoring.v1.ReviewService", "ListReviews"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod review_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ReviewServiceServer.
+    #[async_trait]
+    pub trait ReviewService: std::marker::Send + std::marker::Sync + 'static {
+        /// Records that a person confirmed or overrode a decision.
+        async fn record_review(
+            &self,
+            request: tonic::Request<super::RecordReviewRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordReviewResponse>,
+            tonic::Status,
+        >;
+        /// Lists the reviews of one decision, the earliest first.
+        async fn list_reviews(
+            &self,
+            request: tonic::Request<super::ListReviewsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReviewsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Keeps the reviews of decisions. A review never changes the decision; the latest one counts.
+    #[derive(Debug)]
+    pub struct ReviewServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ReviewServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ReviewServiceServer<T>
+    where
+        T: ReviewService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/faircredit.scoring.v1.ReviewService/RecordReview" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordReviewSvc<T: ReviewService>(pub Arc<T>);
+                    impl<
+                        T: ReviewService,
+                    > tonic::server::UnaryService<super::RecordReviewRequest>
+                    for RecordReviewSvc<T> {
+                        type Response = super::RecordReviewResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordReviewRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReviewService>::record_review(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordReviewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ReviewService/ListReviews" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReviewsSvc<T: ReviewService>(pub Arc<T>);
+                    impl<
+                        T: ReviewService,
+                    > tonic::server::UnaryService<super::ListReviewsRequest>
+                    for ListReviewsSvc<T> {
+                        type Response = super::ListReviewsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReviewsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReviewService>::list_reviews(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReviewsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ReviewServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "faircredit.scoring.v1.ReviewService";
+    impl<T> tonic::server::NamedService for ReviewServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -57,11 +57,13 @@ impl Rule {
     }
 }
 
-/// Routes that every service has: probes, the health check of gRPC and reflection.
+/// Routes that every service has: probes, the pages about problems, the health check of gRPC and reflection.
 const STANDARD: &[Rule] = &[
     Rule::public("GET", "/health"),
     Rule::public("GET", "/ready"),
     Rule::public("GET", "/startup"),
+    Rule::public("GET", "/problems"),
+    Rule::public("GET", "/problems/{code}"),
     Rule::public(Rule::CALL, "/grpc.health.v1.Health/Check"),
     Rule::public(Rule::CALL, "/grpc.health.v1.Health/Watch"),
     Rule::public(

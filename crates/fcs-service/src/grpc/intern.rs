@@ -11,7 +11,7 @@ const OTHER: &str = "OTHER";
 static REASONS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 /// The same text, kept for ever; bounded in number, length and alphabet.
-pub(super) fn interned(reason: &str) -> &'static str {
+pub fn interned(reason: &str) -> &'static str {
     let allowed = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if !(1..=64).contains(&reason.len()) || !reason.bytes().all(allowed) {
         return OTHER;

@@ -32,8 +32,8 @@ pub const fn status_code(code: ErrorCode) -> Code {
     }
 }
 
-/// The error as a status with `ErrorInfo`, and `BadRequest`, `QuotaFailure` and `RetryInfo` where they apply. The
-/// text of an internal error stays inside.
+/// The error as a status with `ErrorInfo`, and `BadRequest`, `QuotaFailure`, `PreconditionFailure` and `RetryInfo` where
+/// they apply. The text of an internal error stays inside.
 pub fn status(error: &ApiError) -> Status {
     let defect = error.code == ErrorCode::Internal;
     let metadata = HashMap::from([(CODE_KEY.to_owned(), error.code.as_str().to_owned())]);
@@ -48,6 +48,9 @@ pub fn status(error: &ApiError) -> Status {
     }
     if !fields.is_empty() && !defect {
         details.set_bad_request(fields.into_iter().map(field_violation).collect::<Vec<_>>());
+    }
+    if status_code(error.code) == Code::FailedPrecondition {
+        details.add_precondition_failure_violation(error.reason, "", error.message.as_str());
     }
     if let Some(seconds) = error.retry_after_s {
         details.set_retry_info(Some(Duration::from_secs(seconds.into())));

@@ -64,8 +64,8 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
     Problem(ApiError::new(ErrorCode::InvalidArgument, reason, message))
 }
 
-/// Reads a JSON document; trailing bytes are refused.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Reads a JSON document; trailing bytes are refused. The error points at what breaks the schema.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());

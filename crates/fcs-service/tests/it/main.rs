@@ -10,6 +10,7 @@ mod attacks;
 mod auth;
 mod cache;
 mod database;
+mod errors;
 mod guards;
 mod lifecycle;
 mod limits;

@@ -9,6 +9,7 @@ use fcs_service::problem::{Problem, http_status};
 use http_body_util::BodyExt as _;
 use serde_json::Value as Json;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 fn full(code: ErrorCode) -> ApiError {
     let violation = Violation {
@@ -121,4 +122,26 @@ async fn a_full_queue_is_unavailable_over_grpc_and_429_over_http() {
     let (shown, headers, _) = problem(busy).await;
     assert_eq!(shown, http::StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(headers["retry-after"], "1");
+}
+
+#[test]
+fn a_state_that_is_in_the_way_is_a_failed_precondition_in_the_details() {
+    let error = ApiError::new(
+        ErrorCode::FailedPrecondition,
+        "NO_ACTIVE_MODEL",
+        "no model is active",
+    );
+    let details = status(&error).get_error_details();
+    let violation = &details.precondition_failure().unwrap().violations[0];
+    assert_eq!(
+        (violation.r#type.as_str(), violation.description.as_str()),
+        ("NO_ACTIVE_MODEL", "no model is active")
+    );
+    let other = ApiError::not_found("NOTHING", "nothing");
+    assert!(
+        status(&other)
+            .get_error_details()
+            .precondition_failure()
+            .is_none()
+    );
 }

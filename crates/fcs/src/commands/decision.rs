@@ -260,6 +260,7 @@ async fn list(clients: &mut Clients, format: Format, after: u64, limit: u32) -> 
     let request = ListDecisionsRequest {
         after_index: after,
         page_size: limit,
+        ..ListDecisionsRequest::default()
     };
     let response = clients
         .scoring

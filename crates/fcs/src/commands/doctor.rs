@@ -127,6 +127,7 @@ async fn services(global: &Global) -> anyhow::Result<Vec<Finding>> {
     let request = ListDecisionsRequest {
         after_index: 0,
         page_size: 1,
+        ..ListDecisionsRequest::default()
     };
     let highest = match timeout(ANSWER_LIMIT, clients.scoring.list_decisions(request)).await {
         Ok(Ok(response)) => response.into_inner().highest_index,

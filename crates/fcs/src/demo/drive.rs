@@ -239,6 +239,7 @@ impl Drive {
             let request = ListDecisionsRequest {
                 after_index,
                 page_size: PAGE,
+                ..ListDecisionsRequest::default()
             };
             let response = self.clients.scoring.list_decisions(request).await;
             let page = response.map_err(CliError::from)?.into_inner();

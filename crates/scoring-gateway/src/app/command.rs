@@ -38,9 +38,7 @@ impl ScoreCommand {
         features: BTreeMap<String, FeatureInput>,
         application: Application,
     ) -> Result<Self, ApiError> {
-        let key: IdempotencyKey = key.parse().map_err(|error: fcs_core::InvalidId| {
-            ApiError::invalid("IDEMPOTENCY_KEY_INVALID", error.to_string(), vec![])
-        })?;
+        let key = parse_key(key)?;
         let mut violations: Vec<Violation> = features
             .keys()
             .filter_map(|name| refuse_protected("/features", name))
@@ -112,6 +110,24 @@ impl ScoreCommand {
         }
         Digest::from_bytes(hasher.finalize().into())
     }
+}
+
+/// Reads an idempotency key.
+pub fn parse_key(key: &str) -> Result<IdempotencyKey, ApiError> {
+    key.parse().map_err(|error: fcs_core::InvalidId| {
+        ApiError::invalid("IDEMPOTENCY_KEY_INVALID", error.to_string(), vec![])
+    })
+}
+
+/// SHA-256 over the name of a form and the texts of a request, each with its length in bytes as 8 bytes big-endian
+/// before it.
+pub fn fingerprint_of(form: &str, texts: &[&str]) -> Digest {
+    let mut hasher = Sha256::new();
+    text(&mut hasher, form.as_bytes());
+    for part in texts {
+        text(&mut hasher, part.as_bytes());
+    }
+    Digest::from_bytes(hasher.finalize().into())
 }
 
 fn text(hasher: &mut Sha256, bytes: &[u8]) {

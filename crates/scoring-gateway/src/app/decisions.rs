@@ -6,6 +6,7 @@ use std::time::Duration;
 use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion, TenantId};
 use fcs_decision::decision::{decide, decide_incomplete};
 use fcs_decision::features::Reading;
+use fcs_decision::manifest::Manifest;
 use fcs_decision::record::{DecisionRecord, record_digest};
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
@@ -34,6 +35,8 @@ pub struct Page {
     pub decisions: Vec<StoredDecision>,
     /// Highest index of the tenant's decisions.
     pub highest_index: u64,
+    /// Opens the next page; `None` on the last one.
+    pub next_page_token: Option<String>,
 }
 
 /// Which decisions to list.
@@ -45,6 +48,8 @@ pub struct PageQuery {
     pub after_index: u64,
     /// 1 to 1,000; 0 means 100.
     pub page_size: u32,
+    /// The token of the page before; empty for the first page.
+    pub page_token: String,
 }
 
 /// A decision beside the same decision computed again.
@@ -128,15 +133,21 @@ impl App {
         } else {
             query.page_size
         };
+        let after_index = self.place(query)?;
+        // One more than asked for tells whether there is a next page.
         let page = match &query.application_id {
-            None => self.store.page(tenant, query.after_index, limit).await,
-            Some(id) => {
-                self.store
-                    .page_of(tenant, id, query.after_index, limit)
-                    .await
-            }
+            None => self.store.page(tenant, after_index, limit + 1).await,
+            Some(id) => self.store.page_of(tenant, id, after_index, limit + 1).await,
         };
-        let decisions = within_bytes(page.map_err(store_unavailable)?);
+        let found = page.map_err(store_unavailable)?;
+        let (found_count, mut decisions) = (found.len(), within_bytes(found));
+        decisions.truncate(limit as usize);
+        let next_page_token = match decisions.last() {
+            Some(last) if decisions.len() < found_count => {
+                Some(self.page_tokens.seal(list_name(query), last.log_index))
+            }
+            _ => None,
+        };
         let highest_index = self
             .store
             .highest_index_of(tenant)
@@ -145,7 +156,39 @@ impl App {
         Ok(Page {
             decisions,
             highest_index,
+            next_page_token,
         })
+    }
+
+    /// The index that a page begins after.
+    fn place(&self, query: &PageQuery) -> Result<u64, ApiError> {
+        match query.page_token.as_str() {
+            "" => Ok(query.after_index),
+            token if query.after_index == 0 => self.page_tokens.open(list_name(query), token),
+            _ => {
+                let message = "a page begins after an index or at a page token; give one of them";
+                Err(ApiError::invalid("PAGE_TOKEN_INVALID", message, vec![]))
+            }
+        }
+    }
+
+    /// The record of a decision.
+    pub(super) async fn record(
+        &self,
+        tenant: &TenantId,
+        id: DecisionId,
+    ) -> Result<DecisionRecord, ApiError> {
+        let stored = self.decision(tenant, id).await?;
+        DecisionRecord::from_bytes(&stored.record)
+            .map_err(|error| internal("RECORD_UNREADABLE", error))
+    }
+
+    /// The manifest that a decision was made with.
+    pub(super) async fn manifest_of(
+        &self,
+        record: &DecisionRecord,
+    ) -> Result<Arc<Manifest>, ApiError> {
+        self.catalog.manifest(&model_of(record)?).await
     }
 
     /// Computes a decision again from its record and the package of its model.
@@ -184,12 +227,7 @@ impl App {
         record: &DecisionRecord,
         deadline: Deadline,
     ) -> Result<DecisionRecord, ApiError> {
-        let version = ModelVersion::new(&record.model.name, &record.model.version)
-            .map_err(|error| internal("RECORD_UNREADABLE", error))?;
-        let model = PinnedModel {
-            version,
-            manifest_digest: record.model.manifest_digest,
-        };
+        let model = model_of(record)?;
         let manifest = deadline.run(self.catalog.manifest(&model)).await??;
         let context = record.context();
         let reading = manifest.read(&record.inputs(), &context.application);
@@ -212,6 +250,23 @@ impl App {
             .await??;
         decide(&manifest, &row, &output, &context).map_err(|error| internal("REPLAY_FAILED", error))
     }
+}
+
+fn model_of(record: &DecisionRecord) -> Result<PinnedModel, ApiError> {
+    let version = ModelVersion::new(&record.model.name, &record.model.version)
+        .map_err(|error| internal("RECORD_UNREADABLE", error))?;
+    Ok(PinnedModel {
+        version,
+        manifest_digest: record.model.manifest_digest,
+    })
+}
+
+/// The list that a page token belongs to.
+fn list_name(query: &PageQuery) -> &str {
+    query
+        .application_id
+        .as_ref()
+        .map_or("", ApplicationId::as_str)
 }
 
 /// The head of a page whose records fit the limit; at least one.

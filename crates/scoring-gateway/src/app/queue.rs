@@ -134,9 +134,14 @@ pub fn answer(claim: &Claim, claimed: Claimed, replayed: bool) -> Result<Scored,
             replayed,
         });
     }
-    Err(ApiError::new(
+    Err(other_request())
+}
+
+/// The error of a key that stands for another request.
+pub fn other_request() -> ApiError {
+    ApiError::new(
         ErrorCode::IdempotencyMismatch,
         "IDEMPOTENCY_MISMATCH",
         "this idempotency key was used with another request; use a new key for a new request",
-    ))
+    )
 }

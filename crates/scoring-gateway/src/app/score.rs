@@ -19,7 +19,7 @@ use super::{App, store_unavailable};
 use crate::store::{Claim, DEFAULT_CLIENT, Draft};
 
 /// The scope of a caller's idempotency keys within its tenant. It outlives the caller's API keys.
-fn client_of(caller: &Principal) -> String {
+pub(super) fn client_of(caller: &Principal) -> String {
     match caller.kind {
         PrincipalKind::Anyone => DEFAULT_CLIENT.to_owned(),
         kind => format!("{}:{}", kind.as_str(), caller.subject),

@@ -108,7 +108,7 @@ impl Problems {
                 pointer.to_owned(),
                 "DAY_INVALID",
                 "must be a day as YYYY-MM-DD",
-            )
+            );
         })
         .ok()
     }

@@ -95,8 +95,8 @@ fn counteroffer(offer: Offer) -> wire::Counteroffer {
     }
 }
 
-fn notice(notice: record::Notice) -> wire::Notice {
-    wire::Notice {
+fn notice(notice: record::Notice) -> wire::NoticeDuty {
+    wire::NoticeDuty {
         required: notice.required,
         due_by: notice.due_by.map(|day| day.to_string()).unwrap_or_default(),
         form_hint: notice
@@ -106,7 +106,7 @@ fn notice(notice: record::Notice) -> wire::Notice {
     }
 }
 
-const fn outcome(outcome: record::Outcome) -> wire::Outcome {
+pub(super) const fn outcome(outcome: record::Outcome) -> wire::Outcome {
     match outcome {
         record::Outcome::Approve => wire::Outcome::Approve,
         record::Outcome::Refer => wire::Outcome::Refer,

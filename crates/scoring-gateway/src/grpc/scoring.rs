@@ -3,23 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, DecisionId, InvalidId};
+use fcs_core::{ApiError, ApplicationId};
 use fcs_proto::scoring::v1::scoring_service_server::ScoringService;
 use fcs_proto::scoring::v1::{
-    GetDecisionRequest, GetDecisionResponse, ListDecisionsRequest, ListDecisionsResponse,
-    ReplayDecisionRequest, ReplayDecisionResponse, ScoreRequest, ScoreResponse,
+    ExplainDecisionRequest, ExplainDecisionResponse, GetDecisionRequest, GetDecisionResponse,
+    ListDecisionsRequest, ListDecisionsResponse, ReplayDecisionRequest, ReplayDecisionResponse,
+    ScoreBatchRequest, ScoreBatchResponse, ScoreRequest, ScoreResponse, ScoreStreamRequest,
 };
 use fcs_service::auth::Principal;
-use fcs_service::grpc::{Deadline, status};
-use tonic::{Request, Response, Status};
+use fcs_service::grpc::Deadline;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{application, convert};
+use super::{answer, application, batch, caller, convert, explain, invalid_id, parse_decision_id};
 use crate::app::App;
+use crate::app::batch::BATCH_TIMEOUT;
 use crate::app::decisions::{PageQuery, REPLAY_TIMEOUT};
 
 pub(super) struct Scoring {
     pub(super) app: Arc<App>,
     pub(super) score_timeout: Duration,
+    pub(super) draining: CancellationToken,
 }
 
 #[async_trait::async_trait]
@@ -31,6 +35,48 @@ impl ScoringService for Scoring {
         let deadline = Deadline::from_metadata(request.metadata(), self.score_timeout);
         let caller = caller(&request)?;
         answer(self.decide(&caller, request.into_inner(), deadline).await)
+    }
+
+    async fn score_batch(
+        &self,
+        request: Request<ScoreBatchRequest>,
+    ) -> Result<Response<ScoreBatchResponse>, Status> {
+        let deadline = Deadline::from_metadata(request.metadata(), BATCH_TIMEOUT);
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let answers = batch::batch(&self.app, &caller, request, self.score_timeout, deadline);
+        answer(answers.await)
+    }
+
+    type ScoreStreamStream = batch::Answers;
+
+    async fn score_stream(
+        &self,
+        request: Request<Streaming<ScoreStreamRequest>>,
+    ) -> Result<Response<batch::Answers>, Status> {
+        let caller = caller(&request)?;
+        let app = Arc::clone(&self.app);
+        let draining = self.draining.clone();
+        let requests = request.into_inner();
+        Ok(Response::new(batch::stream(
+            app,
+            caller,
+            requests,
+            self.score_timeout,
+            draining,
+        )))
+    }
+
+    async fn explain_decision(
+        &self,
+        request: Request<ExplainDecisionRequest>,
+    ) -> Result<Response<ExplainDecisionResponse>, Status> {
+        let deadline = Deadline::from_metadata(request.metadata(), REPLAY_TIMEOUT);
+        let caller = caller(&request)?;
+        answer(
+            self.explain(&caller, &request.into_inner().decision_id, deadline)
+                .await,
+        )
     }
 
     async fn get_decision(
@@ -71,12 +117,18 @@ impl Scoring {
     ) -> Result<ScoreResponse, ApiError> {
         let command = application::command(request)
             .inspect_err(|error| self.app.metrics.score_error(error.code))?;
-        let scored = self.app.score(caller, command, deadline).await?;
-        let decision = convert::decision(&scored.decision)?;
-        Ok(ScoreResponse {
-            decision: Some(decision),
-            replayed: scored.replayed,
-        })
+        batch::score_response(&self.app.score(caller, command, deadline).await?)
+    }
+
+    async fn explain(
+        &self,
+        caller: &Principal,
+        decision_id: &str,
+        deadline: Deadline,
+    ) -> Result<ExplainDecisionResponse, ApiError> {
+        let id = parse_decision_id(decision_id)?;
+        let explanation = self.app.explain(&caller.tenant, id, deadline).await?;
+        Ok(explain::response(explanation))
     }
 
     async fn find(
@@ -93,10 +145,9 @@ impl Scoring {
                 return Err(ApiError::invalid("DECISION_ID_MISSING", message, vec![]));
             }
             ("", application_id) => {
-                let id = application_id
-                    .parse()
-                    .map_err(|error| invalid_id("APPLICATION_ID_INVALID", &error))?;
-                self.app.latest_decision(&caller.tenant, &id).await?
+                self.app
+                    .latest_decision(&caller.tenant, &parse_application_id(application_id)?)
+                    .await?
             }
             (decision_id, _) => {
                 self.app
@@ -115,9 +166,13 @@ impl Scoring {
         request: ListDecisionsRequest,
     ) -> Result<ListDecisionsResponse, ApiError> {
         let query = PageQuery {
-            application_id: None,
+            application_id: match request.application_id.as_str() {
+                "" => None,
+                text => Some(parse_application_id(text)?),
+            },
             after_index: request.after_index,
             page_size: request.page_size,
+            page_token: request.page_token,
         };
         let page = self.app.list_decisions(&caller.tenant, &query).await?;
         let decisions = page
@@ -128,6 +183,7 @@ impl Scoring {
         Ok(ListDecisionsResponse {
             decisions,
             highest_index: page.highest_index,
+            next_page_token: page.next_page_token.unwrap_or_default(),
         })
     }
 
@@ -149,21 +205,7 @@ impl Scoring {
     }
 }
 
-fn caller<T>(request: &Request<T>) -> Result<Principal, Status> {
-    Principal::of(request)
-        .cloned()
-        .map_err(|error| status(&error))
-}
-
-fn parse_decision_id(text: &str) -> Result<DecisionId, ApiError> {
+fn parse_application_id(text: &str) -> Result<ApplicationId, ApiError> {
     text.parse()
-        .map_err(|error| invalid_id("DECISION_ID_INVALID", &error))
-}
-
-fn invalid_id(reason: &'static str, error: &InvalidId) -> ApiError {
-    ApiError::invalid(reason, error.to_string(), vec![])
-}
-
-fn answer<T>(result: Result<T, ApiError>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| status(&error))
+        .map_err(|error| invalid_id("APPLICATION_ID_INVALID", &error))
 }

@@ -10,7 +10,7 @@ use fcs_decision::features::FeatureInput;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-use crate::app::command::{invalid_request, pointer, refuse_protected};
+use crate::app::command::{ScoreCommand, invalid_request, pointer, refuse_protected};
 
 /// The members of a request.
 const MEMBERS: &str =
@@ -21,15 +21,23 @@ const MEMBERS: &str =
 /// say more when one is a protected attribute.
 #[derive(Debug, PartialEq)]
 pub(super) struct ScoreBody {
-    pub(super) application_id: String,
-    pub(super) features: BTreeMap<String, FeatureInput>,
-    pub(super) application: Application,
+    /// Only of an item of a batch; a request by itself has its key in the header.
+    pub(super) idempotency_key: Option<String>,
+    application_id: String,
+    features: BTreeMap<String, FeatureInput>,
+    application: Application,
     others: Vec<String>,
 }
 
 impl ScoreBody {
+    /// The command under a key.
+    pub(super) fn command(self, key: &str) -> Result<ScoreCommand, ApiError> {
+        self.check()?;
+        ScoreCommand::new(key, &self.application_id, self.features, self.application)
+    }
+
     /// Refuses members that are not part of a request.
-    pub(super) fn check(&self) -> Result<(), ApiError> {
+    fn check(&self) -> Result<(), ApiError> {
         let refuse = |name: &String| {
             refuse_protected("", name).unwrap_or_else(|| Violation {
                 pointer: pointer("", name),
@@ -62,6 +70,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ScoreBody, A::Error> {
         let mut application_id = None;
+        let mut idempotency_key = None;
         let mut features: Option<Features> = None;
         let mut application = Application::default();
         let mut seen = BTreeSet::new();
@@ -71,6 +80,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
                 return Err(A::Error::custom("a member occurs twice"));
             }
             match name.as_str() {
+                "idempotency_key" => idempotency_key = Some(map.next_value()?),
                 "application_id" => application_id = Some(map.next_value()?),
                 "features" => features = Some(map.next_value()?),
                 "purpose" => application.purpose = map.next_value()?,
@@ -88,6 +98,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
         let features = features.ok_or_else(|| A::Error::missing_field("features"))?;
         application.feature_sources = features.sources;
         Ok(ScoreBody {
+            idempotency_key,
             application_id: application_id
                 .ok_or_else(|| A::Error::missing_field("application_id"))?,
             features: features.inputs,

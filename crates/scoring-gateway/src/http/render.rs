@@ -1,6 +1,12 @@
 //! Answers as JSON. A record is put in as the bytes that it is stored as, so one decision has one answer for ever.
 
-use crate::app::decisions::{Page, Replay};
+use std::fmt::Write as _;
+
+use fcs_core::ApiError;
+use fcs_service::problem::Problem;
+
+use crate::app::decisions::{Page, PageQuery, Replay};
+use crate::app::queue::Scored;
 use crate::store::StoredDecision;
 
 /// The members of the record, then `log_index` and `record_digest`. Without these two it is the canonical record.
@@ -16,15 +22,75 @@ pub(super) fn decision(stored: &StoredDecision) -> Vec<u8> {
     [members, tail.as_bytes()].concat()
 }
 
-pub(super) fn page(page: &Page) -> Vec<u8> {
+/// `next` is the path of the next page, when there is one.
+pub(super) fn page(page: &Page, next: Option<&str>) -> Vec<u8> {
     let decisions: Vec<Vec<u8>> = page.decisions.iter().map(decision).collect();
-    let tail = format!("],\"highest_index\":{}}}", page.highest_index);
+    let mut tail = format!("],\"highest_index\":{}", page.highest_index);
+    for (name, text) in [
+        ("next_page_token", page.next_page_token.as_deref()),
+        ("next", next),
+    ] {
+        if let Some(text) = text {
+            // Both hold only characters of URLs, which JSON takes as they are.
+            let _ = write!(tail, ",\"{name}\":\"{text}\"");
+        }
+    }
+    tail.push('}');
     [
         &b"{\"decisions\":["[..],
         &decisions.join(&b','),
         tail.as_bytes(),
     ]
     .concat()
+}
+
+/// The path of the next page of a list.
+pub(super) fn next_page(query: &PageQuery, token: &str) -> String {
+    let mut path = format!("/v1/decisions?page_token={token}");
+    if query.page_size > 0 {
+        let _ = write!(path, "&page_size={}", query.page_size);
+    }
+    if let Some(id) = &query.application_id {
+        path.push_str("&application_id=");
+        path.push_str(&percent_encoded(id.as_str()));
+    }
+    path
+}
+
+/// The text with every byte but letters, digits and `-._~` as `%XX` (RFC 3986, section 2.1).
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// One item per request: `status`, and `decision` with `replayed` or `problem`.
+pub(super) fn batch(answers: &[Result<Scored, ApiError>]) -> Vec<u8> {
+    let items: Vec<Vec<u8>> = answers.iter().map(batch_item).collect();
+    [&b"{\"items\":["[..], &items.join(&b','), b"]}"].concat()
+}
+
+fn batch_item(answer: &Result<Scored, ApiError>) -> Vec<u8> {
+    match answer {
+        Ok(scored) => {
+            let head = format!(
+                "{{\"status\":200,\"replayed\":{},\"decision\":",
+                scored.replayed
+            );
+            [head.as_bytes(), &decision(&scored.decision), b"}"].concat()
+        }
+        Err(error) => {
+            let problem = Problem(error.clone());
+            let head = format!("{{\"status\":{},\"problem\":", problem.status().as_u16());
+            [head.as_bytes(), &problem.to_json(), b"}"].concat()
+        }
+    }
 }
 
 pub(super) fn replay(replay: &Replay) -> Vec<u8> {
@@ -63,12 +129,56 @@ mod tests {
     }
 
     #[test]
+    fn the_path_of_the_next_page_keeps_the_query() {
+        let query = PageQuery {
+            application_id: Some("A&1 ü".parse().unwrap()),
+            page_size: 5,
+            ..PageQuery::default()
+        };
+        let expected = "/v1/decisions?page_token=t&page_size=5&application_id=A%261%20%C3%BC";
+        assert_eq!(next_page(&query, "t"), expected);
+    }
+
+    #[test]
+    fn each_item_of_a_batch_has_its_status() {
+        let scored = Scored {
+            decision: stored(1),
+            replayed: true,
+        };
+        let refused = ApiError::not_found("NOTHING", "there is nothing");
+        let json: serde_json::Value =
+            serde_json::from_slice(&batch(&[Ok(scored), Err(refused)])).unwrap();
+        assert_eq!(
+            (
+                &json["items"][0]["status"],
+                &json["items"][0]["decision"]["log_index"]
+            ),
+            (&200.into(), &1.into())
+        );
+        assert_eq!(
+            (
+                &json["items"][1]["status"],
+                &json["items"][1]["problem"]["reason"]
+            ),
+            (&404.into(), &"NOTHING".into())
+        );
+    }
+
+    #[test]
     fn pages_and_replays_are_json() {
         let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
-        let two = json(&page(&Page {
-            decisions: vec![stored(1), stored(2)],
-            highest_index: 9,
-        }));
+        let two = json(&page(
+            &Page {
+                decisions: vec![stored(1), stored(2)],
+                highest_index: 9,
+                next_page_token: Some("t".to_owned()),
+            },
+            Some("/v1/decisions?page_token=t"),
+        ));
+        assert_eq!(
+            (&two["next"], &two["next_page_token"]),
+            (&"/v1/decisions?page_token=t".into(), &"t".into())
+        );
         assert_eq!(
             (
                 two["decisions"][1]["log_index"].as_u64(),
@@ -77,10 +187,14 @@ mod tests {
             (Some(2), Some(9))
         );
         assert_eq!(
-            json(&page(&Page {
-                decisions: vec![],
-                highest_index: 0
-            }))["decisions"],
+            json(&page(
+                &Page {
+                    decisions: vec![],
+                    highest_index: 0,
+                    next_page_token: None,
+                },
+                None
+            ))["decisions"],
             serde_json::json!([])
         );
         let same = Replay {

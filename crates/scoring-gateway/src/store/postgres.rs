@@ -5,6 +5,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres};
 
+use super::case_sql::sql_case_store;
 use super::sql::{StoreFailure, sql_store};
 
 // READ COMMITTED is enough: every batch takes the lock on the sequencer's row first, and each statement after it has
@@ -58,6 +59,7 @@ impl Drop for Lease {
         }
     }
 }
+sql_case_store!(PostgresStore, Postgres);
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[
@@ -75,6 +77,11 @@ pub(super) fn migrations() -> Migrator {
             3,
             "add tenants",
             include_str!("../../migrations/postgres/0003_add_tenants.sql"),
+        ),
+        (
+            4,
+            "create reviews and notices",
+            include_str!("../../migrations/postgres/0004_create_reviews_and_notices.sql"),
         ),
         (
             6,

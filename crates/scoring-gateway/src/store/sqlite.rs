@@ -4,6 +4,7 @@ use sqlx::Sqlite;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteRow;
 
+use super::case_sql::sql_case_store;
 use super::sql::{StoreFailure, sql_store};
 
 // BEGIN IMMEDIATE takes the one write lock of the database at once, so reading the sequencer needs no lock of its own.
@@ -27,6 +28,7 @@ impl SqliteStore {
 }
 
 type Statement<'a> = sqlx::query::Query<'a, Sqlite, sqlx::sqlite::SqliteArguments>;
+sql_case_store!(SqliteStore, Sqlite);
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[
@@ -44,6 +46,11 @@ pub(super) fn migrations() -> Migrator {
             3,
             "add tenants",
             include_str!("../../migrations/sqlite/0003_add_tenants.sql"),
+        ),
+        (
+            4,
+            "create reviews and notices",
+            include_str!("../../migrations/sqlite/0004_create_reviews_and_notices.sql"),
         ),
         (
             6,

@@ -15,9 +15,8 @@ use fcs_service::settings::RedisSettings;
 use fcs_testkit::wait::until;
 use scoring_gateway::app::decisions::PageQuery;
 use scoring_gateway::app::traffic::TrafficTable;
-use scoring_gateway::store;
 
-use crate::support::gateway::{Gateway, table};
+use crate::support::gateway::{Gateway, stores, table};
 use crate::support::{TestStore, applicant, package};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -27,7 +26,7 @@ fn tenant() -> TenantId {
 }
 
 async fn active(test: &TestStore) -> Gateway {
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("1").await;
     gateway
 }
@@ -59,7 +58,7 @@ async fn the_same_key_gets_the_same_bytes_whatever_happens_meanwhile() {
     assert_eq!(again.decision, first.decision);
     assert_eq!(gateway.app.store.highest_index().await.unwrap(), 1);
     // Another process on the same store gives the same answer.
-    let other = Gateway::start(store::of(&test.reopen().await)).await;
+    let other = Gateway::start(stores(&test.reopen().await)).await;
     assert_eq!(
         other
             .score("k", applicant(20_000.0, 3.0))
@@ -126,7 +125,7 @@ async fn a_key_in_flight_is_told_to_come_back() {
 #[tokio::test]
 async fn a_client_that_leaves_frees_its_key_before_the_draft_and_not_after() {
     let test = TestStore::sqlite().await;
-    let (gateway, mut jobs) = Gateway::stuck(store::of(&test.database), 8).await;
+    let (gateway, mut jobs) = Gateway::stuck(stores(&test.database), 8).await;
     gateway.activate("1").await;
     let job = tokio::select! {
         _ = gateway.score("k", applicant(90_000.0, 0.0)) => unreachable!("nobody writes"),
@@ -158,7 +157,7 @@ async fn a_client_that_leaves_frees_its_key_before_the_draft_and_not_after() {
 #[tokio::test]
 async fn without_traffic_it_says_what_to_do() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     let error = gateway.score("k", applicant(1.0, 0.0)).await.unwrap_err();
     assert_eq!(
         refused(&error),
@@ -202,7 +201,7 @@ async fn every_broken_feature_is_listed_and_nothing_is_stored() {
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_before_any_work() {
     let test = TestStore::sqlite().await;
-    let (gateway, _jobs) = Gateway::stuck(store::of(&test.database), 1).await;
+    let (gateway, _jobs) = Gateway::stuck(stores(&test.database), 1).await;
     gateway.activate("1").await;
     let gateway = Arc::new(gateway);
     let waiting = tokio::spawn({
@@ -260,7 +259,7 @@ async fn a_replay_computes_the_same_bytes_with_the_model_of_then() {
     );
     gateway.activate("2").await;
     // A gateway that starts afresh, with a model server that has loaded nothing.
-    let fresh = Gateway::start(store::of(&test.reopen().await)).await;
+    let fresh = Gateway::start(stores(&test.reopen().await)).await;
     for id in ids {
         let replay = fresh
             .app
@@ -313,7 +312,7 @@ async fn a_restarted_or_absent_model_server_is_survived() {
 #[tokio::test]
 async fn only_verified_models_take_traffic() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     let apply = async |version| {
         gateway
             .app
@@ -357,7 +356,7 @@ async fn the_traffic_table_is_shared_and_never_goes_back() {
         refused(&error),
         (ErrorCode::FailedPrecondition, "GENERATION_CONFLICT")
     );
-    let other = Gateway::start(store::of(&test.reopen().await)).await;
+    let other = Gateway::start(stores(&test.reopen().await)).await;
     assert_eq!(
         other.app.traffic.table(),
         gateway.app.traffic.table(),
@@ -378,7 +377,7 @@ async fn decisions_are_found_and_listed() {
         url: Some(fcs_core::Secret::new(fcs_testkit::redis_url())),
         timeout_ms: 1_000,
     };
-    let gateway = Gateway::with_cache(store::of(&test.database), redis).await;
+    let gateway = Gateway::with_cache(stores(&test.database), redis).await;
     gateway.activate("1").await;
     let scored = gateway.score("a", applicant(90_000.0, 0.0)).await.unwrap();
     gateway.score("b", applicant(10_000.0, 5.0)).await.unwrap();

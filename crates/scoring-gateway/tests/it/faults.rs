@@ -11,7 +11,7 @@ use scoring_gateway::store::{
     self, AppendError, Claim, Claimed, DecisionStore, Draft, FeedEntry, StoreError, StoredDecision,
 };
 
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, stores};
 use crate::support::{TestStore, applicant};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -143,7 +143,7 @@ impl DecisionStore for Faulty {
 
 async fn faulty(test: &TestStore) -> (Gateway, Arc<Faulty>) {
     let store = Faulty::new(store::of(&test.database));
-    let gateway = Gateway::start(Arc::clone(&store) as _).await;
+    let gateway = Gateway::start((Arc::clone(&store) as _, store::cases_of(&test.database))).await;
     gateway.activate("1").await;
     (gateway, store)
 }
@@ -215,9 +215,9 @@ async fn a_commit_that_nobody_can_look_up_is_not_answered_and_not_doubled() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gateways_that_race_with_one_key_give_one_answer() {
     let test = TestStore::postgres().await;
-    let left = Gateway::start(store::of(&test.database)).await;
+    let left = Gateway::start(stores(&test.database)).await;
     left.activate("1").await;
-    let right = Gateway::start(store::of(&test.reopen().await)).await;
+    let right = Gateway::start(stores(&test.reopen().await)).await;
     let mut races = 0;
     for round in 0..10 {
         let key = format!("race-{round}");
@@ -251,7 +251,7 @@ async fn gateways_that_race_with_one_key_give_one_answer() {
 #[tokio::test]
 async fn the_writer_finishes_its_queue_before_it_ends() {
     let test = TestStore::sqlite().await;
-    let mut gateway = Gateway::start(store::of(&test.database)).await;
+    let mut gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("1").await;
     let scores = (0..200).map(|number| {
         let (gateway, key) = (&gateway, format!("k-{number}"));

@@ -8,7 +8,7 @@ use scoring_gateway::store;
 use tokio::time::timeout;
 
 use crate::store::draft;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, stores};
 use crate::support::{TestStore, applicant};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[tokio::test]
 async fn stored_entries_come_in_pages_and_new_ones_follow() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("1").await;
     let count = u64::from(FEED_PAGE_MAX) + 20;
     let drafts: Vec<_> = (0..count)
@@ -47,7 +47,7 @@ async fn stored_entries_come_in_pages_and_new_ones_follow() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_gateways_commits_are_found() {
     let test = TestStore::postgres().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     let other = store::of(&test.reopen().await);
     let mut feed = gateway.feed.subscribe(0);
     let write = async {
@@ -73,7 +73,7 @@ async fn another_gateways_commits_are_found() {
 #[tokio::test]
 async fn an_index_in_the_future_waits_for_its_successor() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     let mut feed = gateway.feed.subscribe(2);
     let drafts: Vec<_> = (0..3)
         .map(|number| draft(&format!("key-{number}"), number))
@@ -95,7 +95,7 @@ async fn an_index_in_the_future_waits_for_its_successor() {
 #[tokio::test]
 async fn it_ends_when_the_service_drains() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     let mut feed = gateway.feed.subscribe(0);
     let draining = gateway.draining.clone();
     let (page, ()) = tokio::join!(timeout(LIMIT, feed.next()), async { draining.cancel() });

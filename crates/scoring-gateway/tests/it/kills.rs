@@ -12,7 +12,7 @@ use scoring_gateway::store;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::support::fleet::Fleet;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, Stores, stores};
 use crate::support::load::{Load, Verdict};
 
 const CLIENTS: usize = 8;
@@ -77,7 +77,7 @@ impl Scene {
         reason = "the figures are for whoever runs it by hand"
     )]
     async fn verdict(self) -> Verdict {
-        let store = open(&self.postgres).await;
+        let (store, _) = open(&self.postgres).await;
         let verdict = self.load.finish(store.as_ref()).await;
         println!("{verdict:?}, slowest recovery {:?}", self.slowest_recovery);
         assert!(
@@ -98,7 +98,7 @@ impl Scene {
     }
 }
 
-async fn open(postgres: &PostgresServer) -> std::sync::Arc<dyn store::DecisionStore> {
+async fn open(postgres: &PostgresServer) -> Stores {
     let settings = DatabaseSettings {
         url: fcs_core::Secret::new(postgres.url()),
         acquire_timeout_ms: 10_000,
@@ -109,7 +109,7 @@ async fn open(postgres: &PostgresServer) -> std::sync::Arc<dyn store::DecisionSt
         .await
         .unwrap();
     store::migrate(&database).await.unwrap();
-    store::of(&database)
+    stores(&database)
 }
 
 /// Gives all traffic to the test model, and makes sure that this at least survives.

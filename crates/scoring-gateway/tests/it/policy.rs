@@ -8,13 +8,12 @@ use fcs_decision::features::FeatureInput;
 use fcs_decision::record::{DecidedBy, DecisionRecord, Outcome};
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
-use scoring_gateway::store;
 
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, stores};
 use crate::support::{TestStore, applicant};
 
 async fn with_rules(test: &TestStore) -> Gateway {
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("rules").await;
     gateway
 }
@@ -135,7 +134,7 @@ async fn reasons_come_in_the_language_of_the_request() {
 #[tokio::test]
 async fn a_missing_value_without_a_rule_is_refused_as_before() {
     let test = TestStore::sqlite().await;
-    let gateway = Gateway::start(store::of(&test.database)).await;
+    let gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("1").await;
     let mut features = applicant(1.0, 0.0);
     features.remove("income");

@@ -1,6 +1,5 @@
 //! A synchronous standby that hangs: PostgreSQL shows commits that it has not replicated, and nobody is answered.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fcs_core::{ApiError, ErrorCode};
@@ -10,12 +9,12 @@ use fcs_service::settings::DatabaseSettings;
 use fcs_testkit::postgres_server::PostgresServer;
 use fcs_testkit::wait::until;
 use scoring_gateway::app::queue::Scored;
-use scoring_gateway::store::{self, DEFAULT_CLIENT, DecisionStore};
+use scoring_gateway::store::{self, DEFAULT_CLIENT};
 use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinHandle;
 
 use crate::support::applicant;
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, Stores, stores};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -30,8 +29,7 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let primary = PostgresServer::start(&[]);
-        let store = open(&primary).await;
-        let gateway = Gateway::start(store).await;
+        let gateway = Gateway::start(open(&primary).await).await;
         gateway.activate("1").await;
         let standby = primary.standby();
         let admin = PgPool::connect(&primary.url()).await.unwrap();
@@ -80,7 +78,7 @@ impl Pair {
     }
 }
 
-async fn open(server: &PostgresServer) -> Arc<dyn DecisionStore> {
+async fn open(server: &PostgresServer) -> Stores {
     let settings = DatabaseSettings {
         url: fcs_core::Secret::new(server.url()),
         acquire_timeout_ms: 10_000,
@@ -91,7 +89,7 @@ async fn open(server: &PostgresServer) -> Arc<dyn DecisionStore> {
         .await
         .unwrap();
     store::migrate(&database).await.unwrap();
-    store::of(&database)
+    stores(&database)
 }
 
 fn assert_not_durable(result: Result<Scored, ApiError>) {
@@ -132,8 +130,8 @@ async fn a_cancelled_wait_for_the_standby_is_no_answer() {
     pair.primary.kill();
     let promoted = PgPool::connect(&pair.standby.url()).await.unwrap();
     promoted.execute("SELECT pg_promote()").await.unwrap();
-    let kept = open(&pair.standby)
-        .await
+    let (store, _) = open(&pair.standby).await;
+    let kept = store
         .page(&Principal::default_tenant(), 0, 10)
         .await
         .unwrap();

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod client;
 pub(crate) mod fleet;
 pub(crate) mod gateway;
 pub(crate) mod load;

@@ -290,7 +290,7 @@ impl Matrix {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cell_of_the_table_answers_as_it_says() {
-    let matrix = Matrix::start().await;
+    let matrix = Box::pin(Matrix::start()).await;
     let mut cells = 0;
     for rule in Gateway::ACCESS {
         let Access::Needs(scope) = rule.access else {
@@ -322,7 +322,7 @@ async fn every_cell_of_the_table_answers_as_it_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_and_lists_end_at_the_tenant_and_the_feed_names_it() {
-    let matrix = Matrix::start().await;
+    let matrix = Box::pin(Matrix::start()).await;
     let Matrix { server, keys, .. } = &matrix;
     let list = async |tenant: &'static str| {
         let headers = format!(

@@ -213,7 +213,7 @@ async fn decisions_are_read_and_replayed_over_grpc() {
     }
     let request = ListDecisionsRequest {
         after_index: 1,
-        page_size: 0,
+        ..ListDecisionsRequest::default()
     };
     let list = client.list_decisions(request).await.unwrap().into_inner();
     assert_eq!((list.decisions[0].log_index, list.decisions.len()), (2, 1));

@@ -11,6 +11,7 @@ use fcs_decision::trust::TrustPolicy;
 use fcs_service::OsRandom;
 use fcs_service::auth::Principal;
 use fcs_service::cache::Cache;
+use fcs_service::database::Database;
 use fcs_service::grpc::Deadline;
 use fcs_service::settings::RedisSettings;
 use scoring_gateway::app::App;
@@ -19,17 +20,37 @@ use scoring_gateway::app::command::ScoreCommand;
 use scoring_gateway::app::control::TrafficControl;
 use scoring_gateway::app::feed::FeedSource;
 use scoring_gateway::app::flight::Flights;
+use scoring_gateway::app::page_token::PageTokens;
 use scoring_gateway::app::queue::{Job, Queue, Scored, queue};
 use scoring_gateway::app::traffic::{ProposedArm, ProposedTable};
 use scoring_gateway::jobs::writer::Writer;
 use scoring_gateway::metrics::Metrics;
-use scoring_gateway::store::DecisionStore;
+use scoring_gateway::settings::NoticeSettings;
+use scoring_gateway::store::{self, CaseStore, DecisionStore};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::models::FakeModels;
 use super::{NOW, StoppedClock, package};
+
+/// What a gateway keeps, on one database.
+pub(crate) type Stores = (Arc<dyn DecisionStore>, Arc<dyn CaseStore>);
+
+/// The stores of an open database.
+pub(crate) fn stores(database: &Database) -> Stores {
+    (store::of(database), store::cases_of(database))
+}
+
+/// A creditor for notices.
+pub(crate) fn notices() -> NoticeSettings {
+    NoticeSettings {
+        creditor_name: "First Test Bank".to_owned(),
+        creditor_address: "1 Main Street, Springfield, IL 62701".to_owned(),
+        agency: "Bureau of Tests, 2 Agency Road, Washington, DC 20552".to_owned(),
+        ..NoticeSettings::default()
+    }
+}
 
 pub(crate) struct Gateway {
     pub(crate) app: Arc<App>,
@@ -41,29 +62,29 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) async fn start(store: Arc<dyn DecisionStore>) -> Self {
+    pub(crate) async fn start((store, cases): Stores) -> Self {
         let (queue, jobs) = queue(1_000);
         let (mut gateway, writer) =
-            Self::without_writer(store, queue, RedisSettings::default()).await;
+            Self::without_writer((store, cases), queue, RedisSettings::default()).await;
         gateway.writer = Some(tokio::spawn(writer.run(jobs)));
         gateway
     }
 
-    pub(crate) async fn with_cache(store: Arc<dyn DecisionStore>, redis: RedisSettings) -> Self {
+    pub(crate) async fn with_cache((store, cases): Stores, redis: RedisSettings) -> Self {
         let (queue, jobs) = queue(1_000);
-        let (mut gateway, writer) = Self::without_writer(store, queue, redis).await;
+        let (mut gateway, writer) = Self::without_writer((store, cases), queue, redis).await;
         gateway.writer = Some(tokio::spawn(writer.run(jobs)));
         gateway
     }
 
     /// A gateway whose queue nobody empties, and the queue's end.
     pub(crate) async fn stuck(
-        store: Arc<dyn DecisionStore>,
+        (store, cases): Stores,
         capacity: usize,
     ) -> (Self, mpsc::Receiver<Job>) {
         let (queue, jobs) = queue(capacity);
         (
-            Self::without_writer(store, queue, RedisSettings::default())
+            Self::without_writer((store, cases), queue, RedisSettings::default())
                 .await
                 .0,
             jobs,
@@ -71,7 +92,7 @@ impl Gateway {
     }
 
     async fn without_writer(
-        store: Arc<dyn DecisionStore>,
+        (store, cases): Stores,
         queue: Queue,
         redis: RedisSettings,
     ) -> (Self, Writer) {
@@ -98,10 +119,13 @@ impl Gateway {
         let confirmed = queue.confirmed().clone();
         let app = Arc::new(App {
             store: Arc::clone(&store),
+            cases,
             catalog,
             traffic,
             queue,
             flights: Flights::default(),
+            notices: notices(),
+            page_tokens: PageTokens::new(&[1; 32]),
             cache: Cache::connect(&redis, "fcs-test"),
             clock,
             random: Arc::new(OsRandom),

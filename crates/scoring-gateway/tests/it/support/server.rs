@@ -49,6 +49,7 @@ impl Server {
         let own = GatewaySettings {
             model_server_url: format!("http://{}", serve_models(Arc::clone(&models)).await),
             trust_policy,
+            notice: super::gateway::notices(),
             ..GatewaySettings::default()
         };
         let mut settings = Settings::embedded(folder.path(), own);
