@@ -12,6 +12,8 @@ enum Layer {
     Core,
     Domain,
     Foundation,
+    /// For programs of others; stands on the foundations, and no service needs it.
+    Client,
     Process,
     /// `fcs` runs the other processes in one, so it stands above them.
     Top,
@@ -26,6 +28,7 @@ fn layer_of(package: &str) -> Option<Layer> {
             Layer::Domain
         }
         "fcs-proto" | "fcs-service" => Layer::Foundation,
+        "fcs-client" => Layer::Client,
         "scoring-gateway" | "model-server" | "bias-monitor" | "deployment-audit" => Layer::Process,
         "fcs" => Layer::Top,
         "fcs-fuzz" | "fcs-testkit" | "xtask" => Layer::Development,

@@ -41,7 +41,7 @@ enum Task {
     CheckSizes,
     /// Checks the contracts in proto/ with buf.
     CheckProto,
-    /// Writes the protobuf bindings again.
+    /// Writes the protobuf bindings and the OpenAPI documents again.
     Codegen,
     /// Runs every check that CI runs beside the tests.
     Check,
@@ -89,9 +89,12 @@ fn check_proto() -> anyhow::Result<()> {
 }
 
 fn codegen() -> anyhow::Result<()> {
-    command::run(
-        cargo()
-            .args(["test", "--package", "fcs-proto"])
-            .env("FCS_UPDATE_GENERATED", "1"),
-    )
+    for package in ["fcs-proto", "fcs-service", "scoring-gateway"] {
+        command::run(
+            cargo()
+                .args(["test", "--package", package, "committed"])
+                .env("FCS_UPDATE_GENERATED", "1"),
+        )?;
+    }
+    Ok(())
 }

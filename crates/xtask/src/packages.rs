@@ -28,6 +28,15 @@ pub(crate) fn redis_program() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
+/// Makes sure that there are the programs that read PDF files.
+pub(crate) fn poppler() -> anyhow::Result<()> {
+    // They print their version for `-v`, and nothing but help for `--version`.
+    if command::output(command::new("pdftotext").arg("-v")).is_ok() {
+        return Ok(());
+    }
+    install("poppler-utils")
+}
+
 /// Makes sure that there is a C++ compiler, which builds the fuzzer.
 pub(crate) fn cpp_compiler() -> anyhow::Result<()> {
     if command::exists("c++") {

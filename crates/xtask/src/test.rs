@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::{self, cargo};
-use crate::packages::{node_program, python_environment};
+use crate::packages::{node_program, poppler, python_environment};
 use crate::servers::Servers;
 
 /// Packages of the S3 server that tests start.
@@ -14,6 +14,12 @@ const TRITONCLIENT_REQUIREMENTS: &str = "crates/model-server/tests/tritonclient/
 
 /// The OpenID Connect issuer that tests start.
 const OIDC_FOLDER: &str = "crates/fcs-service/tests/oidc";
+
+/// The program that tests the decision API from its OpenAPI document.
+const SCHEMATHESIS_REQUIREMENTS: &str = "crates/fcs/tests/schemathesis/requirements.txt";
+
+/// What the example in Python needs.
+const GRPC_REQUIREMENTS: &str = "examples/python/requirements.txt";
 
 /// What to run.
 #[derive(clap::Args)]
@@ -34,6 +40,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let s3 = python_environment(Path::new(S3_REQUIREMENTS))?;
     let tritonclient = python_environment(Path::new(TRITONCLIENT_REQUIREMENTS))?;
     let oidc = node_program(Path::new(OIDC_FOLDER), "provider.mjs")?;
+    let schemathesis = python_environment(Path::new(SCHEMATHESIS_REQUIREMENTS))?;
+    let grpc = python_environment(Path::new(GRPC_REQUIREMENTS))?;
+    poppler()?;
     command::run(
         runner()
             .args(selection(options.package.as_deref()))
@@ -43,7 +52,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             .env("FCS_TEST_REDIS_URL", &servers.redis_url)
             .env("FCS_TEST_OIDC_ISSUER", oidc)
             .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
-            .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python")),
+            .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python"))
+            .env("FCS_TEST_SCHEMATHESIS", schemathesis.join("schemathesis"))
+            .env("FCS_TEST_GRPC_PYTHON", grpc.join("python")),
     )
 }
 

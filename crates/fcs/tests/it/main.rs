@@ -5,6 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod api;
+mod client;
 mod command_line;
 mod conformance;
 mod crash;
@@ -19,3 +21,4 @@ mod processes;
 mod restarts;
 mod settings;
 mod system;
+mod up;
