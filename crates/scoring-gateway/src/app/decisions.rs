@@ -25,6 +25,8 @@ pub const REPLAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of the records of one page at most, so that an answer stays below the 4 MiB that gRPC clients accept. Each
 /// record travels with its most important fields spelled out beside it.
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest index that the stores hold.
+const INDEX_MAX: u64 = i64::MAX.cast_unsigned();
 /// Decisions never change, so the time only bounds the memory of the cache.
 const CACHE_TIME: Duration = Duration::from_hours(1);
 
@@ -163,6 +165,10 @@ impl App {
     /// The index that a page begins after.
     fn place(&self, query: &PageQuery) -> Result<u64, ApiError> {
         match query.page_token.as_str() {
+            "" if query.after_index > INDEX_MAX => {
+                let message = format!("after_index is at most {INDEX_MAX}");
+                Err(ApiError::invalid("AFTER_INDEX_INVALID", message, vec![]))
+            }
             "" => Ok(query.after_index),
             token if query.after_index == 0 => self.page_tokens.open(list_name(query), token),
             _ => {

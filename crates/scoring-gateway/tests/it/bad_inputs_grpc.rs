@@ -123,7 +123,7 @@ fn messages() -> Vec<(&'static str, Vec<u8>, Code)> {
         ),
         (
             "too long",
-            field(12, &vec![0; 300 * 1024]),
+            field(12, &vec![0; 1_100 * 1024]),
             Code::OutOfRange,
         ),
         // Odd, and a request: of a field that occurs twice the last one counts, and unknown ones are passed over.
