@@ -153,6 +153,7 @@ async fn strange_targets_and_methods_are_refused() {
         ("query that is no number", get("/v1/decisions?after_index=x"), 400),
         ("negative index", get("/v1/decisions?after_index=-1"), 400),
         ("index beyond u64", get("/v1/decisions?after_index=18446744073709551616"), 400),
+        ("index beyond i64", get("/v1/decisions?after_index=9223372036854775808"), 400),
         ("negative page", get("/v1/decisions?page_size=-1"), 400),
         ("large page", get("/v1/decisions?page_size=1001"), 400),
         ("unknown parameter", get("/v1/decisions?cursor=x"), 400),
@@ -164,7 +165,7 @@ async fn strange_targets_and_methods_are_refused() {
         ("TRACE", "TRACE /v1/decisions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 405),
         ("every resource", "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".to_owned(), 404),
         ("method override", "GET /v1/applications/score HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\nConnection: close\r\n\r\n".to_owned(), 405),
-        ("highest index", get("/v1/decisions?after_index=18446744073709551615"), 200),
+        ("highest index", get("/v1/decisions?after_index=9223372036854775807"), 200),
         ("upgrade", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n".to_owned(), 200),
     ];
     for (name, bytes, expected) in cases {

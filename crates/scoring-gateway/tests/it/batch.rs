@@ -184,7 +184,8 @@ async fn a_client_that_reads_no_answers_is_not_read() {
         .await
         .unwrap()
         .into_inner();
-    let total = 1_000;
+    // More answers than any window of the connection holds.
+    let total = 4_000;
     let sending = tokio::spawn(async move {
         for row in 0..total {
             let item = Some(request(&format!("k-{row}"), "A", 20_000.0));
