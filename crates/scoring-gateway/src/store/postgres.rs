@@ -3,10 +3,10 @@
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
 
 use super::case_sql::sql_case_store;
-use super::sql::{StoreFailure, sql_store};
+use super::sql::{READ_TIMEOUT, StoreFailure, sql_store};
 
 // READ COMMITTED is enough: every batch takes the lock on the sequencer's row first, and each statement after it has
 // a snapshot of its own, taken when the batches before were committed. So the batch sees every key that they
@@ -20,24 +20,36 @@ sql_store!(
 );
 
 impl PostgresStore {
-    /// The rows that a statement gives in the eyes of a tenant, or of all of them ([`sql::EVERY_TENANT`]): row
-    /// security compares with what the transaction names.
-    async fn rows(&self, tenant: &str, query: Statement<'_>) -> Result<Vec<PgRow>, StoreFailure> {
-        let mut lease = Lease(Some(self.pool.acquire().await?));
+    /// The rows that a statement gives in the eyes of a tenant, or of all of them ([`EVERY_TENANT`]): row security
+    /// compares with what the transaction names. The transaction runs to its end whether or not somebody waits, so
+    /// that callers who leave do not cost their connections.
+    ///
+    /// [`EVERY_TENANT`]: super::sql::EVERY_TENANT
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a transaction that is given up half-way costs its connection; this task ends within the read's limit"
+    )]
+    async fn rows(&self, tenant: &str, query: Statement) -> Result<Vec<PgRow>, StoreFailure> {
         // A tenant's name has neither quotes nor backslashes, and one round trip is enough for both statements.
         let begin = format!("BEGIN; SET LOCAL app.tenant = '{tenant}'");
-        let mut transaction = lease.connection().begin_with(AssertSqlSafe(begin)).await?;
-        let rows = query.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        lease.end();
-        Ok(rows)
+        let read = scoped(self.pool.clone(), begin, query);
+        Ok(tokio::spawn(tokio::time::timeout(READ_TIMEOUT, read)).await???)
     }
 }
 
-type Statement<'a> = sqlx::query::Query<'a, Postgres, sqlx::postgres::PgArguments>;
+type Statement = sqlx::query::Query<'static, Postgres, sqlx::postgres::PgArguments>;
 
-/// A connection that goes back to the pool only when its work has ended: a request that is given up in between may
-/// leave a transaction open.
+async fn scoped(pool: PgPool, begin: String, query: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut lease = Lease(Some(pool.acquire().await?));
+    let mut transaction = lease.connection().begin_with(AssertSqlSafe(begin)).await?;
+    let rows = query.fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    lease.end();
+    Ok(rows)
+}
+
+/// A connection that goes back to the pool only when its work has ended: what is given up in between may leave a
+/// transaction open.
 struct Lease(Option<PoolConnection<Postgres>>);
 
 impl Lease {

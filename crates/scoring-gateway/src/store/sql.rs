@@ -39,6 +39,10 @@ pub(super) const CLAIMED: &str = "SELECT i.tenant, i.client, i.key, i.fingerprin
                                   d.record_digest \
                                   FROM idempotency i JOIN decisions d ON d.log_index = i.log_index \
                                   WHERE (i.tenant, i.client, i.key) IN ";
+pub(super) const CLAIMED_BY_KEY: &str = "SELECT i.tenant, i.client, i.key, i.fingerprint, d.log_index, d.record, \
+                                         d.record_digest \
+                                         FROM idempotency i JOIN decisions d ON d.log_index = i.log_index \
+                                         WHERE i.tenant = $1 AND i.client = $2 AND i.key = $3";
 pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, tenant, decision_id, application_id, \
                                            decided_at, outcome, score, probability, model, arm, record, record_digest) ";
 pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
@@ -261,20 +265,16 @@ macro_rules! sql_store {
                 connection: &mut Connection,
                 claims: impl Iterator<Item = &'a Claim>,
             ) -> Result<Taken, StoreFailure> {
-                let rows = claimed(claims).build().fetch_all(connection).await?;
-                rows.iter().map(claim).collect()
-            }
-
-            fn claimed<'a>(claims: impl Iterator<Item = &'a Claim>) -> sqlx::QueryBuilder<$engine> {
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::CLAIMED);
                 query.push("(");
                 query.push_values(claims, |mut row, claim| {
-                    row.push_bind(claim.tenant.to_string())
-                        .push_bind(claim.client.clone())
-                        .push_bind(claim.key.to_string());
+                    row.push_bind(claim.tenant.as_str())
+                        .push_bind(claim.client.as_str())
+                        .push_bind(claim.key.as_str());
                 });
                 query.push(")");
-                query
+                let rows = query.build().fetch_all(connection).await?;
+                rows.iter().map(claim).collect()
             }
 
             fn claim(row: &EngineRow) -> Result<(Claim, StoredDecision), StoreFailure> {
@@ -354,14 +354,11 @@ macro_rules! sql_store {
                     key: &IdempotencyKey,
                 ) -> Result<Option<Claimed>, StoreError> {
                     sql::within("look up an idempotency key", async {
-                        let wanted = Claim {
-                            tenant: tenant.clone(),
-                            client: client.to_owned(),
-                            key: key.clone(),
-                            fingerprint: Digest::from_bytes([0; 32]),
-                        };
-                        let mut query = claimed(std::iter::once(&wanted));
-                        let rows = self.rows(tenant.as_str(), query.build()).await?;
+                        let query = sqlx::query(sql::CLAIMED_BY_KEY)
+                            .bind(tenant.as_str())
+                            .bind(client)
+                            .bind(key.as_str());
+                        let rows = self.rows(tenant.as_str(), query).await?;
                         let taken = rows.first().map(claim).transpose()?;
                         Ok::<_, StoreFailure>(taken.map(|(claim, decision)| Claimed {
                             fingerprint: claim.fingerprint,
