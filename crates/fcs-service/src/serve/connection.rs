@@ -19,7 +19,7 @@ use super::Limits;
 use super::io::{Guarded, Stream};
 use super::limits::{
     ABUSE_FAREWELL, HEADER_BYTES_MAX, HEADERS_MAX, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT,
-    STREAMS_MAX,
+    STREAM_WINDOW, STREAMS_MAX,
 };
 use super::load::{Load, Total};
 use crate::metrics::connections::{ConnectionMetrics, Cut};
@@ -123,6 +123,7 @@ fn http2() -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
         .max_header_list_size(u32::try_from(HEADER_BYTES_MAX).expect("a small number"))
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);

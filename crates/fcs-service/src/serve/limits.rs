@@ -11,6 +11,10 @@ pub(super) const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HEADERS_MAX: usize = 64;
 /// Requests at a time on an HTTP/2 connection.
 pub(super) const STREAMS_MAX: u32 = 128;
+/// Bytes of one request that may wait for the service to read them. h2 closes a connection on which too many small
+/// frames wait (half of its window of 1 MiB, at 256 bytes less its content for each), so a stream of small messages
+/// must come to a halt before that.
+pub(super) const STREAM_WINDOW: u32 = 128 * 1024;
 /// A peer that vanished is found by a ping.
 pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
