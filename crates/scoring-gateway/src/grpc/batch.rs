@@ -9,9 +9,12 @@ use fcs_proto::scoring::v1::score_batch_item::Outcome as ItemOutcome;
 use fcs_proto::scoring::v1::score_stream_response::Outcome as StreamOutcome;
 use fcs_service::auth::Principal;
 use fcs_service::grpc::{Deadline, status, status_code, unreadable_is_invalid};
+use fcs_service::problem::internal;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream, Stream};
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, Streaming};
 
 use super::application::command;
@@ -48,6 +51,9 @@ pub(super) async fn batch(
 
 /// Decides on the requests of a stream, a few at a time, and answers in their order. A caller who takes no answers is
 /// not read. A stream that the drain ends says so.
+///
+/// Each request is a task of its own: nobody asks a stream for more while the caller takes nothing, and a decision that
+/// stood still then would keep its connection to the store and its place with the writer from everybody else.
 pub(super) fn stream(
     app: Arc<App>,
     caller: Principal,
@@ -58,10 +64,19 @@ pub(super) fn stream(
     messages(requests, draining)
         .map(move |message| {
             let (app, caller) = (Arc::clone(&app), caller.clone());
-            async move { stream_answer(&app, &caller, message?, model_timeout).await }
+            let decided =
+                tokio::spawn(
+                    async move { stream_answer(&app, &caller, message?, model_timeout).await },
+                );
+            let decided = AbortOnDropHandle::new(decided);
+            async { decided.await.map_err(lost)? }
         })
         .buffered(DECIDED_AT_A_TIME)
         .boxed()
+}
+
+fn lost(error: JoinError) -> Status {
+    status(&internal("ANSWER_LOST", error))
 }
 
 async fn stream_answer(

@@ -1,6 +1,6 @@
 //! Several decisions in one call, pages of the log, and explanations.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fcs_core::ErrorCode;
@@ -21,6 +21,8 @@ use crate::support::client::{activate, item, request};
 use crate::support::server::Server;
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// Equal readings in a row that count as standing still.
+const STILL: usize = 10;
 const BATCH: &str = "/v1/decisions:batch";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,16 +194,17 @@ async fn a_client_that_reads_no_answers_is_not_read() {
             sender.send(ScoreStreamRequest { item }).await.unwrap();
         }
     });
-    // Without a reader the work stops where the windows are full; the log then stays as it is.
-    let highest = AtomicU64::new(0);
-    until("the stream to stand still", LIMIT, async || {
+    // Without a reader the work stops where the windows are full; the log then stays as it is, and others are served.
+    let seen = Mutex::new(Vec::new());
+    let highest: u64 = until("the stream to stand still", LIMIT, async || {
         let list = server.get("/v1/decisions?page_size=1").await.json();
         let now = list["highest_index"].as_u64().unwrap();
-        let before = highest.swap(now, Ordering::SeqCst);
-        (now > 0 && before == now).then_some(())
+        let mut seen = seen.lock().unwrap();
+        seen.push(now);
+        let last = seen.iter().rev().take(STILL);
+        (seen.len() > STILL && now > 0 && last.clone().all(|index| *index == now)).then_some(now)
     })
     .await;
-    let highest = highest.into_inner();
     assert!(highest < total, "{highest}");
     for _ in 0..total {
         answers.message().await.unwrap().unwrap();
