@@ -121,14 +121,11 @@ impl RateLimits {
     pub(crate) async fn take(&self, caller: &Principal) -> Result<Standing, Refused> {
         let inner = &*self.0;
         let caller = caller.to_string();
-        let own = inner.own(&caller)?;
-        let Some(shared) = inner.shared(&caller).await else {
-            inner.keep(caller, own.count);
-            return Ok(inner.standing(own.verdict));
-        };
-        let standing = inner.read(shared)?;
-        inner.keep(caller, own.count);
-        Ok(standing)
+        let own = inner.count(&caller)?;
+        match inner.shared(&caller).await {
+            Some(shared) => inner.read(shared).inspect_err(|_| inner.give_back(&caller)),
+            None => Ok(inner.standing(own)),
+        }
     }
 }
 
@@ -138,17 +135,14 @@ pub(crate) struct Refused {
     pub(crate) standing: Standing,
 }
 
-/// What this process alone says.
-struct Own {
-    verdict: Verdict,
-    count: Count,
-}
-
 impl Inner {
-    fn own(&self, caller: &str) -> Result<Own, Refused> {
+    /// What this process alone says. It judges and counts under one lock: of requests at the same moment, no two find
+    /// the same count.
+    fn count(&self, caller: &str) -> Result<Verdict, Refused> {
         let now = self.clock.now().0;
         let day = now.div_euclid(DAY_MICROS);
-        let mut count = self.counts().get(caller).copied().unwrap_or_default();
+        let mut counts = self.counts();
+        let mut count = counts.get(caller).copied().unwrap_or_default();
         if count.day != day {
             (count.day, count.of_day) = (day, 0);
         }
@@ -161,19 +155,22 @@ impl Inner {
         }
         count.arrival_micros = verdict.arrival_micros;
         count.of_day += 1;
-        Ok(Own { verdict, count })
-    }
-
-    fn keep(&self, caller: String, count: Count) {
-        let mut counts = self.counts();
-        if counts.len() >= CALLERS_MAX && !counts.contains_key(&caller) {
-            let now = self.clock.now().0;
+        if counts.len() >= CALLERS_MAX && !counts.contains_key(caller) {
             counts.retain(|_, count| count.arrival_micros > now);
             if counts.len() >= CALLERS_MAX {
                 counts.clear();
             }
         }
-        counts.insert(caller, count);
+        counts.insert(caller.to_owned(), count);
+        Ok(verdict)
+    }
+
+    /// Takes a request back that Redis refused.
+    fn give_back(&self, caller: &str) {
+        if let Some(count) = self.counts().get_mut(caller) {
+            count.arrival_micros -= self.allowance.interval_micros();
+            count.of_day = count.of_day.saturating_sub(1);
+        }
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<String, Count>> {
@@ -181,7 +178,7 @@ impl Inner {
     }
 
     /// The answer of the script; `None` without Redis.
-    async fn shared(&self, caller: &str) -> Option<[i64; 4]> {
+    async fn shared(&self, caller: &str) -> Option<[i64; 3]> {
         let day = self.clock.now().0.div_euclid(DAY_MICROS);
         let keys = [format!("rate:{caller}"), format!("day:{day}:{caller}")];
         let arguments = [
@@ -200,8 +197,8 @@ impl Inner {
         answer
     }
 
-    fn read(&self, answer: [i64; 4]) -> Result<Standing, Refused> {
-        let [conforms, reset_micros, wait_micros, _left] = answer;
+    fn read(&self, answer: [i64; 3]) -> Result<Standing, Refused> {
+        let [conforms, reset_micros, wait_micros] = answer;
         if conforms == -1 {
             return Err(self.over_quota(wait_micros));
         }
@@ -269,4 +266,60 @@ fn exhausted(reason: &'static str, limit: &str, wait_micros: i64) -> ApiError {
 fn seconds(micros: i64) -> u32 {
     let micros = u64::try_from(micros).unwrap_or(0);
     u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use fcs_core::Secret;
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::SystemClock;
+    use crate::auth::{PrincipalKind, Role};
+    use crate::settings::RedisSettings;
+
+    #[tokio::test]
+    async fn requests_at_the_same_moment_are_all_counted_while_redis_hangs() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let redis = RedisSettings {
+            url: Some(Secret::new(format!(
+                "redis://{}",
+                silent.local_addr().unwrap()
+            ))),
+            ..RedisSettings::default()
+        };
+        let settings = LimitSettings {
+            requests: 10,
+            window_s: 3_600,
+            daily_requests: 0,
+        };
+        let cache = Cache::connect(&redis, "test");
+        let limits = RateLimits::new(&settings, cache, Arc::new(SystemClock)).unwrap();
+        let tenant = Principal::default_tenant();
+        let caller = Principal::new(
+            PrincipalKind::Key,
+            tenant,
+            "c".to_owned(),
+            vec![Role::Originator],
+        );
+        let answers = join_all((0..100).map(|_| limits.take(&caller))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn what_redis_refused_is_given_back() {
+        let settings = LimitSettings {
+            requests: 1,
+            window_s: 3_600,
+            daily_requests: 1,
+        };
+        let cache = Cache::connect(&RedisSettings::default(), "test");
+        let limits = RateLimits::new(&settings, cache, Arc::new(SystemClock)).unwrap();
+        for _ in 0..3 {
+            assert!(limits.0.count("c").is_ok());
+            limits.0.give_back("c");
+        }
+        assert!(limits.0.count("c").is_ok());
+        assert!(limits.0.count("c").is_err());
+    }
 }
