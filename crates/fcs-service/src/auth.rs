@@ -5,6 +5,7 @@
 //! without a rule answers nobody.
 
 mod access;
+mod certificate;
 mod credential;
 mod guard;
 mod issuer;
@@ -16,6 +17,7 @@ mod settings;
 mod token;
 
 pub use access::{Access, Rule};
+pub use certificate::{CertificateRole, InvalidCertificateRole};
 pub use credential::Auth;
 pub use key::{ApiKey, ClientId, KeyDirectory, KeyMac, KeySecret, RegisteredClient, RegisteredKey};
 pub use principal::{Principal, PrincipalKind};

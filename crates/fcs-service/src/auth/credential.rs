@@ -7,10 +7,11 @@ use fcs_core::{ApiError, Clock, ErrorCode, UnixMicros};
 use http::{HeaderMap, header};
 
 use super::{
-    ApiKey, AuthMode, AuthSettings, ClientId, KeyDirectory, KeySecret, Principal, PrincipalKind,
-    RegisteredClient, reason,
+    ApiKey, AuthMode, AuthSettings, CertificateRole, ClientId, KeyDirectory, KeySecret, Principal,
+    PrincipalKind, RegisteredClient, reason,
 };
 use crate::auth::token::Tokens;
+use crate::tls::PeerIdentity;
 
 /// Clients that are remembered at most; a storm of made-up keys must not fill the memory.
 const REMEMBERED_MAX: usize = 10_000;
@@ -23,6 +24,7 @@ struct Inner {
     mode: AuthMode,
     clock: Arc<dyn Clock>,
     key_cache_micros: i64,
+    certificates: Vec<CertificateRole>,
     keys: OnceLock<Keys>,
     tokens: Option<Tokens>,
 }
@@ -49,6 +51,7 @@ impl Auth {
             mode: settings.mode,
             clock,
             key_cache_micros: cache_ms.saturating_mul(1_000),
+            certificates: settings.certificates.clone(),
             keys: OnceLock::new(),
             tokens,
         })))
@@ -71,15 +74,24 @@ impl Auth {
         }
     }
 
-    /// Who sent a request.
-    pub(crate) async fn principal(&self, headers: &HeaderMap) -> Result<Principal, ApiError> {
-        match bearer(headers)? {
-            Some(credential) => self.of_bearer(credential).await,
+    /// Who sent a request: whoever its credential names, or else its client certificate.
+    pub(crate) async fn principal(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<PeerIdentity>,
+    ) -> Result<Principal, ApiError> {
+        if let Some(credential) = bearer(headers)? {
+            return self.of_bearer(credential).await;
+        }
+        let certificates = &self.0.certificates;
+        let shown = peer.and_then(|peer| CertificateRole::principal(certificates, &peer));
+        match shown {
+            Some(principal) => Ok(principal),
             None if self.0.mode == AuthMode::Open => Ok(Principal::anyone()),
             None => Err(ApiError::new(
                 ErrorCode::Unauthenticated,
                 reason::CREDENTIALS_MISSING,
-                "send an API key or a token as \"Authorization: Bearer ...\"",
+                "send an API key or a token as \"Authorization: Bearer ...\", or show a certificate that has a role",
             )),
         }
     }

@@ -15,6 +15,7 @@ use super::access::{Finding, Table};
 use super::{Access, Auth, Principal, PrincipalKind, Rule, reason};
 use crate::limit::{RateLimits, Refused, Standing};
 use crate::problem::{self, Problem};
+use crate::tls::PeerIdentity;
 
 /// What the gate knows.
 pub(crate) struct Guard {
@@ -71,7 +72,8 @@ pub(crate) async fn guard(
     let Access::Needs(scope) = access else {
         return next.run(request).await;
     };
-    let principal = match guard.auth.principal(request.headers()).await {
+    let peer = request.extensions().get::<PeerIdentity>().cloned();
+    let principal = match guard.auth.principal(request.headers(), peer).await {
         Ok(principal) => principal,
         Err(error) => return refusal(error, is_grpc),
     };

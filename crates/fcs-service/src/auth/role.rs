@@ -80,8 +80,6 @@ named!(
         DecisionsRead = "decisions:read",
         /// Record a human review.
         DecisionsReview = "decisions:review",
-        /// Have an applicant's data erased.
-        DecisionsErase = "decisions:erase",
         /// Send demographics and loan outcomes.
         OutcomesWrite = "outcomes:write",
         /// Read group reports.
@@ -120,12 +118,13 @@ named!(
         Originator = "originator",
         /// A person who reviews decisions.
         Reviewer = "reviewer",
-        /// A person who answers requests for erasure.
-        PrivacyOfficer = "privacy-officer",
-        /// A person who checks decisions, groups and the log.
+        /// A person who checks decisions and the log.
         Auditor = "auditor",
         /// Everything within a tenant.
         TenantAdmin = "tenant-admin",
+        /// A system that sends demographics and outcomes. The bias monitor does not tell tenants apart, so neither this
+        /// role nor any that reads its reports belongs to one.
+        Servicer = "servicer",
         /// The bias monitor: follows the log.
         Monitor = "monitor",
         /// deployment-audit: follows the log and replaces the traffic table.
@@ -148,18 +147,15 @@ impl Role {
         match self {
             Self::Originator => Scopes::of(&[S::DecisionsScore, S::DecisionsRead]),
             Self::Reviewer => Scopes::of(&[S::DecisionsRead, S::DecisionsReview]),
-            Self::PrivacyOfficer => Scopes::of(&[S::DecisionsRead, S::DecisionsErase]),
-            Self::Auditor => Scopes::of(&[S::DecisionsRead, S::ReportsRead, S::LogRead]),
+            Self::Auditor => Scopes::of(&[S::DecisionsRead, S::LogRead]),
             Self::TenantAdmin => Scopes::of(&[
                 S::DecisionsScore,
                 S::DecisionsRead,
                 S::DecisionsReview,
-                S::DecisionsErase,
-                S::OutcomesWrite,
-                S::ReportsRead,
                 S::KeysAdmin,
                 S::LogRead,
             ]),
+            Self::Servicer => Scopes::of(&[S::OutcomesWrite]),
             Self::Monitor => Scopes::of(&[S::FeedRead]),
             Self::Deployer => Scopes::of(&[S::FeedRead, S::TrafficRead, S::TrafficWrite]),
             Self::Gateway => Scopes::of(&[S::ModelsRead, S::ModelsScore, S::ModelsAdmin]),
@@ -234,6 +230,8 @@ mod tests {
         let platform = [
             Scope::TenantsAdmin,
             Scope::FeedRead,
+            Scope::OutcomesWrite,
+            Scope::ReportsRead,
             Scope::TrafficRead,
             Scope::TrafficWrite,
             Scope::ModelsAdmin,
@@ -243,7 +241,6 @@ mod tests {
         let tenant = [
             Role::Originator,
             Role::Reviewer,
-            Role::PrivacyOfficer,
             Role::Auditor,
             Role::TenantAdmin,
         ];

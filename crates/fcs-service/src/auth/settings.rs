@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::CertificateRole;
 use crate::Environment;
 
 /// Whether callers must show who they are.
@@ -27,6 +28,8 @@ pub struct AuthSettings {
     pub key_secret: Option<PathBuf>,
     /// How long a looked-up API key is believed; a revocation elsewhere takes effect after this.
     pub key_cache_ms: u64,
+    /// Roles of systems that show a client certificate, each as "NAME=ROLE"; needs `tls.client_ca`.
+    pub certificates: Vec<CertificateRole>,
     /// The issuer of people's tokens.
     pub oidc: OidcSettings,
 }
@@ -66,6 +69,7 @@ impl AuthSettings {
             },
             key_secret: None,
             key_cache_ms: 1_000,
+            certificates: Vec::new(),
             oidc: OidcSettings::default(),
         }
     }

@@ -155,6 +155,9 @@ fn must_be_files(files: &[(&str, &Option<PathBuf>)], problems: &mut Vec<String>)
 }
 
 fn auth<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    if !settings.auth.certificates.is_empty() && settings.tls.client_ca.is_none() {
+        problems.push("auth.certificates: needs tls.client_ca".to_owned());
+    }
     if settings.environment == Environment::Production && settings.auth.mode == AuthMode::Open {
         problems.push(
             "auth.mode: production needs \"required\"; \"open\" lets everyone do everything"

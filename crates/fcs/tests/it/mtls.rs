@@ -28,6 +28,10 @@ const CALLERS: [(&str, &str); 2] = [
     ),
 ];
 
+/// What the certificates stand for, at every service: all of them ask for credentials.
+const ROLES: &str = "scoring-gateway=gateway,bias-monitor=monitor,deployment-audit=deployer,\
+                     operator=platform-admin";
+
 /// Certificates of one authority, for every service and an operator.
 pub(crate) struct Certificates(TempDir);
 
@@ -58,6 +62,8 @@ impl Certificates {
             .env("FCS__TLS__CERTIFICATE", &certificate)
             .env("FCS__TLS__KEY", &key)
             .env("FCS__TLS__CLIENT_CA", self.file("ca.pem"))
+            .env("FCS__AUTH__MODE", "required")
+            .env("FCS__AUTH__CERTIFICATES", ROLES)
             .env("FCS__CLIENT_TLS__CA", self.file("ca.pem"))
             .env("FCS__CLIENT_TLS__CERTIFICATE", certificate)
             .env("FCS__CLIENT_TLS__KEY", key);
@@ -97,7 +103,7 @@ async fn subscribe(url: &str, tls: &ClientTls) -> Result<(), tonic::Status> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_processes_trust_each_other_and_nobody_else() {
+async fn four_processes_that_ask_for_credentials_trust_each_other_and_nobody_else() {
     let certificates = Certificates::new();
     let (operator, monitor) = (
         certificates.client("operator"),
