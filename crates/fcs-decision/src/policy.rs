@@ -88,9 +88,16 @@ pub struct KnockOut {
 }
 
 impl KnockOut {
-    /// The same rule as a condition of the language.
+    /// The same rule as a condition of the language. A missing value never matches.
     pub fn predicate(&self) -> Predicate {
         let variable = Variable::Feature(self.feature.clone());
+        Predicate::All(vec![
+            Predicate::Present(variable.clone()),
+            self.comparison(&variable),
+        ])
+    }
+
+    fn comparison(&self, variable: &Variable) -> Predicate {
         let number = |comparison, limit: f64| {
             let left = Number::Variable(variable.clone());
             Predicate::Compare(left, comparison, Number::Literal(limit))

@@ -33,6 +33,27 @@ fn with_rules(rules: &str) -> Manifest {
 }
 
 #[test]
+fn a_knock_out_leaves_a_missing_value_to_the_rules() {
+    let knock_outs = r#"
+[[policy.knock_outs]]
+id = "over-limit"
+feature = "utilization"
+operator = "at_least"
+value = 4
+reason = "DELINQUENCY"
+[[policy.knock_outs]]
+id = "late"
+feature = "months_behind"
+operator = "at_least"
+value = 3
+reason = "DELINQUENCY"
+"#;
+    let missing = rule("unknown", "!has(features.utilization)", REFER);
+    let problems = problems(&format!("{knock_outs}{missing}"));
+    assert_eq!(problems, Vec::<String>::new());
+}
+
+#[test]
 fn rules_are_checked_with_their_path() {
     let one = |when: &str, rest: &str| problems(&rule("a", when, rest)).join("\n");
     assert_eq!(one("score < 400", DENY), "");
