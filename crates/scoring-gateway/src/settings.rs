@@ -48,6 +48,8 @@ impl Default for GatewaySettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoticeSettings {
+    /// The tenant whose creditor this is. Notices of other tenants are not written.
+    pub tenant: String,
     /// Name of the creditor.
     pub creditor_name: String,
     /// Address of the creditor.
@@ -70,6 +72,7 @@ const ECOA_TEXT: &str = "The Federal Equal Credit Opportunity Act prohibits cred
 impl Default for NoticeSettings {
     fn default() -> Self {
         Self {
+            tenant: "default".to_owned(),
             creditor_name: String::new(),
             creditor_address: String::new(),
             agency: String::new(),

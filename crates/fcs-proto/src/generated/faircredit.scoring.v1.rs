@@ -378,7 +378,7 @@ pub struct ListDecisionsRequest {
 pub struct ListDecisionsResponse {
     #[prost(message, repeated, tag = "1")]
     pub decisions: ::prost::alloc::vec::Vec<Decision>,
-    /// Highest index in the log.
+    /// Highest index of your decisions in the log.
     #[prost(uint64, tag = "2")]
     pub highest_index: u64,
     /// Opens the next page; empty on the last one.
@@ -2513,7 +2513,8 @@ pub struct Notice {
     /// Date of the denial in UTC, YYYY-MM-DD.
     #[prost(string, tag = "3")]
     pub action_date: ::prost::alloc::string::String,
-    /// Last day for the notice, 30 days after the denial, YYYY-MM-DD.
+    /// Last day for the notice, 30 days after the complete application was received, or else after the decision,
+    /// YYYY-MM-DD.
     #[prost(string, tag = "4")]
     pub due_by: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]

@@ -3,6 +3,7 @@
 use fcs_core::{
     ApiError, DecisionId, Digest, ErrorCode, IdempotencyKey, TenantId, UnixMicros, Violation,
 };
+use fcs_decision::application::Purpose;
 use fcs_decision::manifest::sha256;
 use fcs_decision::record::{DecidedBy, DecisionRecord, Outcome};
 use fcs_service::auth::Principal;
@@ -121,10 +122,14 @@ impl DeliveryCommand {
 impl App {
     /// Writes the notice of a decision that is a denial by itself or by its latest review.
     pub async fn notice(&self, tenant: &TenantId, id: DecisionId) -> Result<Notice, ApiError> {
+        self.case(tenant, id).await?.notice(&self.notices, tenant)
+    }
+
+    async fn case(&self, tenant: &TenantId, id: DecisionId) -> Result<Case, ApiError> {
         let record = self.record(tenant, id).await?;
         let latest = self.reviews(tenant, id).await?.pop();
         let denial = denial(&record, latest)?;
-        write(&record, denial, &self.notices)
+        Ok(Case { record, denial })
     }
 
     /// Records that a notice went out, or gives the delivery that its key stands for already.
@@ -142,10 +147,10 @@ impl App {
         if let Some(kept) = known {
             return answer(&claim, kept, true);
         }
-        let notice = self.notice(&caller.tenant, command.decision_id).await?;
-        let record = self.record(&caller.tenant, command.decision_id).await?;
+        let case = self.case(&caller.tenant, command.decision_id).await?;
+        let notice = case.notice(&self.notices, &caller.tenant)?;
         let now = self.clock.now();
-        check_delivery(&command.draft, &notice, record.decided_at, now)?;
+        check_delivery(&command.draft, &notice, case.denial.at, now)?;
         let earlier = self.deliveries(&caller.tenant, command.decision_id).await?;
         if earlier.len() >= CASE_ROWS_MAX as usize {
             let message = format!("this notice has {CASE_ROWS_MAX} deliveries, which is the limit");
@@ -181,7 +186,14 @@ impl App {
     }
 }
 
+/// A decision that must be notified.
+struct Case {
+    record: DecisionRecord,
+    denial: Denial,
+}
+
 /// A denial: when, how it is stated, and why.
+#[derive(Clone)]
 struct Denial {
     at: UnixMicros,
     statement: &'static str,
@@ -219,6 +231,9 @@ fn denial(record: &DecisionRecord, latest: Option<Review>) -> Result<Denial, Api
                 .collect(),
         }),
         Some(_) => Err(not_applicable("its latest review approves")),
+        None if matches!(record.outcome, Outcome::Counteroffer | Outcome::Incomplete) => Err(
+            not_written("of a counter-offer or an incomplete application"),
+        ),
         None => Err(not_applicable(
             "its outcome is no denial, and no review denies it",
         )),
@@ -234,14 +249,52 @@ fn not_applicable(why: &str) -> ApiError {
     )
 }
 
+/// The notice is due and is not one that this service writes.
+fn not_written(of: &str) -> ApiError {
+    let message = format!(
+        "the notice {of} is not written here: write it from `notice`, `outside_sources` and the reasons of the record"
+    );
+    ApiError::new(ErrorCode::FailedPrecondition, "NOTICE_NOT_WRITTEN", message)
+}
+
+/// Refuses what the texts of this service do not cover.
+fn check_covered(record: &DecisionRecord) -> Result<(), ApiError> {
+    use Purpose as P;
+
+    let sources = record.outside_sources.as_ref();
+    if sources.is_some_and(|sources| sources.fcra_615a || sources.fcra_615b) {
+        return Err(not_written(
+            "with the disclosures of 15 USC 1681m(a) or (b), which this decision needs,",
+        ));
+    }
+    let purpose = record
+        .application
+        .as_ref()
+        .and_then(|application| application.purpose);
+    match purpose {
+        Some(P::LineDecrease | P::RateIncrease | P::AccountClosure) => {
+            Err(not_written("of an act on an account that exists"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Case {
+    fn notice(&self, settings: &NoticeSettings, tenant: &TenantId) -> Result<Notice, ApiError> {
+        check_covered(&self.record)?;
+        write(&self.record, self.denial.clone(), settings, tenant)
+    }
+}
+
 fn write(
     record: &DecisionRecord,
     denial: Denial,
     settings: &NoticeSettings,
+    tenant: &TenantId,
 ) -> Result<Notice, ApiError> {
-    if !settings.is_complete() {
-        let message = "the creditor is not known to this gateway: set gateway.notice.creditor_name, \
-                       gateway.notice.creditor_address and gateway.notice.agency";
+    if !settings.is_complete() || settings.tenant != tenant.as_str() {
+        let message = "the creditor of this tenant is not known to this gateway: set gateway.notice.tenant, \
+                       gateway.notice.creditor_name, gateway.notice.creditor_address and gateway.notice.agency";
         return Err(ApiError::new(
             ErrorCode::FailedPrecondition,
             "NOTICE_NOT_CONFIGURED",
@@ -252,7 +305,7 @@ fn write(
         decision_id: record.decision_id,
         application_id: record.application_id.to_string(),
         action_date: denial.at.date(),
-        due_by: record.decided_at.plus_days(NOTICE_DAYS).date(),
+        due_by: due_by(record),
         creditor_name: settings.creditor_name.clone(),
         creditor_address: settings.creditor_address.clone(),
         statement: denial.statement.to_owned(),
@@ -261,18 +314,27 @@ fn write(
     })
 }
 
+/// The last day for the notice: the record's own; records of format 1 have none.
+fn due_by(record: &DecisionRecord) -> String {
+    let recorded = record.notice.as_ref().and_then(|notice| notice.due_by);
+    recorded.map_or_else(
+        || record.decided_at.plus_days(NOTICE_DAYS).date(),
+        |day| day.to_string(),
+    )
+}
+
 fn check_delivery(
     draft: &DeliveryDraft,
     notice: &Notice,
-    decided_at: UnixMicros,
+    denied_at: UnixMicros,
     now: UnixMicros,
 ) -> Result<(), ApiError> {
     let mut violations = Vec::new();
-    if draft.sent_at < decided_at || draft.sent_at.0 > now.0.saturating_add(CLOCK_SKEW_MICROS) {
+    if draft.sent_at < denied_at || draft.sent_at.0 > now.0.saturating_add(CLOCK_SKEW_MICROS) {
         violations.push(Violation {
             pointer: "/sent_at".to_owned(),
             reason: "SENT_AT_INVALID",
-            description: format!("not before the decision ({decided_at}) and not in the future"),
+            description: format!("not before the denial ({denied_at}) and not in the future"),
         });
     }
     if draft.notice_digest != notice.digest() {

@@ -95,6 +95,7 @@ impl App {
             traffic_generation: table.generation,
             ..self.fresh_context(command)
         };
+        check_received(&context)?;
         check_texts(&manifest, &context)?;
         let reading = manifest
             .read(&command.features, &command.application)
@@ -135,6 +136,19 @@ impl App {
             cohort_basis_point: 0,
             traffic_generation: 0,
         }
+    }
+}
+
+/// The clock of the notice begins with the application, so a day that has not come anywhere on earth is refused.
+fn check_received(context: &DecisionContext) -> Result<(), ApiError> {
+    let tomorrow = Day::of(context.decided_at).plus_days(1);
+    match context.application.received_on {
+        Some(day) if day > tomorrow => Err(invalid_request(vec![Violation {
+            pointer: "/received_on".to_owned(),
+            reason: "RECEIVED_ON_IN_FUTURE",
+            description: format!("{day} has not come yet"),
+        }])),
+        _ => Ok(()),
     }
 }
 

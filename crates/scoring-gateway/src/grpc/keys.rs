@@ -6,9 +6,9 @@ use fcs_core::{ApiError, InvalidId, TenantId};
 use fcs_proto::scoring::v1 as wire;
 use fcs_proto::scoring::v1::key_service_server::KeyService;
 use fcs_service::auth::{ClientId, Principal, Role};
-use fcs_service::grpc::status;
 use tonic::{Request, Response, Status};
 
+use super::answer;
 use crate::app::keys::{Client, Keys, NewClient};
 
 pub(super) struct KeyEndpoint {
@@ -149,8 +149,4 @@ fn roles(names: &[String]) -> Result<Vec<Role>, ApiError> {
             .map_err(|error| ApiError::invalid("ROLE_UNKNOWN", error.to_string(), vec![]))
     };
     names.iter().map(role).collect()
-}
-
-fn answer<T>(result: Result<T, ApiError>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| status(&error))
 }

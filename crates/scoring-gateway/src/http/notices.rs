@@ -22,7 +22,7 @@ pub(super) struct Notice {
     /// Date of the denial in UTC.
     #[schema(format = Date)]
     action_date: String,
-    /// Last day for the notice, 30 days after the decision.
+    /// Last day for the notice, 30 days after the complete application was received, or else after the decision.
     #[schema(format = Date)]
     due_by: String,
     creditor_name: String,
@@ -71,7 +71,9 @@ impl From<notice::Notice> for Notice {
 
 /// Write the adverse action notice
 ///
-/// Of a decision that is a denial by itself or by its latest review (12 CFR 1002.9). The `Accept` header chooses the
+/// Of a decision that is a denial by itself or by its latest review (12 CFR 1002.9). Counter-offers, incomplete
+/// applications, acts on accounts that exist, and decisions with disclosures of 15 USC 1681m are refused with
+/// `NOTICE_NOT_WRITTEN`. The `Accept` header chooses the
 /// form: JSON, a page (`text/html`), or a file to print (`application/pdf`) that screen readers can read.
 #[utoipa::path(
     get, path = "/v1/decisions/{decision_id}/notice", tag = "notices",
@@ -164,7 +166,7 @@ fn quality(accept: &str, media_type: &str) -> f32 {
 pub(super) struct DeliveryRequest {
     #[schema(value_type = Channel)]
     channel: DeliveryChannel,
-    /// RFC 3339; not before the decision and not in the future.
+    /// RFC 3339; not before the denial and not in the future.
     #[serde(deserialize_with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     sent_at: UnixMicros,

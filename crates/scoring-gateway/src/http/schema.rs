@@ -337,7 +337,7 @@ pub(super) struct PrincipalReason {
 #[expect(dead_code, reason = "only described")]
 pub(super) struct Page {
     decisions: Vec<Decision>,
-    /// Highest index in the log.
+    /// Highest index of your decisions in the log.
     highest_index: u64,
     /// Opens the next page; not there on the last one.
     #[schema(required = false)]

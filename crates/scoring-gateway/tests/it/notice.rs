@@ -260,3 +260,37 @@ async fn deliveries_over_grpc_are_those_over_http() {
     let only = &told.as_array().unwrap()[..];
     assert_eq!((only.len(), &only[0]["channel"]), (1, &json!("portal")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_begins_with_the_application_and_some_notices_are_not_written() {
+    let server = Server::start().await;
+    activate(&server).await;
+    let score = async |key: &str, received_on: &str, income: Value| {
+        let body = json!({
+            "application_id": key, "received_on": received_on,
+            "features": {"income": income, "housing": "own"},
+        });
+        server.post("/v1/applications/score", key, &body).await
+    };
+    let notice = async |decision: &Value| {
+        let id = decision["decision_id"].as_str().unwrap();
+        server.get(&format!("/v1/decisions/{id}/notice")).await
+    };
+    let received = score("k-1", "2026-11-20", json!(20_000)).await.json();
+    assert_eq!(notice(&received).await.json()["due_by"], "2026-12-20");
+    let future = score("k-2", "2999-01-01", json!(20_000)).await;
+    assert_eq!(future.status, 400);
+    assert_eq!(
+        future.json()["violations"][0]["reason"],
+        "RECEIVED_ON_IN_FUTURE",
+        "{}",
+        future.json()
+    );
+    let from_bureau = json!({"value": 20_000, "source": "bureau"});
+    let disclosed = score("k-3", "2026-11-20", from_bureau).await.json();
+    let refused = notice(&disclosed).await;
+    assert_eq!(
+        (refused.status, &refused.json()["reason"]),
+        (409, &json!("NOTICE_NOT_WRITTEN"))
+    );
+}

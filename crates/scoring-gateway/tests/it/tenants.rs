@@ -336,6 +336,28 @@ async fn every_cell_of_the_table_answers_as_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_writes_to_a_case_of_another_tenant() {
+    let matrix = Box::pin(Matrix::start()).await;
+    let write = async |tenant: &'static str, path: &str, body: serde_json::Value| {
+        let headers = format!(
+            "authorization: Bearer {}\r\nidempotency-key: w-1\r\n",
+            matrix.keys[&(Role::Reviewer, tenant)]
+        );
+        let path = format!("/v1/decisions/{}/{path}", matrix.decision_id);
+        let body = body.to_string();
+        let answer = matrix.server.http("POST", &path, &headers, body.as_bytes());
+        answer.await.status
+    };
+    let review = serde_json::json!({"reviewer": "u-1", "outcome": "approve"});
+    let delivery = serde_json::json!({
+        "channel": "mail", "sent_at": "2026-01-01T00:00:00Z", "notice_digest": "0".repeat(64),
+    });
+    assert_eq!(write("other", "reviews", review.clone()).await, 404);
+    assert_eq!(write("other", "notice/deliveries", delivery).await, 404);
+    assert_eq!(write("acme", "reviews", review).await, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_and_lists_end_at_the_tenant_and_the_feed_names_it() {
     let matrix = Box::pin(Matrix::start()).await;
     let Matrix { server, keys, .. } = &matrix;
