@@ -140,7 +140,11 @@ impl Client {
                 break;
             }
             let again = failed.iter().map(|&place| items[place].clone()).collect();
-            for (place, answer) in failed.iter().zip(self.batch(again, deadline).await?) {
+            // What was answered before is not lost when the rest cannot be asked again.
+            let Ok(again) = self.batch(again, deadline).await else {
+                break;
+            };
+            for (place, answer) in failed.iter().zip(again) {
                 answers[*place] = answer;
             }
         }
