@@ -21,7 +21,8 @@ pub(crate) async fn sample(
         .collect())
 }
 
-/// Up to `size` different decisions, each as likely as the others, by index.
+/// Up to `size` different decisions, by random index. Where other tenants share the log, a decision is found by each
+/// index since the one before it.
 pub(crate) async fn sample_decisions(
     clients: &mut Clients,
     size: usize,
@@ -32,6 +33,8 @@ pub(crate) async fn sample_decisions(
     for index in indices(size, highest, random) {
         decisions.extend(page(clients, index - 1).await?.0);
     }
+    decisions.sort_by_key(|decision| decision.log_index);
+    decisions.dedup_by_key(|decision| decision.log_index);
     Ok(decisions)
 }
 
