@@ -54,6 +54,10 @@ pub(super) async fn batch(
 ///
 /// Each request is a task of its own: nobody asks a stream for more while the caller takes nothing, and a decision that
 /// stood still then would keep its connection to the store and its place with the writer from everybody else.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a task that ends with its stream and within the deadline of its request"
+)]
 pub(super) fn stream(
     app: Arc<App>,
     caller: Principal,
