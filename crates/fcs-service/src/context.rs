@@ -9,6 +9,7 @@ use fcs_core::{Clock, UnixMicros};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
+use crate::admission::Admission;
 use crate::auth::Auth;
 use crate::grpc::{self, is_https};
 use crate::settings::{LogSettings, Settings, TelemetrySettings};
@@ -29,6 +30,8 @@ pub struct ServiceContext<T> {
     pub random: Arc<dyn Random>,
     /// Who calls.
     pub auth: Auth,
+    /// How much is worked on at a time.
+    pub admission: Admission,
     /// Readiness and its dependencies.
     pub health: Health,
     /// The registry behind `/metrics`.

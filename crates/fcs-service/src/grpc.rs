@@ -1,5 +1,6 @@
 //! Errors, deadlines, channels and the standard services over gRPC.
 
+mod breaker;
 mod client;
 mod credential;
 mod deadline;
@@ -8,6 +9,7 @@ mod intern;
 mod standard;
 mod status;
 
+pub use breaker::Breaker;
 pub(crate) use client::is_https;
 pub use client::{again_unless_begun, channel, channel_with, request};
 pub use credential::Credential;

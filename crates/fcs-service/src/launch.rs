@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::admin::{Admin, AdminState, probes};
+use crate::admission::Admission;
 use crate::auth::{Auth, Guard};
 use crate::cache::Cache;
 use crate::context::Shared;
@@ -146,14 +147,16 @@ pub(crate) fn context<S: Service>(
     settings: &Arc<Settings<S::Settings>>,
     shared: &Shared,
 ) -> anyhow::Result<ServiceContext<S::Settings>> {
+    let metrics = MetricsHandle::default();
     Ok(ServiceContext {
         name: S::NAME,
         settings: Arc::clone(settings),
         clock: Arc::clone(&shared.clock),
         random: Arc::clone(&shared.random),
         auth: Auth::new(&settings.auth, Arc::clone(&shared.clock))?,
+        admission: Admission::new(&settings.admission, &metrics),
         health: Health::default(),
-        metrics: MetricsHandle::default(),
+        metrics,
         draining: CancellationToken::new(),
         soft: CancellationToken::new(),
         hard: CancellationToken::new(),

@@ -8,6 +8,7 @@
 //! after [`Service::start`] returned and while its dependencies are good; a stop ends within the drain
 //! deadline; an outsider never sees internal text; a secret is never printed.
 
+pub mod admission;
 pub mod auth;
 pub mod cache;
 pub mod database;

@@ -1,5 +1,6 @@
 //! Metrics: one registry per service, read as OpenMetrics text.
 
+pub(crate) mod admission;
 pub(crate) mod connections;
 pub(crate) mod process;
 pub(crate) mod requests;

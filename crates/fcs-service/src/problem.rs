@@ -39,6 +39,8 @@ pub mod reason {
     pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
     /// A queue is full; over gRPC this is `UNAVAILABLE`, over HTTP 429.
     pub const BUSY: &str = "BUSY";
+    /// The service has more to do than it can: 503.
+    pub const OVERLOADED: &str = "OVERLOADED";
     /// There is no such route: 404.
     pub const NO_ROUTE: &str = "NO_ROUTE";
     /// The request took too long: 504.

@@ -24,8 +24,8 @@ pub use callers::CallerRule;
 pub use layers::Sources;
 pub use load::load;
 pub use sections::{
-    AdminSettings, ClientTlsSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings,
-    RedisSettings, ShutdownSettings, TelemetrySettings, TlsSettings,
+    AdminSettings, AdmissionSettings, ClientTlsSettings, DatabaseSettings, HttpSettings, LogFormat,
+    LogSettings, RedisSettings, ShutdownSettings, TelemetrySettings, TlsSettings,
 };
 pub use show::{shown_json, shown_toml};
 
@@ -45,6 +45,8 @@ pub struct Settings<T> {
     pub auth: AuthSettings,
     /// How much each caller may ask for.
     pub limits: LimitSettings,
+    /// How much is worked on at a time.
+    pub admission: AdmissionSettings,
     /// The admin listener.
     pub admin: AdminSettings,
     /// Logs.
@@ -73,6 +75,7 @@ impl<T: Default> Settings<T> {
             client_tls: ClientTlsSettings::default(),
             auth: AuthSettings::defaults(environment),
             limits: LimitSettings::default(),
+            admission: AdmissionSettings::default(),
             admin: AdminSettings::defaults(environment, admin_port),
             log: LogSettings::defaults(environment),
             telemetry: TelemetrySettings::default(),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use fcs_core::{ApiError, Clock, ErrorCode};
 use fcs_service::Random;
+use fcs_service::admission::Admission;
 use fcs_service::cache::Cache;
 
 use crate::metrics::Metrics;
@@ -29,6 +30,8 @@ use crate::store::{CaseStore, DecisionStore, StoreError};
 
 /// The use cases with what they need.
 pub struct App {
+    /// How much is worked on at a time.
+    pub admission: Admission,
     /// The decision log.
     pub store: Arc<dyn DecisionStore>,
     /// Reviews and deliveries of notices.

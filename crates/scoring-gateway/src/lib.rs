@@ -39,9 +39,9 @@ use crate::app::feed::FeedSource;
 use crate::app::flight::Flights;
 use crate::app::keys::{Directory, Keys};
 use crate::app::page_token::PageTokens;
-use crate::app::port::ModelPort;
 use crate::app::queue::queue;
 use crate::grpc::model_client::ModelClient;
+use crate::grpc::model_servers::ModelServers;
 use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
 use crate::jobs::writer::Writer;
 use crate::metrics::Metrics;
@@ -66,7 +66,6 @@ impl Service for Gateway {
     async fn start(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<Router> {
         let settings = &ctx.settings.service;
         let trust = read_trust_policy(settings)?;
-        let models = Arc::new(ModelClient::over(ctx.channel(&settings.model_server_url)?));
         let database = open(&ctx).await?;
         if ctx.settings.database.migrate_on_start {
             store::migrate(&database).await?;
@@ -78,7 +77,7 @@ impl Service for Gateway {
         let directory = Directory(Arc::clone(&keys.store));
         ctx.auth
             .accept_keys(keys.secret.clone(), Arc::new(directory));
-        wire(&ctx, &database, keys, models, trust).await
+        wire(&ctx, &database, keys, trust).await
     }
 
     async fn migrate(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<()> {
@@ -136,7 +135,6 @@ async fn wire(
     ctx: &ServiceContext<GatewaySettings>,
     database: &Database,
     keys: Arc<Keys>,
-    models: Arc<dyn ModelPort>,
     trust: TrustPolicy,
 ) -> anyhow::Result<Router> {
     let (store, cases) = (store::of(database), store::cases_of(database));
@@ -145,6 +143,7 @@ async fn wire(
     metrics.register(&ctx.metrics);
     let cache = Cache::connect(&ctx.settings.redis, "fcs:gateway:decision");
     cache.register(&ctx.metrics);
+    let models = Arc::new(model_servers(ctx, &metrics)?);
     let catalog = Arc::new(Catalog::new(models, trust, Arc::clone(&ctx.clock)));
     let traffic =
         TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone()).await?;
@@ -160,6 +159,7 @@ async fn wire(
     let (queue, jobs) = queue(settings.queue_capacity);
     let confirmed = queue.confirmed().clone();
     let app = Arc::new(App {
+        admission: ctx.admission.clone(),
         store: Arc::clone(&store),
         catalog,
         traffic,
@@ -186,6 +186,20 @@ async fn wire(
     spawn_reconcilers(ctx, &app);
     let services = grpc::routes(ctx, &app, keys, feed)?;
     Ok(http::routes(&app, settings.score_timeout()).merge(services))
+}
+
+fn model_servers(
+    ctx: &ServiceContext<GatewaySettings>,
+    metrics: &Metrics,
+) -> anyhow::Result<ModelServers> {
+    let client = |url: &str| anyhow::Ok((url.to_owned(), ModelClient::over(ctx.channel(url)?)));
+    let clients: Vec<_> = ctx
+        .settings
+        .service
+        .model_servers()
+        .map(client)
+        .collect::<Result<_, _>>()?;
+    Ok(ModelServers::over(clients, metrics.clone()))
 }
 
 /// The key of page tokens, the same for every gateway on the store.

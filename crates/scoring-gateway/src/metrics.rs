@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use fcs_core::ErrorCode;
 use fcs_decision::record::Outcome;
 use fcs_service::MetricsHandle;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -39,6 +39,22 @@ pub struct ErrorLabels {
     pub code: &'static str,
 }
 
+/// Why a model server was asked as well as, or after, another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ExtraCall {
+    /// The answer was late.
+    Hedge,
+    /// There was no answer.
+    Retry,
+}
+
+/// What a further call to a model server is counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ExtraCallLabels {
+    /// Why it was made.
+    pub kind: ExtraCall,
+}
+
 /// Every metric of the gateway. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -52,6 +68,8 @@ pub struct Metrics {
     pub score_seconds: Histogram,
     /// The model server's part of it.
     pub model_seconds: Histogram,
+    /// Further calls to model servers.
+    pub extra_calls: Family<ExtraCallLabels, Counter>,
     /// Decisions of one commit.
     pub batch_decisions: Histogram,
     /// One commit, from acquiring the connection to the confirmation.
@@ -93,6 +111,7 @@ impl Default for Metrics {
             replayed_answers: Counter::default(),
             score_seconds: Histogram::new(SECONDS),
             model_seconds: Histogram::new(SECONDS),
+            extra_calls: Family::default(),
             batch_decisions: Histogram::new(BATCH),
             commit_seconds: Histogram::new(SECONDS),
             commits_failed: Counter::default(),
@@ -110,6 +129,9 @@ impl Default for Metrics {
             drop(metrics.score_errors.get_or_create(&ErrorLabels {
                 code: code.as_str(),
             }));
+        }
+        for kind in [ExtraCall::Hedge, ExtraCall::Retry] {
+            drop(metrics.extra_calls.get_or_create(&ExtraCallLabels { kind }));
         }
         for identical in [true, false] {
             drop(metrics.replays.get_or_create(&ReplayLabels::of(identical)));
@@ -157,6 +179,8 @@ impl Metrics {
             Unit::Seconds,
             self.model_seconds.clone(),
         );
+        let help = "Calls to a model server beside or after one to another server";
+        registry.register("model_extra_calls", help, self.extra_calls.clone());
         let help = "Decisions computed again from their records";
         registry.register("replays", help, self.replays.clone());
     }
@@ -210,6 +234,13 @@ impl Metrics {
                 outcome: outcome.as_str(),
             }));
         }
+    }
+
+    /// Counts a further call to a model server.
+    pub fn extra_call(&self, kind: ExtraCall) {
+        self.extra_calls
+            .get_or_create(&ExtraCallLabels { kind })
+            .inc();
     }
 
     /// Counts an error of a request for a decision.

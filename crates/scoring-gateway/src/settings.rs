@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewaySettings {
-    /// Address of the model server.
+    /// Address of the model server; of several servers with the same models, their addresses with commas between.
     pub model_server_url: String,
     /// File with the keys that may sign model packages.
     pub trust_policy: PathBuf,
@@ -118,6 +118,11 @@ impl NoticeSettings {
 }
 
 impl GatewaySettings {
+    /// The address of each model server.
+    pub fn model_servers(&self) -> impl Iterator<Item = &str> {
+        self.model_server_url.split(',').map(str::trim)
+    }
+
     /// Limit of a model server's answer.
     pub fn score_timeout(&self) -> Duration {
         Duration::from_millis(self.score_timeout_ms)
@@ -132,9 +137,9 @@ impl GatewaySettings {
 impl SettingsCheck for GatewaySettings {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !is_http_url(&self.model_server_url) {
+        if !self.model_servers().all(is_http_url) {
             problems.push(format!(
-                "gateway.model_server_url is {:?}; write a URL such as http://127.0.0.1:8010",
+                "gateway.model_server_url is {:?}; write a URL such as http://127.0.0.1:8010, or several with commas between",
                 self.model_server_url
             ));
         }

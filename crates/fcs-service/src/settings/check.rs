@@ -76,6 +76,7 @@ fn limits<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
             "database.statement_timeout_ms",
             settings.database.statement_timeout_ms,
         ),
+        ("admission.places", settings.admission.places as u64),
         ("redis.timeout_ms", settings.redis.timeout_ms),
         ("tls.reload_interval_ms", settings.tls.reload_interval_ms),
         ("auth.key_cache_ms", settings.auth.key_cache_ms),

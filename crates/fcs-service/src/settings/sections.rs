@@ -55,6 +55,28 @@ impl HttpSettings {
     }
 }
 
+/// Requests that are worked on at a time, and those that wait for a place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdmissionSettings {
+    /// Requests at work.
+    pub places: usize,
+    /// Requests of one kind that wait; the oldest is pushed out by a newer one.
+    pub waiting: usize,
+    /// How long a request waits.
+    pub wait_ms: u64,
+}
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            places: 256,
+            waiting: 256,
+            wait_ms: 8,
+        }
+    }
+}
+
 /// TLS of the public listener. Without a certificate it speaks plain text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -94,6 +94,7 @@ fn read(text: &str, name: &'static str, errors: &mut Errors, rules: &mut Rules) 
                 "BUSY",
                 "INTERNAL",
                 "CONFLICT",
+                "OVERLOADED",
                 "FORBIDDEN",
                 "UNAVAILABLE",
                 "UNAUTHENTICATED",
@@ -140,6 +141,7 @@ fn implied(before: &str) -> Option<ErrorCode> {
         ("ApiError::invalid(", ErrorCode::InvalidArgument),
         ("ApiError::not_found(", ErrorCode::NotFound),
         ("internal(", ErrorCode::Internal),
+        ("exhausted(", ErrorCode::ResourceExhausted),
     ];
     let function = by_function
         .into_iter()

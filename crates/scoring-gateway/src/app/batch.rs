@@ -56,10 +56,13 @@ impl App {
         deadline: Deadline,
     ) -> Result<Scored, ApiError> {
         let command = item.inspect_err(|error| self.metrics.score_error(error.code))?;
-        let model_deadline = deadline.min(Deadline::after(model_timeout));
-        deadline
-            .run(self.score(caller, command, model_deadline))
-            .await?
+        let decided = async {
+            let place = self.admission.enter_in_turn().await;
+            let model_deadline = deadline.min(Deadline::after(model_timeout));
+            self.score_admitted(caller, command, model_deadline, place)
+                .await
+        };
+        deadline.run(decided).await?
     }
 }
 

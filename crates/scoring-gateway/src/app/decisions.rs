@@ -8,6 +8,7 @@ use fcs_decision::decision::{decide, decide_incomplete};
 use fcs_decision::features::Reading;
 use fcs_decision::manifest::Manifest;
 use fcs_decision::record::{DecisionRecord, record_digest};
+use fcs_service::admission::Class;
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
 
@@ -77,6 +78,7 @@ impl App {
         tenant: &TenantId,
         id: DecisionId,
     ) -> Result<StoredDecision, ApiError> {
+        let _place = self.admission.enter(Class::Read).await?;
         let key = format!("{tenant}:{id}");
         if let Some(cached) = self
             .cache
@@ -104,6 +106,7 @@ impl App {
         tenant: &TenantId,
         id: &ApplicationId,
     ) -> Result<StoredDecision, ApiError> {
+        let _place = self.admission.enter(Class::Read).await?;
         let latest = self
             .store
             .latest(tenant, id)
@@ -135,7 +138,8 @@ impl App {
         } else {
             query.page_size
         };
-        let after_index = self.place(query)?;
+        let _place = self.admission.enter(Class::Read).await?;
+        let after_index = self.start_of(query)?;
         // One more than asked for tells whether there is a next page.
         let page = match &query.application_id {
             None => self.store.page(tenant, after_index, limit + 1).await,
@@ -163,7 +167,7 @@ impl App {
     }
 
     /// The index that a page begins after.
-    fn place(&self, query: &PageQuery) -> Result<u64, ApiError> {
+    fn start_of(&self, query: &PageQuery) -> Result<u64, ApiError> {
         match query.page_token.as_str() {
             "" if query.after_index > INDEX_MAX => {
                 let message = format!("after_index is at most {INDEX_MAX}");
@@ -204,6 +208,7 @@ impl App {
         id: DecisionId,
         deadline: Deadline,
     ) -> Result<Replay, ApiError> {
+        let _place = self.admission.enter(Class::Read).await?;
         let stored = self
             .store
             .decision(tenant, id)

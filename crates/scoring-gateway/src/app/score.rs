@@ -9,6 +9,7 @@ use fcs_decision::decision::{DecisionContext, decide, decide_incomplete};
 use fcs_decision::features::Reading;
 use fcs_decision::manifest::Manifest;
 use fcs_decision::record::{DecisionRecord, RECORD_FORMAT};
+use fcs_service::admission::{Class, Place};
 use fcs_service::auth::{Principal, PrincipalKind};
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
@@ -36,8 +37,24 @@ impl App {
         command: ScoreCommand,
         deadline: Deadline,
     ) -> Result<Scored, ApiError> {
+        let place = self.admission.enter(Class::Decision).await;
+        self.score_admitted(caller, command, deadline, place).await
+    }
+
+    /// The same for a request that has its place already, or was refused one.
+    pub(super) async fn score_admitted(
+        &self,
+        caller: &Principal,
+        command: ScoreCommand,
+        deadline: Deadline,
+        place: Result<Place, ApiError>,
+    ) -> Result<Scored, ApiError> {
         let started = Instant::now();
-        let result = self.score_uncounted(caller, command, deadline).await;
+        let result = async {
+            let _place = place?;
+            self.score_uncounted(caller, command, deadline).await
+        };
+        let result = result.await;
         self.metrics
             .score_seconds
             .observe(started.elapsed().as_secs_f64());

@@ -18,6 +18,7 @@ mod faults;
 mod feed;
 mod keys;
 mod kills;
+mod model_servers;
 mod notice;
 mod openapi;
 mod policy;

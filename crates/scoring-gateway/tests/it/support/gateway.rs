@@ -8,12 +8,13 @@ use fcs_core::{ApiError, Clock};
 use fcs_decision::application::Application;
 use fcs_decision::features::FeatureInput;
 use fcs_decision::trust::TrustPolicy;
-use fcs_service::OsRandom;
+use fcs_service::admission::Admission;
 use fcs_service::auth::Principal;
 use fcs_service::cache::Cache;
 use fcs_service::database::Database;
 use fcs_service::grpc::Deadline;
-use fcs_service::settings::RedisSettings;
+use fcs_service::settings::{AdmissionSettings, RedisSettings};
+use fcs_service::{MetricsHandle, OsRandom};
 use scoring_gateway::app::App;
 use scoring_gateway::app::catalog::Catalog;
 use scoring_gateway::app::command::ScoreCommand;
@@ -118,6 +119,7 @@ impl Gateway {
         };
         let confirmed = queue.confirmed().clone();
         let app = Arc::new(App {
+            admission: Admission::new(&AdmissionSettings::default(), &MetricsHandle::default()),
             store: Arc::clone(&store),
             cases,
             catalog,
