@@ -17,8 +17,9 @@ mod tiles;
 
 use std::array;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::hash::Hash;
-use std::ops::{BitAnd, BitAndAssign, BitOr, Not};
+use std::ops::{BitAnd, BitAndAssign, BitOr, Not, Range};
 
 use crate::classes::Classes;
 use crate::limits::CLASS_TABLE_BYTES_MAX;
@@ -29,8 +30,17 @@ pub(crate) const LANES: usize = 8;
 
 /// A word of a lane.
 pub(crate) trait Word:
-    Copy + Eq + Hash + BitAnd<Output = Self> + BitAndAssign + BitOr<Output = Self> + Not<Output = Self>
+    Copy
+    + Debug
+    + Eq
+    + Hash
+    + BitAnd<Output = Self>
+    + BitAndAssign
+    + BitOr<Output = Self>
+    + Not<Output = Self>
 {
+    /// Aligned to the size of [`LANES`] words.
+    type Alignment: Copy + Debug + Eq + Hash;
     /// Every bit.
     const ALL: Self;
     /// No bit.
@@ -46,8 +56,14 @@ pub(crate) trait Word:
 }
 
 macro_rules! word {
-    ($word:ty) => {
+    ($word:ty, $alignment:ident, $bytes:literal) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(align($bytes))]
+        pub(crate) struct $alignment;
+
         impl Word for $word {
+            type Alignment = $alignment;
+
             const ALL: Self = <$word>::MAX;
             const NONE: Self = 0;
             const BITS: usize = <$word>::BITS as usize;
@@ -64,14 +80,40 @@ macro_rules! word {
     };
 }
 
-word!(u16);
-word!(u32);
-word!(u64);
+word!(u16, Align16, 16);
+word!(u32, Align32, 32);
+word!(u64, Align64, 64);
+
+/// The words of a block's lanes: in one line of a cache, so that a row takes one load from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Row<W: Word> {
+    alignment: [W::Alignment; 0],
+    pub(crate) words: [W; LANES],
+}
+
+impl<W: Word> Row<W> {
+    /// Allows everything.
+    const ALL: Self = Self::new([W::ALL; LANES]);
+
+    const fn new(words: [W; LANES]) -> Self {
+        Self {
+            alignment: [],
+            words,
+        }
+    }
+
+    /// What both allow.
+    fn and(&self, other: &Self) -> Self {
+        Self::new(array::from_fn(|lane| self.words[lane] & other.words[lane]))
+    }
+}
 
 /// The table. `N` numbers the distinct rows of a column in a block.
 #[derive(Debug)]
-pub(crate) struct ClassTable<W, N> {
+pub(crate) struct ClassTable<W: Word, N> {
     block_count: usize,
+    /// Classes of all columns.
+    class_count: usize,
     /// Of each column, the number of its first class among the classes of all columns.
     first_classes: Vec<usize>,
     /// By class and block.
@@ -79,7 +121,7 @@ pub(crate) struct ClassTable<W, N> {
     /// By column and block, the first of its rows.
     first_rows: Vec<u32>,
     /// The first allows everything: it serves the columns that no lane of a block asks.
-    rows: Vec<[W; LANES]>,
+    rows: Vec<Row<W>>,
 }
 
 impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N> {
@@ -108,10 +150,11 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
         }
         let mut table = Self {
             block_count,
+            class_count,
             first_classes,
             row_numbers: vec![N::default(); class_count * block_count],
             first_rows: vec![0; column_count * block_count],
-            rows: vec![[W::ALL; LANES]],
+            rows: vec![Row::ALL],
         };
         for block in 0..block_count {
             let lanes = block * LANES..lane_count.min((block + 1) * LANES);
@@ -126,18 +169,18 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
             }
             for (slot, lanes) in columns {
                 let class_count = classes.columns()[slot].count();
-                let mut words = vec![[W::ALL; LANES]; class_count];
+                let mut words = vec![Row::ALL; class_count];
                 let mut lane_words = vec![W::ALL; class_count];
                 for lane in lanes {
                     lane_words.fill(W::ALL);
                     restrict(slot, lane, &mut lane_words);
                     for (words, word) in words.iter_mut().zip(&lane_words) {
-                        words[lane % LANES] = *word;
+                        words.words[lane % LANES] = *word;
                     }
                 }
                 table.add_rows(block, slot, &words)?;
             }
-            if table.rows.len() * size_of::<[W; LANES]>() > CLASS_TABLE_BYTES_MAX {
+            if table.rows.len() * size_of::<Row<W>>() > CLASS_TABLE_BYTES_MAX {
                 return None;
             }
         }
@@ -145,7 +188,7 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
     }
 
     /// Stores the distinct rows of a column in a block, and which class has which.
-    fn add_rows(&mut self, block: usize, slot: usize, words: &[[W; LANES]]) -> Option<()> {
+    fn add_rows(&mut self, block: usize, slot: usize, words: &[Row<W>]) -> Option<()> {
         let first = self.rows.len();
         self.first_rows[slot * self.block_count + block] = u32::try_from(first).ok()?;
         let mut numbers = HashMap::new();
@@ -161,6 +204,23 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
         Some(())
     }
 
+    /// The classes of a column among those of all columns.
+    fn classes_of(&self, slot: usize) -> Range<usize> {
+        let next = self.first_classes.get(slot + 1).copied();
+        self.first_classes[slot]..next.unwrap_or(self.class_count)
+    }
+
+    /// The rows of a column in a block; `None` when no lane of the block asks the column.
+    fn rows_of(&self, slot: usize, block: usize) -> Option<&[Row<W>]> {
+        let first = self.first_rows[slot * self.block_count + block] as usize;
+        let numbers = self.classes_of(slot).map(|class| {
+            let number: usize = self.row_numbers[class * self.block_count + block].into();
+            number
+        });
+        let last = first + numbers.max()?;
+        (first > 0).then(|| &self.rows[first..=last])
+    }
+
     /// Clears the bits of some blocks, from `block` on, that a row of classes does not allow. The words come with
     /// the bits set that may be answered.
     #[inline(always)]
@@ -171,7 +231,7 @@ impl<W: Word, N: Copy + Default + TryFrom<usize> + Into<usize>> ClassTable<W, N>
             let numbers = &self.row_numbers[class * self.block_count + block..][..count];
             let firsts = &self.first_rows[slot * self.block_count + block..][..count];
             for ((words, number), first) in words.iter_mut().zip(numbers).zip(firsts) {
-                let row = &self.rows[*first as usize + (*number).into()];
+                let row = &self.rows[*first as usize + (*number).into()].words;
                 *words = array::from_fn(|lane| words[lane] & row[lane]);
             }
         }

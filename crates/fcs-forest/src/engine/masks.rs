@@ -21,7 +21,7 @@ pub(super) type WideMasks = Masks<u64, 8>;
 /// The compiled trees: a lane is a tree, a bit is a leaf. The leaves of `BLOCKS` blocks of trees are found before they
 /// are added up: as many as are fastest, for narrow words those that stay in registers.
 #[derive(Debug)]
-pub(super) struct Masks<W, const BLOCKS: usize> {
+pub(super) struct Masks<W: Word, const BLOCKS: usize> {
     tiles: Tiles<W, BLOCKS>,
     /// By tree, `Word::BITS` each.
     leaf_values: Vec<f64>,
@@ -85,12 +85,12 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
 impl<W: Word, const BLOCKS: usize> FindLeaves for Masks<W, BLOCKS> {
     #[inline(always)]
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
-        for (tile, values) in self.leaf_values.chunks_exact(Self::VALUES).enumerate() {
-            let possible = self.tiles.intersection(classes, tile);
-            let values = values.chunks_exact(W::BITS);
+        let mut tiles = self.leaf_values.chunks_exact(Self::VALUES);
+        self.tiles.intersect(classes, |possible| {
+            let values = tiles.next().unwrap_or_default().chunks_exact(W::BITS);
             for (leaves, values) in possible.as_flattened().iter().zip(values) {
                 sum.add(S::value(values[leaves.first() % W::BITS]));
             }
-        }
+        });
     }
 }
