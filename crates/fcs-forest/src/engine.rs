@@ -226,6 +226,9 @@ fn compile_for(
 
 /// Finds the leaves of a row and adds up their values in the order of the trees.
 trait FindLeaves {
+    /// Fewer rows than these are faster one by one than in a block, as measured.
+    const SLICED_ROWS_MIN: usize;
+
     /// `classes` holds the class of each column.
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S);
 }
@@ -240,9 +243,6 @@ struct Batch<'a> {
 
 /// Rows to score with a kernel.
 struct With<'a, K>(Batch<'a>, &'a K);
-
-/// Fewer rows than these are faster one by one.
-const SLICED_ROWS_MIN: usize = 80;
 
 impl<K: FindLeaves> Job for With<'_, K> {
     type Output = ();
@@ -261,9 +261,9 @@ impl<K: FindLeaves> With<'_, K> {
     fn score<S: Sum>(self) {
         let Self(batch, kernel) = self;
         if let Some(slices) = &batch.compiled.slices
-            && batch.margins.len() >= SLICED_ROWS_MIN
+            && batch.margins.len() >= K::SLICED_ROWS_MIN
         {
-            batch.score_in_blocks::<S>(slices, kernel);
+            batch.score_in_blocks::<S, K>(slices, kernel);
         } else {
             batch.score_one_by_one::<S>(kernel);
         }
@@ -297,7 +297,7 @@ impl Batch<'_> {
     }
 
     #[inline(always)]
-    fn score_in_blocks<S: Sum>(self, slices: &Slices, kernel: &impl FindLeaves) {
+    fn score_in_blocks<S: Sum, K: FindLeaves>(self, slices: &Slices, kernel: &K) {
         let summation = &self.compiled.summation;
         let width = self.model.feature_names().len();
         let column_count = self.compiled.classes.columns().len();
@@ -311,7 +311,7 @@ impl Batch<'_> {
             self.find_classes(rows, &mut buffer, found);
             let mut sums: [S; slices::ROWS] = array::from_fn(|_| S::starting_at(summation.start));
             let sums = &mut sums[..count];
-            if count < SLICED_ROWS_MIN {
+            if count < K::SLICED_ROWS_MIN {
                 for (found, sum) in found.chunks_exact(column_count).zip(&mut *sums) {
                     kernel.add(found, sum);
                 }

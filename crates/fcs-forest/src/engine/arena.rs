@@ -147,6 +147,8 @@ impl Arena {
 }
 
 impl FindLeaves for Arena {
+    const SLICED_ROWS_MIN: usize = 24;
+
     #[inline(always)]
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
         for (roots, depth) in &self.blocks {

@@ -162,6 +162,8 @@ fn walk<const SIZE: usize>(nodes: &[[Node; SIZE]; TREES], places: &[u32; PLACES]
 }
 
 impl FindLeaves for Heaps {
+    const SLICED_ROWS_MIN: usize = 80;
+
     #[inline(always)]
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
         let places = self.places(classes);

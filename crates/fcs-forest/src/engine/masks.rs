@@ -83,6 +83,8 @@ fn subtree_leaves<W: Word>(tree: &Tree) -> Vec<(W, W)> {
 }
 
 impl<W: Word, const BLOCKS: usize> FindLeaves for Masks<W, BLOCKS> {
+    const SLICED_ROWS_MIN: usize = if W::BITS > 32 { 40 } else { 80 };
+
     #[inline(always)]
     fn add<S: Sum>(&self, classes: &[u16], sum: &mut S) {
         let mut tiles = self.leaf_values.chunks_exact(Self::VALUES);
