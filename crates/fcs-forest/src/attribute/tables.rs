@@ -5,6 +5,8 @@
     reason = "only code that is inlined into `simd::run` is compiled for better processors"
 )]
 
+use std::hint::black_box;
+
 use super::game::Solution;
 use super::grouping::{Field, GroupPlan, INDEX_BITS_MAX};
 use crate::class_table::{ClassTable, LANES};
@@ -18,6 +20,9 @@ const BLOCKS_AT_ONCE: usize = 32;
 
 /// Groups in these blocks.
 const GROUPS_AT_ONCE: usize = BLOCKS_AT_ONCE * LANES;
+
+/// Groups whose entries are looked for before they are added: their ends stay in the nearest cache.
+const GROUPS_ON_THE_WAY: usize = 64;
 
 /// How a row finds its entry in the table of each group.
 #[derive(Debug)]
@@ -199,13 +204,20 @@ impl Tables {
     /// Adds the entries with some indices to the totals of a row.
     #[inline(always)]
     fn add_groups(&self, groups: &[Group], indices: &[u16], totals: &mut [f64]) {
-        for group in groups {
-            let index = usize::from(indices[group.place]);
-            let entry = group.first_value + index * group.player_count;
-            let values = &self.values[entry..][..group.player_count];
-            let players = &self.players[group.first_player..][..group.player_count];
-            for (player, value) in players.iter().zip(values) {
-                totals[*player as usize] += value;
+        let mut entries = [0; GROUPS_ON_THE_WAY];
+        for groups in groups.chunks(GROUPS_ON_THE_WAY) {
+            // The entries are far away in memory. Looked at one after the other, they come together.
+            for (entry, group) in entries.iter_mut().zip(groups) {
+                *entry = group.first_value + usize::from(indices[group.place]) * group.player_count;
+                let values = &self.values[*entry..][..group.player_count];
+                black_box((values.first().copied(), values.last().copied()));
+            }
+            for (entry, group) in entries.iter().zip(groups) {
+                let values = &self.values[*entry..][..group.player_count];
+                let players = &self.players[group.first_player..][..group.player_count];
+                for (player, value) in players.iter().zip(values) {
+                    totals[*player as usize] += value;
+                }
             }
         }
     }
