@@ -63,7 +63,10 @@ impl Feed for Gateway {
 impl Traffic for Gateway {
     async fn table(&self) -> Result<TrafficTable, GatewayError> {
         let mut traffic = self.traffic.clone();
-        let asked = request(wire::GetTrafficRequest {}, Deadline::after(READ_LIMIT));
+        let asked = request(
+            wire::GetTrafficRequest::default(),
+            Deadline::after(READ_LIMIT),
+        );
         let answer = traffic
             .get_traffic(asked)
             .await
@@ -150,6 +153,7 @@ fn to_wire(table: &TrafficTable) -> wire::TrafficTable {
             manifest_digest: arm.manifest_digest.to_string(),
         }),
         weight_basis_points: arm.weight_basis_points,
+        ..wire::TrafficArm::default()
     };
     wire::TrafficTable {
         generation: table.generation(),

@@ -3,6 +3,7 @@
 mod decision;
 mod key;
 mod policy;
+mod traffic;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 pub(crate) use policy::{PastArguments, PolicyCommand};
+pub(crate) use traffic::TrafficCommand;
 
 /// The Fair Credit Scorer: decisions with reasons, kept provably and watched for bias.
 #[derive(Parser)]
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// Take models into and out of traffic.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// Look at the traffic table and the gateways that serve it.
+    #[command(subcommand)]
+    Traffic(TrafficCommand),
     /// Look into the transparency log and verify it.
     #[command(subcommand)]
     Audit(AuditCommand),

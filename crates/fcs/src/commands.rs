@@ -10,4 +10,5 @@ pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod traffic;
 pub(crate) mod up;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{audit, bias, config, decision, deployment, doctor, key, model, policy, up};
+use crate::commands::{
+    audit, bias, config, decision, deployment, doctor, key, model, policy, traffic, up,
+};
 use crate::{conformance, demo, exit};
 
 /// Two workers at least: a service must answer while another thread flushes.
@@ -40,6 +42,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Decision(command) => decision::run(global, command).await,
         Command::Bias(command) => bias::run(global, command).await,
         Command::Deployment(command) => deployment::run(global, command).await,
+        Command::Traffic(command) => traffic::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,
         Command::Key(arguments) => key::run(global, arguments).await,
         Command::Model(command) => model::run(global, command).await,

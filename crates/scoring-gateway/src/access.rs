@@ -104,6 +104,10 @@ pub(crate) const RULES: &[Rule] = &[
         "/faircredit.scoring.v1.TrafficService/ApplyTraffic",
         Scope::TrafficWrite,
     ),
+    Rule::call(
+        "/faircredit.scoring.v1.TrafficService/ListGatewayInstances",
+        Scope::TrafficRead,
+    ),
 ];
 
 #[cfg(test)]

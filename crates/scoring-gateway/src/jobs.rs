@@ -1,4 +1,5 @@
 //! The background work of the gateway.
 
+pub mod heartbeat;
 pub mod reconcile;
 pub mod writer;

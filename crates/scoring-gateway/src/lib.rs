@@ -42,11 +42,12 @@ use crate::app::page_token::PageTokens;
 use crate::app::queue::queue;
 use crate::grpc::model_client::ModelClient;
 use crate::grpc::model_servers::ModelServers;
+use crate::jobs::heartbeat::Heartbeat;
 use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
 use crate::jobs::writer::Writer;
 use crate::metrics::Metrics;
 use crate::settings::GatewaySettings;
-use crate::store::CaseStore;
+use crate::store::{CaseStore, FleetStore};
 
 /// The service, for `fcs_service::run` and `fcs_service::launch`.
 pub struct Gateway;
@@ -138,6 +139,7 @@ async fn wire(
     trust: TrustPolicy,
 ) -> anyhow::Result<Router> {
     let (store, cases) = (store::of(database), store::cases_of(database));
+    let fleet = store::fleet_of(database);
     let settings = &ctx.settings.service;
     let metrics = Metrics::default();
     metrics.register(&ctx.metrics);
@@ -145,9 +147,13 @@ async fn wire(
     cache.register(&ctx.metrics);
     let models = Arc::new(model_servers(ctx, &metrics)?);
     let catalog = Arc::new(Catalog::new(models, trust, Arc::clone(&ctx.clock)));
-    let traffic =
-        TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone()).await?;
-    let traffic = Arc::new(traffic);
+    let traffic = TrafficControl::open(
+        Arc::clone(&store),
+        Arc::clone(&fleet),
+        Arc::clone(&catalog),
+        metrics.clone(),
+    );
+    let traffic = Arc::new(traffic.await?);
     let highest = watch::Sender::new(store.highest_index().await?);
     metrics.log_highest_index.set(*highest.borrow());
     let feed = FeedSource {
@@ -184,6 +190,7 @@ async fn wire(
     };
     ctx.spawn("writer", writer.run(jobs));
     spawn_reconcilers(ctx, &app);
+    spawn_heartbeat(ctx, &app, fleet);
     let services = grpc::routes(ctx, &app, keys, feed)?;
     Ok(http::routes(&app, settings.score_timeout()).merge(services))
 }
@@ -230,4 +237,16 @@ fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {
         soft: ctx.soft.clone(),
     };
     ctx.spawn("key-purge", purge.run());
+}
+
+fn spawn_heartbeat(ctx: &ServiceContext<GatewaySettings>, app: &App, fleet: Arc<dyn FleetStore>) {
+    let mut name = [0; 8];
+    ctx.random.fill(&mut name);
+    let heartbeat = Heartbeat {
+        fleet,
+        traffic: Arc::clone(&app.traffic),
+        instance_id: format!("gw_{:016x}", u64::from_be_bytes(name)),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("heartbeat", heartbeat.run());
 }

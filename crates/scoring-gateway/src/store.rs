@@ -5,6 +5,7 @@
 mod case_sql;
 mod cases;
 mod clients;
+mod fleet;
 mod notice;
 mod place;
 mod postgres;
@@ -28,6 +29,7 @@ pub use cases::{
     CASE_ROWS_MAX, CaseStore, Delivery, DeliveryChannel, Kept, Review, ReviewOutcome, ReviewReason,
 };
 pub use clients::{ClientStore, clients_of};
+pub use fleet::{FleetStore, Instance, fleet_of};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
@@ -277,25 +279,25 @@ pub async fn migrate(database: &Database) -> anyhow::Result<()> {
 pub async fn check_migrated(database: &Database) -> Result<(), StoreError> {
     const ATTEMPT: &str = "check the schema of the decision log: run `scoring-gateway migrate`, or set \
                            database.migrate_on_start";
-    const APPLIED: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations WHERE success";
+    const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
     let (applied, wanted) = match database {
         Database::Postgres(pool) => (
-            sqlx::query_scalar(APPLIED).fetch_one(pool).await,
+            sqlx::query_scalar(APPLIED).fetch_all(pool).await,
             postgres::migrations(),
         ),
         Database::Sqlite(pool) => (
-            sqlx::query_scalar(APPLIED).fetch_one(pool).await,
+            sqlx::query_scalar(APPLIED).fetch_all(pool).await,
             sqlite::migrations(),
         ),
     };
-    let applied: i64 = applied.map_err(|error| StoreError::new(ATTEMPT, error))?;
-    let wanted = wanted
+    let applied: Vec<i64> = applied.map_err(|error| StoreError::new(ATTEMPT, error))?;
+    // A release may add a migration below the highest one, so that is not enough to look at.
+    let missing = wanted
         .iter()
         .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0);
-    if applied < wanted {
-        let found = format!("the schema is at version {applied}, this program needs {wanted}");
+        .find(|version| !applied.contains(version));
+    if let Some(missing) = missing {
+        let found = format!("the schema has no migration {missing}, which this program needs");
         return Err(StoreError::new(ATTEMPT, found));
     }
     Ok(())

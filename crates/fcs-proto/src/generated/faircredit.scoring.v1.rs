@@ -3634,7 +3634,7 @@ pub struct TrafficTable {
     #[prost(message, repeated, tag = "3")]
     pub arms: ::prost::alloc::vec::Vec<TrafficArm>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrafficArm {
     /// For example "stable".
     #[prost(string, tag = "1")]
@@ -3643,9 +3643,25 @@ pub struct TrafficArm {
     pub model: ::core::option::Option<super::super::model::v1::ModelRef>,
     #[prost(uint32, tag = "3")]
     pub weight_basis_points: u32,
+    /// Only in answers: the basis points of the cohort hash that this arm owns, ascending. They follow from the table
+    /// before: an arm that shrinks gives up its highest ones, one that grows keeps all that it has.
+    #[prost(message, repeated, tag = "4")]
+    pub cohort: ::prost::alloc::vec::Vec<BasisPointRange>,
+}
+/// Basis points `from` to `to` - 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BasisPointRange {
+    #[prost(uint32, tag = "1")]
+    pub from: u32,
+    #[prost(uint32, tag = "2")]
+    pub to: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetTrafficRequest {}
+pub struct GetTrafficRequest {
+    /// Generation of an earlier table, as decisions name it; 0 is the one in force.
+    #[prost(uint64, tag = "1")]
+    pub generation: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetTrafficResponse {
     #[prost(message, optional, tag = "1")]
@@ -3664,6 +3680,37 @@ pub struct ApplyTrafficRequest {
 pub struct ApplyTrafficResponse {
     #[prost(message, optional, tag = "1")]
     pub table: ::core::option::Option<TrafficTable>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListGatewayInstancesRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListGatewayInstancesResponse {
+    /// By their identifiers.
+    #[prost(message, repeated, tag = "1")]
+    pub instances: ::prost::alloc::vec::Vec<GatewayInstance>,
+    /// Generation of the table in the store.
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    /// Whether at least one gateway is live, and every live one serves this generation or a later one. Decisions that
+    /// were in flight when a gateway took the table over keep the one that they began with.
+    #[prost(bool, tag = "3")]
+    pub confirmed: bool,
+}
+/// One process of the gateway.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GatewayInstance {
+    /// Made anew at each start.
+    #[prost(string, tag = "1")]
+    pub instance_id: ::prost::alloc::string::String,
+    /// Generation of the table that it serves.
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    /// When it last said so, in microseconds since the Unix epoch by the store's clock.
+    #[prost(int64, tag = "3")]
+    pub seen_at_micros: i64,
+    /// Whether that is so long ago that it does not count as live. Without the store it answers no decision either.
+    #[prost(bool, tag = "4")]
+    pub stale: bool,
 }
 /// Generated client implementations.
 pub mod traffic_service_client {
@@ -3757,7 +3804,7 @@ pub mod traffic_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Returns the table in force.
+        /// Returns the table in force, or an earlier one.
         pub async fn get_traffic(
             &mut self,
             request: impl tonic::IntoRequest<super::GetTrafficRequest>,
@@ -3814,6 +3861,36 @@ pub mod traffic_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Says which table each gateway on the store serves.
+        pub async fn list_gateway_instances(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListGatewayInstancesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListGatewayInstancesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.TrafficService/ListGatewayInstances",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.TrafficService",
+                        "ListGatewayInstances",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3829,7 +3906,7 @@ pub mod traffic_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with TrafficServiceServer.
     #[async_trait]
     pub trait TrafficService: std::marker::Send + std::marker::Sync + 'static {
-        /// Returns the table in force.
+        /// Returns the table in force, or an earlier one.
         async fn get_traffic(
             &self,
             request: tonic::Request<super::GetTrafficRequest>,
@@ -3843,6 +3920,14 @@ pub mod traffic_service_server {
             request: tonic::Request<super::ApplyTrafficRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ApplyTrafficResponse>,
+            tonic::Status,
+        >;
+        /// Says which table each gateway on the store serves.
+        async fn list_gateway_instances(
+            &self,
+            request: tonic::Request<super::ListGatewayInstancesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListGatewayInstancesResponse>,
             tonic::Status,
         >;
     }
@@ -3998,6 +4083,55 @@ pub mod traffic_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ApplyTrafficSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.TrafficService/ListGatewayInstances" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListGatewayInstancesSvc<T: TrafficService>(pub Arc<T>);
+                    impl<
+                        T: TrafficService,
+                    > tonic::server::UnaryService<super::ListGatewayInstancesRequest>
+                    for ListGatewayInstancesSvc<T> {
+                        type Response = super::ListGatewayInstancesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListGatewayInstancesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TrafficService>::list_gateway_instances(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListGatewayInstancesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

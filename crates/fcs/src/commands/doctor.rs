@@ -180,7 +180,7 @@ async fn traffic(clients: &mut Clients) -> Finding {
     let fix = "register, approve and activate a model with `fcs deployment`";
     match timeout(
         ANSWER_LIMIT,
-        clients.traffic.get_traffic(GetTrafficRequest {}),
+        clients.traffic.get_traffic(GetTrafficRequest::default()),
     )
     .await
     {

@@ -47,6 +47,18 @@ async fn four_processes_on_postgresql_and_redis() {
             .unwrap(),
     );
     assert_eq!(verified["last_decision_index"], 2_380);
+    let traffic = json(
+        &system
+            .fcs(&["traffic", "show", "-o", "json"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        traffic["arms"][0]["cohort"],
+        serde_json::json!([[0, 10_000]])
+    );
+    assert_eq!(traffic["fleet"]["confirmed"], true, "{traffic}");
+    assert_eq!(traffic["fleet"]["gateways"].as_array().unwrap().len(), 1);
     let doctor = system.fcs(&["doctor", "-o", "json"]).output().unwrap();
     assert!(
         doctor.status.success(),

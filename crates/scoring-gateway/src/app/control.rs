@@ -1,8 +1,10 @@
-//! The traffic table in force: read from the store, replaced by compare-and-set.
+//! The traffic table in force: read from the store, replaced by compare-and-set, acknowledged by each gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fcs_core::{ApiError, ErrorCode};
+use fcs_decision::cohort::Cohort;
 use tokio::sync::watch;
 use tracing::{error, info};
 
@@ -10,11 +12,15 @@ use super::catalog::Catalog;
 use super::store_unavailable;
 use super::traffic::{Arm, PinnedModel, ProposedArm, ProposedTable, TrafficTable};
 use crate::metrics::Metrics;
-use crate::store::{DecisionStore, StoreError};
+use crate::store::{DecisionStore, FleetStore, Instance, StoreError};
+
+/// An instance that was not seen for this long does not count as live; it beats every second.
+pub const STALE_AFTER: Duration = Duration::from_secs(5);
 
 /// Holds the table that requests are assigned by.
 pub struct TrafficControl {
     store: Arc<dyn DecisionStore>,
+    fleet: Arc<dyn FleetStore>,
     catalog: Arc<Catalog>,
     metrics: Metrics,
     table: watch::Sender<Arc<TrafficTable>>,
@@ -24,11 +30,13 @@ impl TrafficControl {
     /// Reads the stored table. The model server is not needed for that.
     pub async fn open(
         store: Arc<dyn DecisionStore>,
+        fleet: Arc<dyn FleetStore>,
         catalog: Arc<Catalog>,
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let control = Self {
             store,
+            fleet,
             catalog,
             metrics,
             table: watch::Sender::default(),
@@ -42,6 +50,37 @@ impl TrafficControl {
         Arc::clone(&self.table.borrow())
     }
 
+    /// Tells when another table has come into force here.
+    pub fn watch(&self) -> watch::Receiver<Arc<TrafficTable>> {
+        self.table.subscribe()
+    }
+
+    /// The table of a generation, which decisions name; 0 is the one in force.
+    pub async fn table_of(&self, generation: u64) -> Result<Arc<TrafficTable>, ApiError> {
+        if generation == 0 {
+            return Ok(self.table());
+        }
+        let found = self
+            .fleet
+            .table(generation)
+            .await
+            .map_err(store_unavailable)?;
+        found.map(Arc::new).ok_or_else(|| {
+            let message = format!("no traffic table ever had generation {generation}");
+            ApiError::not_found("TRAFFIC_TABLE_NOT_FOUND", message)
+        })
+    }
+
+    /// Which table each gateway on the store serves.
+    pub async fn fleet(&self) -> Result<FleetState, ApiError> {
+        let instances = self.fleet.instances().await.map_err(store_unavailable)?;
+        let stored = self.store.traffic().await.map_err(store_unavailable)?;
+        Ok(FleetState {
+            instances,
+            generation: stored.generation,
+        })
+    }
+
     /// Replaces the table once every model in it is loaded and verified. Applying the table in force again is fine.
     pub async fn apply(
         &self,
@@ -53,16 +92,16 @@ impl TrafficControl {
         for arm in proposed.arms {
             arms.push(self.pin(arm).await?);
         }
-        let table = TrafficTable {
-            generation: proposed.generation,
-            salt: proposed.salt,
-            arms,
-        };
-        let swapped = self
-            .store
-            .swap_traffic(expected_generation, &table)
-            .await
-            .map_err(store_unavailable)?;
+        // Generations only rise, so the swap succeeds only if this is still the table before it.
+        self.refresh().await.map_err(store_unavailable)?;
+        let before = self.table();
+        let table = TrafficTable::after(&before, proposed.generation, proposed.salt, arms);
+        let swapped = before.generation == expected_generation
+            && self
+                .store
+                .swap_traffic(expected_generation, &table)
+                .await
+                .map_err(store_unavailable)?;
         if swapped {
             self.adopt(table);
             return Ok(self.table());
@@ -121,6 +160,7 @@ impl TrafficControl {
             name: arm.name,
             model,
             weight_basis_points: arm.weight_basis_points,
+            cohort: Cohort::default(),
         })
     }
 
@@ -143,5 +183,68 @@ impl TrafficControl {
                 "the traffic table was replaced"
             );
         }
+    }
+}
+
+/// Which table each gateway on the store serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetState {
+    /// By their identifiers.
+    pub instances: Vec<Instance>,
+    /// Generation of the stored table.
+    pub generation: u64,
+}
+
+impl FleetState {
+    /// Whether at least one gateway is live, and every live one serves the stored table or a later one.
+    pub fn is_confirmed(&self) -> bool {
+        let mut live = self
+            .instances
+            .iter()
+            .filter(|instance| !instance.is_stale())
+            .peekable();
+        live.peek().is_some() && live.all(|instance| instance.generation >= self.generation)
+    }
+}
+
+impl Instance {
+    /// Whether it was not seen for so long that it does not count as live.
+    pub fn is_stale(&self) -> bool {
+        self.age > STALE_AFTER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fcs_core::UnixMicros;
+
+    use super::*;
+
+    fn instance(generation: u64, age_s: u64) -> Instance {
+        Instance {
+            id: format!("{generation}-{age_s}"),
+            generation,
+            seen_at: UnixMicros(0),
+            age: Duration::from_secs(age_s),
+        }
+    }
+
+    #[test]
+    fn a_table_is_confirmed_when_every_live_gateway_serves_it() {
+        let confirmed = |instances: Vec<Instance>| {
+            FleetState {
+                instances,
+                generation: 7,
+            }
+            .is_confirmed()
+        };
+        assert!(!confirmed(vec![]), "nobody serves it");
+        assert!(confirmed(vec![instance(7, 0), instance(8, 5)]));
+        assert!(!confirmed(vec![instance(7, 0), instance(6, 5)]));
+        assert!(
+            confirmed(vec![instance(7, 0), instance(6, 6)]),
+            "the late one is gone"
+        );
+        assert!(!confirmed(vec![instance(7, 6)]), "all are gone");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use fcs_core::{ApiError, ApplicationId, Digest, ErrorCode, ModelVersion, Violation};
-use fcs_decision::cohort::{self, BASIS_POINTS};
+use fcs_decision::cohort::{self, BASIS_POINTS, Cohort};
 use serde::{Deserialize, Serialize};
 
 /// Arms of one table at most; each keeps a model in memory.
@@ -14,7 +14,8 @@ pub const SALT_LENGTH_MAX: usize = 128;
 const GENERATION_MAX: u64 = 1 << 53;
 const ARM_NAME_LENGTH_MAX: usize = 32;
 
-/// Absolute desired state of the traffic, with every digest resolved.
+/// Absolute desired state of the traffic, with every digest resolved. The cohorts of the arms hold every basis point
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrafficTable {
     /// Rises with each change; 0 is the empty table of a new gateway.
@@ -34,6 +35,9 @@ pub struct Arm {
     pub model: PinnedModel,
     /// Share of the traffic in basis points.
     pub weight_basis_points: u32,
+    /// The basis points that it owns, as many as its weight.
+    #[serde(default)]
+    pub cohort: Cohort,
 }
 
 /// One model version, pinned by the digest of its manifest.
@@ -166,6 +170,52 @@ pub struct Assignment<'a> {
 }
 
 impl TrafficTable {
+    /// The table that replaces `before`, whose arms keep as many of their members as their weights allow. Another salt
+    /// places every application anew, so nobody is kept.
+    pub fn after(before: &Self, generation: u64, salt: String, mut arms: Vec<Arm>) -> Self {
+        let known = if before.salt == salt {
+            before.arms.as_slice()
+        } else {
+            &[]
+        };
+        let owned = |arm: &Arm| {
+            let earlier = known.iter().find(|earlier| earlier.name == arm.name);
+            earlier
+                .map(|earlier| earlier.cohort.clone())
+                .unwrap_or_default()
+        };
+        if !arms.is_empty() {
+            let owned: Vec<Cohort> = arms.iter().map(owned).collect();
+            let weights: Vec<u32> = arms.iter().map(|arm| arm.weight_basis_points).collect();
+            for (arm, cohort) in arms.iter_mut().zip(cohort::allot(&owned, &weights)) {
+                arm.cohort = cohort;
+            }
+        }
+        Self {
+            generation,
+            salt,
+            arms,
+        }
+    }
+
+    /// The table as the store holds it. One of a release without cohorts gets those that it was meant to have; `None`
+    /// for a table that does not place every application.
+    pub fn restored(generation: u64, salt: String, arms: Vec<Arm>) -> Option<Self> {
+        let sum: u64 = arms
+            .iter()
+            .map(|arm| u64::from(arm.weight_basis_points))
+            .sum();
+        let whole = arms.is_empty() || sum == u64::from(BASIS_POINTS);
+        if whole && arms.iter().all(|arm| arm.cohort == Cohort::default()) {
+            return Some(Self::after(&Self::default(), generation, salt, arms));
+        }
+        cohort::is_partition(arms.iter().map(|arm| &arm.cohort)).then_some(Self {
+            generation,
+            salt,
+            arms,
+        })
+    }
+
     /// The arm of an application, the same one each time. Fails while no model takes traffic.
     pub fn assign(&self, application_id: &ApplicationId) -> Result<Assignment<'_>, ApiError> {
         if self.arms.is_empty() {
@@ -175,16 +225,13 @@ impl TrafficTable {
                 "no model takes traffic: register a deployment of a model, have it approved and activate it",
             ));
         }
-        let weights: Vec<u32> = self
+        let basis_point = cohort::basis_point(&self.salt, application_id);
+        let owner = self
             .arms
             .iter()
-            .map(|arm| arm.weight_basis_points)
-            .collect();
-        let basis_point = cohort::basis_point(&self.salt, application_id);
-        Ok(Assignment {
-            arm: &self.arms[cohort::pick(&weights, basis_point)],
-            basis_point,
-        })
+            .find(|arm| arm.cohort.contains(basis_point));
+        let arm = owner.expect("a table is only made with cohorts that hold every basis point");
+        Ok(Assignment { arm, basis_point })
     }
 }
 

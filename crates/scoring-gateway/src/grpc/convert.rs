@@ -1,5 +1,7 @@
 //! Between the wire and the application.
 
+use std::ops::Range;
+
 use fcs_core::{ApiError, Digest, ModelVersion, Probability, Violation};
 use fcs_decision::policy::Offer;
 use fcs_decision::record::{self, DecisionRecord};
@@ -8,8 +10,9 @@ use fcs_proto::scoring::v1 as wire;
 use fcs_service::problem::internal;
 
 use super::application;
+use crate::app::control::FleetState;
 use crate::app::traffic::{Arm, ProposedArm, ProposedTable, TrafficTable};
-use crate::store::{FeedEntry, StoredDecision};
+use crate::store::{FeedEntry, Instance, StoredDecision};
 
 pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiError> {
     let record = DecisionRecord::from_bytes(&stored.record)
@@ -157,6 +160,29 @@ fn arm(arm: &Arm) -> wire::TrafficArm {
             Some(arm.model.manifest_digest),
         )),
         weight_basis_points: arm.weight_basis_points,
+        cohort: arm.cohort.ranges().iter().map(range).collect(),
+    }
+}
+
+fn range(range: &Range<u16>) -> wire::BasisPointRange {
+    wire::BasisPointRange {
+        from: range.start.into(),
+        to: range.end.into(),
+    }
+}
+
+pub(super) fn fleet(state: FleetState) -> wire::ListGatewayInstancesResponse {
+    let confirmed = state.is_confirmed();
+    let instance = |instance: Instance| wire::GatewayInstance {
+        stale: instance.is_stale(),
+        generation: instance.generation,
+        seen_at_micros: instance.seen_at.0,
+        instance_id: instance.id,
+    };
+    wire::ListGatewayInstancesResponse {
+        instances: state.instances.into_iter().map(instance).collect(),
+        generation: state.generation,
+        confirmed,
     }
 }
 

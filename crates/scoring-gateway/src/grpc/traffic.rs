@@ -5,12 +5,12 @@ use std::sync::Arc;
 use fcs_core::ApiError;
 use fcs_proto::scoring::v1::traffic_service_server::TrafficService;
 use fcs_proto::scoring::v1::{
-    ApplyTrafficRequest, ApplyTrafficResponse, GetTrafficRequest, GetTrafficResponse, TrafficTable,
+    ApplyTrafficRequest, ApplyTrafficResponse, GetTrafficRequest, GetTrafficResponse,
+    ListGatewayInstancesRequest, ListGatewayInstancesResponse, TrafficTable,
 };
-use fcs_service::grpc::status;
 use tonic::{Request, Response, Status};
 
-use super::convert;
+use super::{answer, convert};
 use crate::app::control::TrafficControl;
 
 pub(super) struct Traffic {
@@ -21,21 +21,27 @@ pub(super) struct Traffic {
 impl TrafficService for Traffic {
     async fn get_traffic(
         &self,
-        _request: Request<GetTrafficRequest>,
+        request: Request<GetTrafficRequest>,
     ) -> Result<Response<GetTrafficResponse>, Status> {
-        let table = convert::table(&self.control.table());
-        Ok(Response::new(GetTrafficResponse { table: Some(table) }))
+        let table = self.control.table_of(request.into_inner().generation).await;
+        answer(table.map(|table| GetTrafficResponse {
+            table: Some(convert::table(&table)),
+        }))
+    }
+
+    async fn list_gateway_instances(
+        &self,
+        _request: Request<ListGatewayInstancesRequest>,
+    ) -> Result<Response<ListGatewayInstancesResponse>, Status> {
+        answer(self.control.fleet().await.map(convert::fleet))
     }
 
     async fn apply_traffic(
         &self,
         request: Request<ApplyTrafficRequest>,
     ) -> Result<Response<ApplyTrafficResponse>, Status> {
-        let table = self
-            .apply(request.into_inner())
-            .await
-            .map_err(|error| status(&error))?;
-        Ok(Response::new(ApplyTrafficResponse { table: Some(table) }))
+        let table = self.apply(request.into_inner()).await;
+        answer(table.map(|table| ApplyTrafficResponse { table: Some(table) }))
     }
 }
 

@@ -145,11 +145,8 @@ pub(super) fn traffic_table(
     salt: String,
     arms: &str,
 ) -> Result<TrafficTable, StoreFailure> {
-    Ok(TrafficTable {
-        generation: to_u64(generation)?,
-        salt,
-        arms: serde_json::from_str(arms)?,
-    })
+    TrafficTable::restored(to_u64(generation)?, salt, serde_json::from_str(arms)?)
+        .ok_or_else(|| "the arms of the stored traffic table do not cover the traffic".into())
 }
 
 /// Defines a store on one engine.

@@ -53,6 +53,11 @@ pub(super) fn migrations() -> Migrator {
             include_str!("../../migrations/sqlite/0004_create_reviews_and_notices.sql"),
         ),
         (
+            5,
+            "create shadow decisions",
+            include_str!("../../migrations/sqlite/0005_create_shadow_decisions.sql"),
+        ),
+        (
             6,
             "widen outcomes",
             include_str!("../../migrations/sqlite/0006_widen_outcomes.sql"),

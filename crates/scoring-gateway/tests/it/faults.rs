@@ -11,7 +11,7 @@ use scoring_gateway::store::{
     self, AppendError, Claim, Claimed, DecisionStore, Draft, FeedEntry, StoreError, StoredDecision,
 };
 
-use crate::support::gateway::{Gateway, stores};
+use crate::support::gateway::{Gateway, Stores, stores};
 use crate::support::{TestStore, applicant};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -143,7 +143,11 @@ impl DecisionStore for Faulty {
 
 async fn faulty(test: &TestStore) -> (Gateway, Arc<Faulty>) {
     let store = Faulty::new(store::of(&test.database));
-    let gateway = Gateway::start((Arc::clone(&store) as _, store::cases_of(&test.database))).await;
+    let gateway = Gateway::start(Stores {
+        decisions: Arc::clone(&store) as _,
+        ..stores(&test.database)
+    })
+    .await;
     gateway.activate("1").await;
     (gateway, store)
 }

@@ -77,7 +77,9 @@ impl Scene {
         reason = "the figures are for whoever runs it by hand"
     )]
     async fn verdict(self) -> Verdict {
-        let (store, _) = open(&self.postgres).await;
+        let Stores {
+            decisions: store, ..
+        } = open(&self.postgres).await;
         let verdict = self.load.finish(store.as_ref()).await;
         println!("{verdict:?}, slowest recovery {:?}", self.slowest_recovery);
         assert!(

@@ -130,7 +130,9 @@ async fn a_cancelled_wait_for_the_standby_is_no_answer() {
     pair.primary.kill();
     let promoted = PgPool::connect(&pair.standby.url()).await.unwrap();
     promoted.execute("SELECT pg_promote()").await.unwrap();
-    let (store, _) = open(&pair.standby).await;
+    let Stores {
+        decisions: store, ..
+    } = open(&pair.standby).await;
     let kept = store
         .page(&Principal::default_tenant(), 0, 10)
         .await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fcs_core::{DecisionId, Digest, TenantId, UnixMicros};
+use fcs_decision::cohort::Cohort;
 use fcs_decision::record::{Outcome, record_digest};
 use fcs_service::auth::Principal;
 use fcs_service::database::Database;
@@ -284,12 +285,9 @@ async fn the_traffic_table_is_compared_and_set(test: TestStore) {
         name: "stable".to_owned(),
         model,
         weight_basis_points: 10_000,
+        cohort: Cohort::default(),
     }];
-    let table = TrafficTable {
-        generation: 3,
-        salt: "s\"'".to_owned(),
-        arms,
-    };
+    let table = TrafficTable::after(&TrafficTable::default(), 3, "s\"'".to_owned(), arms);
     assert!(
         !store.swap_traffic(1, &table).await.unwrap(),
         "another generation is in force"
@@ -308,6 +306,19 @@ async fn the_traffic_table_is_compared_and_set(test: TestStore) {
         .into_iter()
         .filter(|swap| *swap.as_ref().unwrap());
     assert_eq!(won.count(), 1, "one of several wins");
+    let fleet = store::fleet_of(&test.database);
+    assert_eq!(fleet.table(0).await.unwrap(), Some(TrafficTable::default()));
+    assert_eq!(
+        fleet.table(3).await.unwrap(),
+        Some(table),
+        "earlier tables are kept"
+    );
+    assert_eq!(fleet.table(2).await.unwrap(), None);
+    let current = store.traffic().await.unwrap();
+    assert_eq!(
+        fleet.table(current.generation).await.unwrap(),
+        Some(current)
+    );
 }
 
 async fn old_keys_are_purged_and_decisions_stay(test: TestStore) {

@@ -174,6 +174,7 @@ async fn activate(server: &Server, key: &str) {
         name: "stable".to_owned(),
         model: Some(model),
         weight_basis_points: 10_000,
+        ..TrafficArm::default()
     };
     let table = TrafficTable {
         generation: 1,

@@ -10,9 +10,9 @@ use fcs_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_proto::scoring::v1::{
-    ApplyTrafficRequest, Decision, FeatureValue, GetDecisionRequest, GetTrafficRequest,
-    ListDecisionsRequest, ReplayDecisionRequest, ScoreRequest, SubscribeRequest, TrafficArm,
-    TrafficTable,
+    ApplyTrafficRequest, BasisPointRange, Decision, FeatureValue, GetDecisionRequest,
+    GetTrafficRequest, ListDecisionsRequest, ReplayDecisionRequest, ScoreRequest, SubscribeRequest,
+    TrafficArm, TrafficTable,
 };
 use fcs_service::grpc::api_error;
 use fcs_testkit::wait::until;
@@ -34,6 +34,7 @@ pub(crate) async fn activate(server: &Server, generation: u64) {
         name: "stable".to_owned(),
         model: Some(model),
         weight_basis_points: 10_000,
+        ..TrafficArm::default()
     };
     let table = TrafficTable {
         generation,
@@ -52,9 +53,14 @@ pub(crate) async fn activate(server: &Server, generation: u64) {
         .into_inner()
         .table
         .unwrap();
+    let mut table = table;
+    table.arms[0].cohort = vec![BasisPointRange {
+        from: 0,
+        to: 10_000,
+    }];
     assert_eq!(applied, table);
     let read = client
-        .get_traffic(GetTrafficRequest {})
+        .get_traffic(GetTrafficRequest { generation })
         .await
         .unwrap()
         .into_inner()

@@ -103,6 +103,13 @@ fn entry(log_index: u64) -> wire::FeedEntry {
 
 #[tonic::async_trait]
 impl TrafficService for FakeGateway {
+    async fn list_gateway_instances(
+        &self,
+        _: Request<wire::ListGatewayInstancesRequest>,
+    ) -> Result<Response<wire::ListGatewayInstancesResponse>, Status> {
+        Err(Status::unimplemented("nothing asks for it"))
+    }
+
     async fn get_traffic(
         &self,
         _: Request<wire::GetTrafficRequest>,

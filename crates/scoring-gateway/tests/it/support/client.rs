@@ -24,6 +24,7 @@ pub(crate) async fn activate(server: &Server) {
         name: "stable".to_owned(),
         model: Some(model),
         weight_basis_points: 10_000,
+        ..TrafficArm::default()
     };
     let table = TrafficTable {
         generation: 1,

@@ -27,7 +27,7 @@ use scoring_gateway::app::traffic::{ProposedArm, ProposedTable};
 use scoring_gateway::jobs::writer::Writer;
 use scoring_gateway::metrics::Metrics;
 use scoring_gateway::settings::NoticeSettings;
-use scoring_gateway::store::{self, CaseStore, DecisionStore};
+use scoring_gateway::store::{self, CaseStore, DecisionStore, FleetStore};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,11 +36,19 @@ use super::models::FakeModels;
 use super::{NOW, StoppedClock, package};
 
 /// What a gateway keeps, on one database.
-pub(crate) type Stores = (Arc<dyn DecisionStore>, Arc<dyn CaseStore>);
+pub(crate) struct Stores {
+    pub(crate) decisions: Arc<dyn DecisionStore>,
+    pub(crate) cases: Arc<dyn CaseStore>,
+    pub(crate) fleet: Arc<dyn FleetStore>,
+}
 
 /// The stores of an open database.
 pub(crate) fn stores(database: &Database) -> Stores {
-    (store::of(database), store::cases_of(database))
+    Stores {
+        decisions: store::of(database),
+        cases: store::cases_of(database),
+        fleet: store::fleet_of(database),
+    }
 }
 
 /// A creditor for notices.
@@ -63,40 +71,38 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) async fn start((store, cases): Stores) -> Self {
+    pub(crate) async fn start(stores: Stores) -> Self {
         let (queue, jobs) = queue(1_000);
         let (mut gateway, writer) =
-            Self::without_writer((store, cases), queue, RedisSettings::default()).await;
+            Self::without_writer(stores, queue, RedisSettings::default()).await;
         gateway.writer = Some(tokio::spawn(writer.run(jobs)));
         gateway
     }
 
-    pub(crate) async fn with_cache((store, cases): Stores, redis: RedisSettings) -> Self {
+    pub(crate) async fn with_cache(stores: Stores, redis: RedisSettings) -> Self {
         let (queue, jobs) = queue(1_000);
-        let (mut gateway, writer) = Self::without_writer((store, cases), queue, redis).await;
+        let (mut gateway, writer) = Self::without_writer(stores, queue, redis).await;
         gateway.writer = Some(tokio::spawn(writer.run(jobs)));
         gateway
     }
 
     /// A gateway whose queue nobody empties, and the queue's end.
-    pub(crate) async fn stuck(
-        (store, cases): Stores,
-        capacity: usize,
-    ) -> (Self, mpsc::Receiver<Job>) {
+    pub(crate) async fn stuck(stores: Stores, capacity: usize) -> (Self, mpsc::Receiver<Job>) {
         let (queue, jobs) = queue(capacity);
         (
-            Self::without_writer((store, cases), queue, RedisSettings::default())
+            Self::without_writer(stores, queue, RedisSettings::default())
                 .await
                 .0,
             jobs,
         )
     }
 
-    async fn without_writer(
-        (store, cases): Stores,
-        queue: Queue,
-        redis: RedisSettings,
-    ) -> (Self, Writer) {
+    async fn without_writer(stores: Stores, queue: Queue, redis: RedisSettings) -> (Self, Writer) {
+        let Stores {
+            decisions: store,
+            cases,
+            fleet,
+        } = stores;
         let models = Arc::new(FakeModels::default());
         let trust = TrustPolicy::parse(&package::trust_policy()).unwrap();
         let clock = Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>;
@@ -106,8 +112,12 @@ impl Gateway {
             Arc::clone(&clock),
         ));
         let metrics = Metrics::default();
-        let traffic =
-            TrafficControl::open(Arc::clone(&store), Arc::clone(&catalog), metrics.clone());
+        let traffic = TrafficControl::open(
+            Arc::clone(&store),
+            fleet,
+            Arc::clone(&catalog),
+            metrics.clone(),
+        );
         let traffic = Arc::new(traffic.await.unwrap());
         let highest = watch::Sender::new(store.highest_index().await.unwrap());
         let (draining, soft) = (CancellationToken::new(), CancellationToken::new());
@@ -174,13 +184,32 @@ impl Gateway {
         self.apply(key, features, Application::default()).await
     }
 
+    pub(crate) async fn score_as(
+        &self,
+        key: &str,
+        application_id: &str,
+        features: BTreeMap<String, FeatureInput>,
+    ) -> Result<Scored, ApiError> {
+        let command = ScoreCommand::new(key, application_id, features, Application::default())?;
+        self.decide(command).await
+    }
+
     pub(crate) async fn apply(
         &self,
         key: &str,
         features: BTreeMap<String, FeatureInput>,
         application: Application,
     ) -> Result<Scored, ApiError> {
-        let command = ScoreCommand::new(key, &format!("A-{key}"), features, application)?;
+        self.decide(ScoreCommand::new(
+            key,
+            &format!("A-{key}"),
+            features,
+            application,
+        )?)
+        .await
+    }
+
+    async fn decide(&self, command: ScoreCommand) -> Result<Scored, ApiError> {
         self.app
             .score(
                 &Principal::anyone(),
