@@ -10,6 +10,7 @@
 
 pub mod certificates;
 pub mod contract;
+pub mod load;
 pub mod oidc;
 pub mod postgres;
 pub mod postgres_server;

@@ -68,6 +68,14 @@ impl PostgresServer {
         format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Process of the server, the parent of all others.
+    ///
+    /// # Panics
+    /// When the server does not run.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
     /// Kills every process of the server at once: what no process had handed to the operating system is lost.
     ///
     /// # Panics
@@ -122,7 +130,7 @@ impl PostgresServer {
     /// # Panics
     /// When the server does not run.
     pub fn freeze(&self) {
-        let id = self.child.as_ref().expect("the server runs").id();
+        let id = self.id();
         signal("STOP", &[id]);
         signal("STOP", &children(id));
     }
@@ -132,7 +140,7 @@ impl PostgresServer {
     /// # Panics
     /// When the server does not run.
     pub fn thaw(&self) {
-        let id = self.child.as_ref().expect("the server runs").id();
+        let id = self.id();
         signal("CONT", &children(id));
         signal("CONT", &[id]);
     }

@@ -8,12 +8,28 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::command::{cargo, new, output, run, workspace_root};
+use crate::packages;
 
 /// What is measured.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Measures the tree engine beside LightGBM, XGBoost, hessboost, lleaves, tl2cgen, ONNX Runtime and shap.
     Engine(Options),
+    /// Measures the gateway on PostgreSQL beside FastAPI with LightGBM and beside the bare commit of the same rows.
+    Gateway(GatewayOptions),
+}
+
+#[derive(Args)]
+pub(crate) struct GatewayOptions {
+    /// Measures shorter and less often.
+    #[arg(long)]
+    quick: bool,
+    /// Measures instead what happens under ten times the load that the gateway can carry, for so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    overload: Option<u64>,
+    /// How to print the results.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
 }
 
 #[derive(Args)]
@@ -48,6 +64,7 @@ const GROWTH: [&str; 6] = [
 pub(crate) fn run_bench(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Engine(options) => engine(options),
+        Bench::Gateway(options) => gateway(options),
     }
 }
 
@@ -107,6 +124,39 @@ fn engine(options: &Options) -> anyhow::Result<()> {
     }
     if matches!(options.output, Output::Json) {
         measure.args(["--output", "json"]);
+    }
+    run(&mut measure)
+}
+
+/// Peers, our services, our binary, and then the run.
+fn gateway(options: &GatewayOptions) -> anyhow::Result<()> {
+    let scripts = workspace_root().join("bench/gateway");
+    let home = workspace_root().join("target/bench-gateway");
+    fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+    let python = install_peers(&scripts, &home.join("venv"))?;
+    run(cargo().args(["build", "--release", "-p", "scoring-gateway", "-p", "model-server"]))?;
+    let build = home.join("build");
+    run(cargo()
+        .args(["build", "--release", "--manifest-path"])
+        .arg(scripts.join("Cargo.toml"))
+        .env("CARGO_TARGET_DIR", &build))?;
+    let mut measure = new(build.join("release/gateway-bench"));
+    measure
+        .arg("--programs")
+        .arg(workspace_root().join("target/release"))
+        .arg("--python")
+        .arg(&python)
+        .arg("--scripts")
+        .arg(&scripts)
+        .env("FCS_TEST_POSTGRES_PROGRAMS", packages::postgres_folder()?);
+    if options.quick {
+        measure.args(["--repetitions", "2", "--seconds", "2"]);
+    }
+    if let Some(seconds) = options.overload {
+        measure.args(["--overload", &seconds.to_string()]);
+    }
+    if matches!(options.output, Output::Json) {
+        measure.arg("--json");
     }
     run(&mut measure)
 }
