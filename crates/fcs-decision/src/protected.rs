@@ -63,12 +63,15 @@ const WHOLE_NAMES: &[&str] = &["asian", "black", "single", "white"];
 pub fn protected_attribute(name: &str) -> Option<&'static str> {
     let words = words(name);
     let joined = words.concat();
+    let begins = |words: &[String], attribute: &str| {
+        let mut words = words.iter();
+        attribute
+            .split('_')
+            .all(|wanted| words.next().is_some_and(|word| word == wanted))
+    };
     let contains = |attribute: &str| {
-        let wanted: Vec<&str> = attribute.split('_').collect();
-        words
-            .windows(wanted.len())
-            .any(|run| run == wanted.as_slice())
-            || joined == wanted.concat()
+        (0..words.len()).any(|start| begins(&words[start..], attribute))
+            || is_without_separators(&joined, attribute)
     };
     let by_word = ATTRIBUTES
         .iter()
@@ -81,6 +84,11 @@ pub fn protected_attribute(name: &str) -> Option<&'static str> {
     by_word
         .chain(by_name)
         .max_by_key(|attribute| attribute.len())
+}
+
+fn is_without_separators(name: &str, attribute: &str) -> bool {
+    let letters = attribute.bytes().filter(|letter| *letter != b'_');
+    letters.eq(name.bytes())
 }
 
 /// The lower-case words of a name.

@@ -17,6 +17,10 @@ use crate::settings::DatabaseSettings;
 
 const LOCK_TIMEOUT_MS: u64 = 500;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS: u64 = 5_000;
+/// Statements that a connection keeps prepared. One with rows for values is another one for each number of rows.
+const STATEMENTS: usize = 1_024;
+/// A connection that was idle for so long may be gone; one in use would pay a round trip for the question.
+const IDLE_TEST: Duration = Duration::from_secs(1);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_CONNECTIONS_MAX: u32 = 4;
 const PING_INTERVAL: Duration = Duration::from_secs(2);
@@ -65,6 +69,7 @@ async fn open_postgres(
     let options = PgConnectOptions::from_str(settings.url.expose())
         .context("database.url is not a PostgreSQL address")?
         .application_name(&schema.replace('_', "-"))
+        .statement_cache_capacity(STATEMENTS)
         .options([
             ("search_path", schema.to_owned()),
             (
@@ -80,6 +85,15 @@ async fn open_postgres(
     let pool = PgPoolOptions::new()
         .max_connections(settings.max_connections)
         .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for >= IDLE_TEST {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
         .context("cannot connect to PostgreSQL; see database.url (DATABASE_URL)")?;

@@ -61,12 +61,12 @@ impl Answers {
         self.count(status) as f64 / self.took.as_secs_f64()
     }
 
-    /// The time within which this share of the answers with a status came; zero without any.
-    pub fn quantile(&self, status: u16, share: f64) -> Duration {
+    /// The time within which so many of a thousand answers with a status came; zero without any.
+    pub fn quantile(&self, status: u16, of_thousand: usize) -> Duration {
         let times = self.times.get(&status).map_or(&[][..], Vec::as_slice);
         let last = times.len().saturating_sub(1);
         times
-            .get((last as f64 * share) as usize)
+            .get(last * of_thousand / 1_000)
             .copied()
             .unwrap_or_default()
     }
@@ -144,15 +144,12 @@ impl Sender {
             }
             let bytes = request(turn * u64::from(self.load.connections) + u64::from(self.number));
             let sent = Instant::now();
-            match exchange(&mut stream, self.load.to, &bytes, &mut buffer).await {
-                Ok(status) => {
-                    let times = self.answers.times.entry(status).or_default();
-                    times.push(sent.elapsed());
-                }
-                Err(_) => {
-                    stream = None;
-                    self.answers.lost += 1;
-                }
+            if let Ok(status) = exchange(&mut stream, self.load.to, &bytes, &mut buffer).await {
+                let times = self.answers.times.entry(status).or_default();
+                times.push(sent.elapsed());
+            } else {
+                stream = None;
+                self.answers.lost += 1;
             }
         }
     }
@@ -183,13 +180,12 @@ async fn exchange(
     request: &[u8],
     buffer: &mut Vec<u8>,
 ) -> io::Result<u16> {
-    let stream = match stream {
-        Some(stream) => stream,
-        None => {
-            let opened = TcpStream::connect(to).await?;
-            opened.set_nodelay(true)?;
-            stream.insert(opened)
-        }
+    let stream = if let Some(stream) = stream {
+        stream
+    } else {
+        let opened = TcpStream::connect(to).await?;
+        opened.set_nodelay(true)?;
+        stream.insert(opened)
     };
     stream.write_all(request).await?;
     buffer.clear();
@@ -245,8 +241,8 @@ mod tests {
             took: Duration::from_secs(2),
             ..Answers::default()
         };
-        assert_eq!(answers.quantile(200, 0.99), Duration::from_millis(99));
-        assert_eq!(answers.quantile(503, 0.5), Duration::ZERO);
+        assert_eq!(answers.quantile(200, 990), Duration::from_millis(99));
+        assert_eq!(answers.quantile(503, 500), Duration::ZERO);
         assert!((answers.per_second(200) - 50.0).abs() < 1e-9);
     }
 }

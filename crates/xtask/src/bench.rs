@@ -134,7 +134,14 @@ fn gateway(options: &GatewayOptions) -> anyhow::Result<()> {
     let home = workspace_root().join("target/bench-gateway");
     fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
     let python = install_peers(&scripts, &home.join("venv"))?;
-    run(cargo().args(["build", "--release", "-p", "scoring-gateway", "-p", "model-server"]))?;
+    run(cargo().args([
+        "build",
+        "--release",
+        "-p",
+        "scoring-gateway",
+        "-p",
+        "model-server",
+    ]))?;
     let build = home.join("build");
     run(cargo()
         .args(["build", "--release", "--manifest-path"])

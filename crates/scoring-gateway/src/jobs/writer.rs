@@ -28,7 +28,7 @@ pub struct Writer {
     pub confirmed: Confirmed,
     /// Decisions of one batch at most.
     pub batch_max: usize,
-    /// How long the first decision of a batch waits for others.
+    /// How long the first decision of a batch waits for those that are being made.
     pub batch_delay: Duration,
     /// Cancelled after the last request ended: the queue closes, what is in it is still written.
     pub soft: CancellationToken,
@@ -62,7 +62,7 @@ impl Writer {
         let full_at = tokio::time::Instant::now() + self.batch_delay;
         let mut batch = Vec::with_capacity(self.batch_max);
         batch.push(first);
-        while batch.len() < self.batch_max {
+        while batch.len() < self.batch_max && jobs.capacity() < jobs.max_capacity() {
             match tokio::time::timeout_at(full_at, jobs.recv()).await {
                 Ok(Some(job)) => batch.push(job),
                 Ok(None) | Err(_) => break,

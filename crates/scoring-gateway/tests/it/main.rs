@@ -22,6 +22,7 @@ mod kills;
 mod model_servers;
 mod notice;
 mod openapi;
+mod overload;
 mod policy;
 mod replication;
 mod review;
