@@ -159,6 +159,8 @@ fn to_wire(table: &TrafficTable) -> wire::TrafficTable {
         generation: table.generation(),
         salt: table.salt().to_owned(),
         arms: table.arms().iter().map(arm).collect(),
+        // Shadow arms are not a deployment's; those in force stay.
+        shadows: None,
     }
 }
 
@@ -189,6 +191,7 @@ mod tests {
             generation: 1,
             salt: "s".to_owned(),
             arms: vec![arm],
+            ..wire::TrafficTable::default()
         };
         assert!(matches!(
             table(Some(without_model)),

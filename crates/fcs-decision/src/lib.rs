@@ -25,4 +25,5 @@ pub mod record;
 pub mod regulation_b;
 pub mod rows;
 pub mod score;
+pub mod shadow;
 pub mod trust;

@@ -9,6 +9,7 @@
 //! and `FCS_TEST_POSTGRES_PROGRAMS` to the folder of the programs of a PostgreSQL that a test kills.
 
 pub mod certificates;
+pub mod chaos;
 pub mod contract;
 pub mod load;
 pub mod oidc;

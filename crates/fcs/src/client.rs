@@ -6,6 +6,7 @@ use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClien
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
 use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
 use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
+use fcs_proto::scoring::v1::shadow_service_client::ShadowServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_service::grpc::{Credential, channel, channel_with};
 use fcs_service::settings::ClientTlsSettings;
@@ -29,6 +30,8 @@ pub(crate) struct Clients {
     pub(crate) scoring: ScoringServiceClient<Line>,
     /// API keys.
     pub(crate) keys: KeyServiceClient<Line>,
+    /// What shadow arms would have decided.
+    pub(crate) shadow: ShadowServiceClient<Line>,
     /// The traffic table.
     pub(crate) traffic: TrafficServiceClient<Line>,
     /// Groups.
@@ -65,6 +68,7 @@ impl Clients {
             scoring: ScoringServiceClient::new(gateway.clone())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
             keys: KeyServiceClient::new(gateway.clone()),
+            shadow: ShadowServiceClient::new(gateway.clone()),
             traffic: TrafficServiceClient::new(gateway),
             monitoring: MonitoringServiceClient::new(line(&endpoints.bias_monitor)?),
             deployment: DeploymentServiceClient::new(audit.clone()),

@@ -10,5 +10,6 @@ pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod shadow;
 pub(crate) mod traffic;
 pub(crate) mod up;

@@ -27,6 +27,8 @@ pub(crate) const RULES: &[Rule] = &[
         "/v1/decisions/{decision_id}/notice/deliveries",
         Scope::DecisionsReview,
     ),
+    Rule::get("/v1/shadow/{arm}/decisions", Scope::DecisionsRead),
+    Rule::get("/v1/shadow/{arm}/summary", Scope::DecisionsRead),
     Rule::public("GET", "/v1/openapi.json"),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/Score",
@@ -107,6 +109,14 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.scoring.v1.TrafficService/ListGatewayInstances",
         Scope::TrafficRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ShadowService/ListShadowDecisions",
+        Scope::DecisionsRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ShadowService/SummariseShadow",
+        Scope::DecisionsRead,
     ),
 ];
 

@@ -15,6 +15,7 @@ pub mod port;
 pub mod queue;
 pub mod review;
 pub mod score;
+pub mod shadow;
 pub mod traffic;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ pub(crate) mod model_servers;
 mod notice;
 mod review;
 mod scoring;
+mod shadow;
 mod traffic;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use fcs_proto::scoring::v1::key_service_server::{self, KeyServiceServer};
 use fcs_proto::scoring::v1::notice_service_server::{self, NoticeServiceServer};
 use fcs_proto::scoring::v1::review_service_server::{self, ReviewServiceServer};
 use fcs_proto::scoring::v1::scoring_service_server::{self, ScoringServiceServer};
+use fcs_proto::scoring::v1::shadow_service_server::{self, ShadowServiceServer};
 use fcs_proto::scoring::v1::traffic_service_server::{self, TrafficServiceServer};
 use fcs_service::ServiceContext;
 use fcs_service::auth::Principal;
@@ -35,18 +37,20 @@ use crate::app::batch::BATCH_BYTES_MAX;
 use crate::app::decisions::REPLAY_TIMEOUT;
 use crate::app::feed::FeedSource;
 use crate::app::keys::Keys;
+use crate::app::shadow::Shadows;
 use crate::settings::GatewaySettings;
 
 /// Bytes of one request that holds no batch: one small table, a review.
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// The services that health and reflection name.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     scoring_service_server::SERVICE_NAME,
     review_service_server::SERVICE_NAME,
     notice_service_server::SERVICE_NAME,
     feed_service_server::SERVICE_NAME,
     traffic_service_server::SERVICE_NAME,
+    shadow_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
 ];
 
@@ -54,6 +58,7 @@ const SERVICES: [&str; 6] = [
 pub(crate) fn routes(
     ctx: &ServiceContext<GatewaySettings>,
     app: &Arc<App>,
+    shadows: &Arc<Shadows>,
     keys: Arc<Keys>,
     feed: FeedSource,
 ) -> anyhow::Result<Router> {
@@ -72,6 +77,9 @@ pub(crate) fn routes(
     let traffic = traffic::Traffic {
         control: Arc::clone(&app.traffic),
     };
+    let shadow = shadow::ShadowEndpoint {
+        shadows: Arc::clone(shadows),
+    };
     let feed = feed::FeedEndpoint { source: feed };
     let keys = keys::KeyEndpoint { keys };
     let scoring = ScoringServiceServer::new(scoring).max_decoding_message_size(BATCH_BYTES_MAX);
@@ -82,6 +90,7 @@ pub(crate) fn routes(
         .add_service(
             TrafficServiceServer::new(traffic).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
+        .add_service(ShadowServiceServer::new(shadow).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(KeyServiceServer::new(keys).max_decoding_message_size(REQUEST_BYTES_MAX));
     let routes = add_standard_services(routes, ctx, &SERVICES, fcs_proto::DESCRIPTORS)?;
     Ok(routes.prepare().into_axum_router())

@@ -9,6 +9,7 @@ mod openapi;
 mod render;
 mod reviews;
 mod schema;
+mod shadow;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use fcs_core::{ApiError, DecisionId, InvalidId};
 
 use crate::app::App;
+use crate::app::shadow::Shadows;
 
 pub use openapi::document as openapi_document;
 
@@ -28,13 +30,15 @@ const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 #[derive(Clone)]
 struct Http {
     app: Arc<App>,
+    shadows: Arc<Shadows>,
     score_timeout: Duration,
 }
 
 /// Every HTTP route of the gateway.
-pub(crate) fn routes(app: &Arc<App>, score_timeout: Duration) -> Router {
+pub(crate) fn routes(app: &Arc<App>, shadows: &Arc<Shadows>, score_timeout: Duration) -> Router {
     let http = Http {
         app: Arc::clone(app),
+        shadows: Arc::clone(shadows),
         score_timeout,
     };
     let (routes, document) = openapi::described().split_for_parts();

@@ -2,4 +2,5 @@
 
 pub mod heartbeat;
 pub mod reconcile;
+pub mod shadow;
 pub mod writer;

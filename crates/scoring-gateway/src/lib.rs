@@ -40,10 +40,12 @@ use crate::app::flight::Flights;
 use crate::app::keys::{Directory, Keys};
 use crate::app::page_token::PageTokens;
 use crate::app::queue::queue;
+use crate::app::shadow::Shadows;
 use crate::grpc::model_client::ModelClient;
 use crate::grpc::model_servers::ModelServers;
 use crate::jobs::heartbeat::Heartbeat;
 use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
+use crate::jobs::shadow::ShadowWorker;
 use crate::jobs::writer::Writer;
 use crate::metrics::Metrics;
 use crate::settings::GatewaySettings;
@@ -146,11 +148,12 @@ async fn wire(
     let cache = Cache::connect(&ctx.settings.redis, "fcs:gateway:decision");
     cache.register(&ctx.metrics);
     let models = Arc::new(model_servers(ctx, &metrics)?);
-    let catalog = Arc::new(Catalog::new(models, trust, Arc::clone(&ctx.clock)));
+    let catalog = Arc::new(Catalog::new(models, trust.clone(), Arc::clone(&ctx.clock)));
+    let shadows = shadows(ctx, database, trust, &metrics)?;
     let traffic = TrafficControl::open(
         Arc::clone(&store),
         Arc::clone(&fleet),
-        Arc::clone(&catalog),
+        (Arc::clone(&catalog), Arc::clone(&shadows.catalog)),
         metrics.clone(),
     );
     let traffic = Arc::new(traffic.await?);
@@ -190,9 +193,34 @@ async fn wire(
     };
     ctx.spawn("writer", writer.run(jobs));
     spawn_reconcilers(ctx, &app);
-    spawn_heartbeat(ctx, &app, fleet);
-    let services = grpc::routes(ctx, &app, keys, feed)?;
-    Ok(http::routes(&app, settings.score_timeout()).merge(services))
+    spawn_fleet_work(ctx, &app.traffic, fleet, &shadows);
+    let services = grpc::routes(ctx, &app, &shadows, keys, feed)?;
+    Ok(http::routes(&app, &shadows, settings.score_timeout()).merge(services))
+}
+
+/// Scoring for shadow arms, over a connection of its own to a model server.
+fn shadows(
+    ctx: &ServiceContext<GatewaySettings>,
+    database: &Database,
+    trust: TrustPolicy,
+    metrics: &Metrics,
+) -> anyhow::Result<Arc<Shadows>> {
+    let settings = &ctx.settings.service;
+    let models = ModelClient::over(ctx.channel(settings.shadow_model_server())?);
+    let mut name = [0; 8];
+    ctx.random.fill(&mut name);
+    Ok(Arc::new(Shadows {
+        log: store::of(database),
+        store: store::shadows_of(database),
+        catalog: Arc::new(Catalog::new(
+            Arc::new(models),
+            trust,
+            Arc::clone(&ctx.clock),
+        )),
+        settings: settings.shadow.clone(),
+        instance_id: format!("gw_{:016x}", u64::from_be_bytes(name)),
+        metrics: metrics.clone(),
+    }))
 }
 
 fn model_servers(
@@ -239,14 +267,24 @@ fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {
     ctx.spawn("key-purge", purge.run());
 }
 
-fn spawn_heartbeat(ctx: &ServiceContext<GatewaySettings>, app: &App, fleet: Arc<dyn FleetStore>) {
-    let mut name = [0; 8];
-    ctx.random.fill(&mut name);
+/// What this gateway does beside the others on its store.
+fn spawn_fleet_work(
+    ctx: &ServiceContext<GatewaySettings>,
+    traffic: &Arc<TrafficControl>,
+    fleet: Arc<dyn FleetStore>,
+    shadows: &Arc<Shadows>,
+) {
     let heartbeat = Heartbeat {
         fleet,
-        traffic: Arc::clone(&app.traffic),
-        instance_id: format!("gw_{:016x}", u64::from_be_bytes(name)),
+        traffic: Arc::clone(traffic),
+        instance_id: shadows.instance_id.clone(),
         soft: ctx.soft.clone(),
     };
     ctx.spawn("heartbeat", heartbeat.run());
+    let worker = ShadowWorker {
+        shadows: Arc::clone(shadows),
+        traffic: Arc::clone(traffic),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("shadow-worker", worker.run());
 }

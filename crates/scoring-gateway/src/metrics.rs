@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use fcs_core::ErrorCode;
 use fcs_decision::record::Outcome;
+use fcs_decision::shadow::DropReason;
 use fcs_service::MetricsHandle;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -94,6 +95,28 @@ pub struct Metrics {
     pub keys_purged: Counter,
     /// Decisions replayed, by whether the bytes were identical.
     pub replays: Family<ReplayLabels, Counter>,
+    /// Decisions that shadow arms looked at in this process, by what came of it.
+    pub shadow_decisions: Family<ShadowLabels, Counter>,
+    /// From the record to the shadow decision or the reason why there is none.
+    pub shadow_seconds: Histogram,
+    /// Decisions that a shadow arm has not looked at yet.
+    pub shadow_backlog: Family<ShadowArmLabels, Gauge>,
+}
+
+/// What a decision of a shadow arm is counted by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ShadowLabels {
+    /// Name of the shadow arm.
+    pub arm: String,
+    /// `scored`, or the reason why it was dropped.
+    pub result: &'static str,
+}
+
+/// The shadow arm of a gauge.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ShadowArmLabels {
+    /// Its name.
+    pub arm: String,
 }
 
 /// What a replay is counted by.
@@ -124,6 +147,9 @@ impl Default for Metrics {
             feed_entries: Counter::default(),
             keys_purged: Counter::default(),
             replays: Family::default(),
+            shadow_decisions: Family::default(),
+            shadow_seconds: Histogram::new(SECONDS),
+            shadow_backlog: Family::default(),
         };
         for code in ErrorCode::ALL {
             drop(metrics.score_errors.get_or_create(&ErrorLabels {
@@ -157,6 +183,7 @@ impl Metrics {
             self.register_decisions(registry);
             self.register_writer(registry);
             self.register_state(registry);
+            self.register_shadows(registry);
         });
     }
 
@@ -223,6 +250,37 @@ impl Metrics {
         );
         let help = "Idempotency keys forgotten after their time";
         registry.register("idempotency_keys_purged", help, self.keys_purged.clone());
+    }
+
+    fn register_shadows(&self, registry: &mut Registry) {
+        let help = "Decisions that shadow arms looked at, by what came of it";
+        registry.register("shadow_decisions", help, self.shadow_decisions.clone());
+        let help = "From a record to a shadow decision or the reason why there is none";
+        let unit = Unit::Seconds;
+        registry.register_with_unit("shadow", help, unit, self.shadow_seconds.clone());
+        let help = "Decisions that a shadow arm has not looked at yet";
+        registry.register("shadow_backlog", help, self.shadow_backlog.clone());
+    }
+
+    /// Says how far a shadow arm is behind the log.
+    pub fn set_shadow_backlog(&self, arm: &str, decisions: u64) {
+        let labels = ShadowArmLabels {
+            arm: arm.to_owned(),
+        };
+        let decisions = i64::try_from(decisions).unwrap_or(i64::MAX);
+        self.shadow_backlog.get_or_create(&labels).set(decisions);
+    }
+
+    /// Starts the counters of a shadow arm at zero.
+    pub fn start_shadow(&self, arm: &str) {
+        let reasons = DropReason::ALL.map(DropReason::as_str);
+        for result in reasons.into_iter().chain(["scored"]) {
+            let arm = arm.to_owned();
+            drop(
+                self.shadow_decisions
+                    .get_or_create(&ShadowLabels { arm, result }),
+            );
+        }
     }
 
     /// Starts the counters of an arm at zero, so that a rate over them is right from the first decision.

@@ -26,6 +26,8 @@ pub struct GatewaySettings {
     pub idempotency_days: u32,
     /// Who gives notice of adverse action.
     pub notice: NoticeSettings,
+    /// How shadow arms are scored.
+    pub shadow: ShadowSettings,
 }
 
 impl Default for GatewaySettings {
@@ -39,7 +41,41 @@ impl Default for GatewaySettings {
             queue_capacity: 1_024,
             idempotency_days: 7,
             notice: NoticeSettings::default(),
+            shadow: ShadowSettings::default(),
         }
+    }
+}
+
+/// The section `[gateway.shadow]`: what scoring for shadow arms may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShadowSettings {
+    /// Address of the model server for shadow arms; empty means the one of the live arms, over another connection. One
+    /// of their own keeps their computing away from the live arms too.
+    pub model_server_url: String,
+    /// Decisions that one shadow arm scores at the same time.
+    pub concurrency: usize,
+    /// How long one of them may take; it is dropped then.
+    pub timeout_ms: u64,
+    /// Decisions that a shadow arm may be behind the log. Past that it drops until it has caught up.
+    pub backlog_max: u64,
+}
+
+impl Default for ShadowSettings {
+    fn default() -> Self {
+        Self {
+            model_server_url: String::new(),
+            concurrency: 2,
+            timeout_ms: 1_000,
+            backlog_max: 10_000,
+        }
+    }
+}
+
+impl ShadowSettings {
+    /// How long one decision may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
     }
 }
 
@@ -123,6 +159,14 @@ impl GatewaySettings {
         self.model_server_url.split(',').map(str::trim)
     }
 
+    /// The address of the model server that shadow arms ask.
+    pub fn shadow_model_server(&self) -> &str {
+        match self.shadow.model_server_url.trim() {
+            "" => self.model_servers().next().unwrap_or_default(),
+            own => own,
+        }
+    }
+
     /// Limit of a model server's answer.
     pub fn score_timeout(&self) -> Duration {
         Duration::from_millis(self.score_timeout_ms)
@@ -162,6 +206,16 @@ impl SettingsCheck for GatewaySettings {
         within("batch_delay_ms", self.batch_delay_ms, 0, 1_000);
         within("queue_capacity", self.queue_capacity as u64, 1, 1_000_000);
         within("idempotency_days", self.idempotency_days.into(), 1, 365);
+        let shadow = &self.shadow;
+        within("shadow.concurrency", shadow.concurrency as u64, 1, 64);
+        within("shadow.timeout_ms", shadow.timeout_ms, 1, 10_000);
+        within("shadow.backlog_max", shadow.backlog_max, 1, 1_000_000_000);
+        if !is_http_url(self.shadow_model_server()) {
+            problems.push(format!(
+                "gateway.shadow.model_server_url is {:?}; write a URL such as http://127.0.0.1:8010, or nothing",
+                shadow.model_server_url
+            ));
+        }
         problems.extend(self.notice.problems());
         if self.queue_capacity < self.batch_max {
             problems.push(format!(
@@ -203,6 +257,12 @@ mod tests {
                 creditor_name: "two\nlines".to_owned(),
                 ..NoticeSettings::default()
             },
+            shadow: ShadowSettings {
+                model_server_url: "localhost:8010".to_owned(),
+                concurrency: 0,
+                timeout_ms: 0,
+                backlog_max: 0,
+            },
         };
         let problems = settings.problems().join("\n");
         for key in [
@@ -214,6 +274,10 @@ mod tests {
             "queue_capacity",
             "idempotency_days",
             "notice.creditor_name",
+            "shadow.model_server_url",
+            "shadow.concurrency",
+            "shadow.timeout_ms",
+            "shadow.backlog_max",
         ] {
             assert!(
                 problems.contains(&format!("gateway.{key}")),

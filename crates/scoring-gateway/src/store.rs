@@ -9,6 +9,8 @@ mod fleet;
 mod notice;
 mod place;
 mod postgres;
+mod shadow;
+mod shadow_sql;
 mod sql;
 mod sqlite;
 
@@ -31,6 +33,7 @@ pub use cases::{
 pub use clients::{ClientStore, clients_of};
 pub use fleet::{FleetStore, Instance, fleet_of};
 pub use postgres::PostgresStore;
+pub use shadow::{ShadowDecision, ShadowProgress, ShadowStep, ShadowStore};
 pub use sqlite::SqliteStore;
 
 /// Whose idempotency keys these are where callers do not show who they are.
@@ -261,6 +264,14 @@ pub fn of(database: &Database) -> Arc<dyn DecisionStore> {
 
 /// The case store of an open database.
 pub fn cases_of(database: &Database) -> Arc<dyn CaseStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// The shadow store of an open database.
+pub fn shadows_of(database: &Database) -> Arc<dyn ShadowStore> {
     match database {
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
         Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),

@@ -21,4 +21,5 @@ mod policy;
 mod reasons;
 mod record;
 mod score;
+mod shadow;
 mod trust;

@@ -3633,6 +3633,10 @@ pub struct TrafficTable {
     /// Empty, or weights that sum to 10,000 basis points.
     #[prost(message, repeated, tag = "3")]
     pub arms: ::prost::alloc::vec::Vec<TrafficArm>,
+    /// Models that score a sample of the decisions beside the live ones, without an effect on them. Unset in a request
+    /// keeps those in force; an answer always has it.
+    #[prost(message, optional, tag = "4")]
+    pub shadows: ::core::option::Option<ShadowArms>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TrafficArm {
@@ -3655,6 +3659,26 @@ pub struct BasisPointRange {
     pub from: u32,
     #[prost(uint32, tag = "2")]
     pub to: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShadowArms {
+    /// At most 4.
+    #[prost(message, repeated, tag = "1")]
+    pub arms: ::prost::alloc::vec::Vec<ShadowArm>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowArm {
+    /// Differs from the name of every other arm, live or shadow.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub model: ::core::option::Option<super::super::model::v1::ModelRef>,
+    /// Share of the applications that it scores, 1 to 10,000 basis points; by a cohort hash of its own.
+    #[prost(uint32, tag = "3")]
+    pub sample_basis_points: u32,
+    /// Only in answers: generation of the table that brought this arm with this model. It looks at decisions from then on.
+    #[prost(uint64, tag = "4")]
+    pub since_generation: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetTrafficRequest {
@@ -3711,6 +3735,209 @@ pub struct GatewayInstance {
     /// Whether that is so long ago that it does not count as live. Without the store it answers no decision either.
     #[prost(bool, tag = "4")]
     pub stale: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListShadowDecisionsRequest {
+    /// Name of the shadow arm.
+    #[prost(string, tag = "1")]
+    pub arm: ::prost::alloc::string::String,
+    /// Return results with a greater log index.
+    #[prost(uint64, tag = "2")]
+    pub after_index: u64,
+    /// 1 to 1,000; 0 means 100.
+    #[prost(uint32, tag = "3")]
+    pub page_size: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListShadowDecisionsResponse {
+    /// Of your tenant's decisions. The next page begins after the last index.
+    #[prost(message, repeated, tag = "1")]
+    pub decisions: ::prost::alloc::vec::Vec<ShadowDecision>,
+    /// Every sampled decision up to this log index has its result, or says why it was dropped.
+    #[prost(uint64, tag = "2")]
+    pub complete_up_to: u64,
+}
+/// What one side decided.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShadowSide {
+    /// "name/version".
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    #[prost(enumeration = "Outcome", tag = "2")]
+    pub outcome: i32,
+    /// This and the next one are 0 for an incomplete application.
+    #[prost(int32, tag = "3")]
+    pub score: i32,
+    #[prost(double, tag = "4")]
+    pub probability: f64,
+    /// Codes of the principal reasons, most important first.
+    #[prost(string, repeated, tag = "5")]
+    pub reason_codes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// SHA-256 of the record; for a shadow arm of the one that it would have written. 32 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub record_digest: ::prost::alloc::vec::Vec<u8>,
+}
+/// A live decision with what a shadow arm would have decided.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShadowDecision {
+    /// The live decision's place in the log.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+    #[prost(string, tag = "2")]
+    pub arm: ::prost::alloc::string::String,
+    /// The live arm.
+    #[prost(string, tag = "3")]
+    pub live_arm: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub live: ::core::option::Option<ShadowSide>,
+    #[prost(oneof = "shadow_decision::Result", tags = "5, 6")]
+    pub result: ::core::option::Option<shadow_decision::Result>,
+}
+/// Nested message and enum types in `ShadowDecision`.
+pub mod shadow_decision {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        #[prost(message, tag = "5")]
+        Shadow(super::ShadowSide),
+        #[prost(enumeration = "super::ShadowDrop", tag = "6")]
+        Dropped(i32),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SummariseShadowRequest {
+    /// Name of the shadow arm.
+    #[prost(string, tag = "1")]
+    pub arm: ::prost::alloc::string::String,
+    /// Only decisions with a greater log index; those of an earlier model of the arm are never counted.
+    #[prost(uint64, tag = "2")]
+    pub after_index: u64,
+    /// Only decisions up to this log index; 0 means all.
+    #[prost(uint64, tag = "3")]
+    pub up_to_index: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SummariseShadowResponse {
+    #[prost(string, tag = "1")]
+    pub arm: ::prost::alloc::string::String,
+    /// The arm's model, "name/version".
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// The log indices that were looked at, the first one excluded.
+    #[prost(uint64, tag = "3")]
+    pub after_index: u64,
+    #[prost(uint64, tag = "4")]
+    pub up_to_index: u64,
+    /// Decisions with a result.
+    #[prost(uint64, tag = "5")]
+    pub scored: u64,
+    /// Sampled decisions without one, by reason; only those that occur.
+    #[prost(message, repeated, tag = "6")]
+    pub dropped: ::prost::alloc::vec::Vec<ShadowDropCount>,
+    /// Every pair of outcomes that occurs; those where both differ are the swap sets.
+    #[prost(message, repeated, tag = "7")]
+    pub outcomes: ::prost::alloc::vec::Vec<OutcomePair>,
+    /// Decisions whose principal reasons differ, in their codes or their order.
+    #[prost(uint64, tag = "8")]
+    pub reasons_changed: u64,
+    /// Reason codes that only one side gave, by code; only those that occur.
+    #[prost(message, repeated, tag = "9")]
+    pub reasons: ::prost::alloc::vec::Vec<ReasonChange>,
+    /// The shadow's score minus the live one. Unset when no decision has both scores.
+    #[prost(message, optional, tag = "10")]
+    pub score_difference: ::core::option::Option<ScoreDifference>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowDropCount {
+    #[prost(enumeration = "ShadowDrop", tag = "1")]
+    pub reason: i32,
+    #[prost(uint64, tag = "2")]
+    pub decisions: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutcomePair {
+    #[prost(enumeration = "Outcome", tag = "1")]
+    pub live: i32,
+    #[prost(enumeration = "Outcome", tag = "2")]
+    pub shadow: i32,
+    #[prost(uint64, tag = "3")]
+    pub decisions: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReasonChange {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Decisions where the shadow gave it and the live decision did not.
+    #[prost(uint64, tag = "2")]
+    pub added: u64,
+    /// Decisions where the live decision gave it and the shadow did not.
+    #[prost(uint64, tag = "3")]
+    pub removed: u64,
+}
+/// Quantiles as the smallest difference that at least this share of the decisions does not exceed.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct ScoreDifference {
+    #[prost(uint64, tag = "1")]
+    pub decisions: u64,
+    #[prost(int64, tag = "2")]
+    pub minimum: i64,
+    #[prost(int64, tag = "3")]
+    pub p05: i64,
+    #[prost(int64, tag = "4")]
+    pub p25: i64,
+    #[prost(int64, tag = "5")]
+    pub median: i64,
+    #[prost(int64, tag = "6")]
+    pub p75: i64,
+    #[prost(int64, tag = "7")]
+    pub p95: i64,
+    #[prost(int64, tag = "8")]
+    pub maximum: i64,
+    #[prost(double, tag = "9")]
+    pub mean: f64,
+}
+/// Why a sampled decision has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ShadowDrop {
+    Unspecified = 0,
+    /// The arm was too far behind the log.
+    Backlog = 1,
+    /// The model server did not answer in time.
+    Deadline = 2,
+    /// The model server did not answer, or the model could not be used.
+    Unavailable = 3,
+    /// The application does not fit the schema or the texts of the arm's model.
+    Inputs = 4,
+    /// Anything else.
+    Failed = 5,
+}
+impl ShadowDrop {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SHADOW_DROP_UNSPECIFIED",
+            Self::Backlog => "SHADOW_DROP_BACKLOG",
+            Self::Deadline => "SHADOW_DROP_DEADLINE",
+            Self::Unavailable => "SHADOW_DROP_UNAVAILABLE",
+            Self::Inputs => "SHADOW_DROP_INPUTS",
+            Self::Failed => "SHADOW_DROP_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SHADOW_DROP_UNSPECIFIED" => Some(Self::Unspecified),
+            "SHADOW_DROP_BACKLOG" => Some(Self::Backlog),
+            "SHADOW_DROP_DEADLINE" => Some(Self::Deadline),
+            "SHADOW_DROP_UNAVAILABLE" => Some(Self::Unavailable),
+            "SHADOW_DROP_INPUTS" => Some(Self::Inputs),
+            "SHADOW_DROP_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod traffic_service_client {
@@ -4184,6 +4411,399 @@ pub mod traffic_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "faircredit.scoring.v1.TrafficService";
     impl<T> tonic::server::NamedService for TrafficServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod shadow_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Reads the results of shadow arms, each paired with its live decision.
+    #[derive(Debug, Clone)]
+    pub struct ShadowServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ShadowServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ShadowServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ShadowServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ShadowServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists results in the order of the log index.
+        pub async fn list_shadow_decisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListShadowDecisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowDecisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ShadowService/ListShadowDecisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ShadowService",
+                        "ListShadowDecisions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Compares an arm with the live decisions that it shadowed.
+        pub async fn summarise_shadow(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SummariseShadowRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SummariseShadowResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ShadowService/SummariseShadow",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ShadowService",
+                        "SummariseShadow",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod shadow_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ShadowServiceServer.
+    #[async_trait]
+    pub trait ShadowService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists results in the order of the log index.
+        async fn list_shadow_decisions(
+            &self,
+            request: tonic::Request<super::ListShadowDecisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowDecisionsResponse>,
+            tonic::Status,
+        >;
+        /// Compares an arm with the live decisions that it shadowed.
+        async fn summarise_shadow(
+            &self,
+            request: tonic::Request<super::SummariseShadowRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SummariseShadowResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Reads the results of shadow arms, each paired with its live decision.
+    #[derive(Debug)]
+    pub struct ShadowServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ShadowServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ShadowServiceServer<T>
+    where
+        T: ShadowService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/faircredit.scoring.v1.ShadowService/ListShadowDecisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListShadowDecisionsSvc<T: ShadowService>(pub Arc<T>);
+                    impl<
+                        T: ShadowService,
+                    > tonic::server::UnaryService<super::ListShadowDecisionsRequest>
+                    for ListShadowDecisionsSvc<T> {
+                        type Response = super::ListShadowDecisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListShadowDecisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ShadowService>::list_shadow_decisions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListShadowDecisionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ShadowService/SummariseShadow" => {
+                    #[allow(non_camel_case_types)]
+                    struct SummariseShadowSvc<T: ShadowService>(pub Arc<T>);
+                    impl<
+                        T: ShadowService,
+                    > tonic::server::UnaryService<super::SummariseShadowRequest>
+                    for SummariseShadowSvc<T> {
+                        type Response = super::SummariseShadowResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SummariseShadowRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ShadowService>::summarise_shadow(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SummariseShadowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ShadowServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "faircredit.scoring.v1.ShadowService";
+    impl<T> tonic::server::NamedService for ShadowServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -36,6 +36,17 @@ pub(crate) enum DecisionCommand {
         #[arg(long, default_value_t = 0)]
         after: u64,
     },
+    /// Compare a shadow arm with the live decisions: swap sets, reasons, scores.
+    Shadow {
+        /// Name of the shadow arm.
+        arm: String,
+        /// Only decisions after this index.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// Only decisions up to this index; the default is all.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        up_to: u64,
+    },
     /// List decisions by log index.
     List {
         /// Start after this index.

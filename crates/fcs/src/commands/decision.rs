@@ -10,14 +10,14 @@ use fcs_decision::record::DecisionRecord;
 use fcs_proto::scoring::v1::feature_value::Kind;
 use fcs_proto::scoring::v1::{
     Amount, Decision, FeatureValue, GetDecisionRequest, ListDecisionsRequest,
-    ReplayDecisionRequest, ScoreRequest,
+    ReplayDecisionRequest, ScoreRequest, SummariseShadowRequest,
 };
 use fcs_service::OsRandom;
 use serde::Serialize;
 
 use crate::cli::{DecisionCommand, Format, Global, ScoreArguments};
 use crate::client::Clients;
-use crate::commands::explain;
+use crate::commands::{explain, shadow};
 use crate::exit::CliError;
 use crate::output::{print, table};
 use crate::progress;
@@ -46,6 +46,14 @@ pub(crate) async fn run(global: &Global, command: &DecisionCommand) -> anyhow::R
             replay(&mut clients, global.output, ids, *sample).await
         }
         DecisionCommand::Export { to, after } => export(&mut clients, to, *after).await,
+        DecisionCommand::Shadow { arm, after, up_to } => {
+            let request = SummariseShadowRequest {
+                arm: arm.clone(),
+                after_index: *after,
+                up_to_index: *up_to,
+            };
+            shadow::summarise(&mut clients, global.output, request).await
+        }
         DecisionCommand::List { after, limit } => {
             list(&mut clients, global.output, *after, *limit).await
         }

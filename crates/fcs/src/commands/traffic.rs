@@ -1,9 +1,10 @@
 //! `fcs traffic`.
 
+use fcs_core::ModelVersion;
 use fcs_proto::model::v1::ModelRef;
 use fcs_proto::scoring::v1::{
-    BasisPointRange, GatewayInstance, GetTrafficRequest, ListGatewayInstancesRequest,
-    ListGatewayInstancesResponse, TrafficArm, TrafficTable,
+    ApplyTrafficRequest, BasisPointRange, GatewayInstance, GetTrafficRequest,
+    ListGatewayInstancesRequest, ListGatewayInstancesResponse, ShadowArm, TrafficArm, TrafficTable,
 };
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ struct Traffic {
     generation: u64,
     salt: String,
     arms: Vec<Arm>,
+    shadows: Vec<Shadow>,
     /// Only beside the table in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     fleet: Option<Fleet>,
@@ -29,6 +31,15 @@ struct Arm {
     manifest_digest: String,
     weight_basis_points: u32,
     cohort: Vec<[u32; 2]>,
+}
+
+#[derive(Serialize)]
+struct Shadow {
+    name: String,
+    model: String,
+    manifest_digest: String,
+    sample_basis_points: u32,
+    since_generation: u64,
 }
 
 #[derive(Serialize)]
@@ -48,8 +59,65 @@ struct Gateway {
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &TrafficCommand) -> anyhow::Result<()> {
-    let TrafficCommand::Show { generation } = *command;
     let mut clients = Clients::of(global)?;
+    let generation = match command {
+        TrafficCommand::Show { generation } => *generation,
+        TrafficCommand::Shadow { arm, model, sample } => {
+            let added = shadow_arm(arm, model, *sample)?;
+            replace_shadow(&mut clients, arm, Some(added)).await?;
+            0
+        }
+        TrafficCommand::Unshadow { arm } => {
+            replace_shadow(&mut clients, arm, None).await?;
+            0
+        }
+    };
+    show(&mut clients, global, generation).await
+}
+
+fn shadow_arm(name: &str, model: &str, sample_basis_points: u32) -> Result<ShadowArm, CliError> {
+    let version: ModelVersion = model
+        .parse()
+        .map_err(|error| CliError::Usage(format!("{model}: {error}")))?;
+    Ok(ShadowArm {
+        name: name.to_owned(),
+        model: Some(ModelRef {
+            name: version.name().to_owned(),
+            version: version.version().to_owned(),
+            manifest_digest: String::new(),
+        }),
+        sample_basis_points,
+        since_generation: 0,
+    })
+}
+
+/// Applies the table in force with another shadow arm of this name, or without one.
+async fn replace_shadow(
+    clients: &mut Clients,
+    name: &str,
+    added: Option<ShadowArm>,
+) -> Result<(), CliError> {
+    let asked = clients.traffic.get_traffic(GetTrafficRequest::default());
+    let mut table = asked.await?.into_inner().table.unwrap_or_default();
+    let expected_generation = table.generation;
+    table.generation += 1;
+    let mut shadows = table.shadows.take().unwrap_or_default();
+    let before = shadows.arms.len();
+    shadows.arms.retain(|arm| arm.name != name);
+    if added.is_none() && shadows.arms.len() == before {
+        return Err(CliError::NotFound(format!("there is no shadow arm {name}")));
+    }
+    shadows.arms.extend(added);
+    table.shadows = Some(shadows);
+    let request = ApplyTrafficRequest {
+        expected_generation,
+        table: Some(table),
+    };
+    clients.traffic.apply_traffic(request).await?;
+    Ok(())
+}
+
+async fn show(clients: &mut Clients, global: &Global, generation: u64) -> anyhow::Result<()> {
     let asked = clients
         .traffic
         .get_traffic(GetTrafficRequest { generation });
@@ -71,6 +139,13 @@ impl From<TrafficTable> for Traffic {
             generation: table.generation,
             salt: table.salt,
             arms: table.arms.into_iter().map(Arm::from).collect(),
+            shadows: table
+                .shadows
+                .unwrap_or_default()
+                .arms
+                .into_iter()
+                .map(Shadow::from)
+                .collect(),
             fleet: None,
         }
     }
@@ -89,6 +164,19 @@ impl From<TrafficArm> for Arm {
                 .iter()
                 .map(|BasisPointRange { from, to }| [*from, *to])
                 .collect(),
+        }
+    }
+}
+
+impl From<ShadowArm> for Shadow {
+    fn from(arm: ShadowArm) -> Self {
+        let (model, manifest_digest) = shown_model(arm.model);
+        Self {
+            name: arm.name,
+            model,
+            manifest_digest,
+            sample_basis_points: arm.sample_basis_points,
+            since_generation: arm.since_generation,
         }
     }
 }
@@ -142,6 +230,19 @@ fn text(traffic: &Traffic) -> String {
         traffic.generation, traffic.salt
     );
     text.push_str(&table(&["arm", "model", "#share", "basis points"], arms));
+    if !traffic.shadows.is_empty() {
+        let shadows = traffic.shadows.iter().map(|arm| {
+            vec![
+                arm.name.clone(),
+                arm.model.clone(),
+                percent(arm.sample_basis_points),
+                arm.since_generation.to_string(),
+            ]
+        });
+        let header = ["shadow arm", "model", "#sample", "#since generation"];
+        text.push_str("\n\n");
+        text.push_str(&table(&header, shadows));
+    }
     if let Some(fleet) = &traffic.fleet {
         text.push_str("\n\n");
         text.push_str(&fleet_text(fleet));

@@ -10,7 +10,7 @@ use tracing::{error, info};
 
 use super::catalog::Catalog;
 use super::store_unavailable;
-use super::traffic::{Arm, PinnedModel, ProposedArm, ProposedTable, TrafficTable};
+use super::traffic::{Arm, PinnedModel, ProposedArm, ProposedTable, ShadowArm, TrafficTable};
 use crate::metrics::Metrics;
 use crate::store::{DecisionStore, FleetStore, Instance, StoreError};
 
@@ -22,22 +22,24 @@ pub struct TrafficControl {
     store: Arc<dyn DecisionStore>,
     fleet: Arc<dyn FleetStore>,
     catalog: Arc<Catalog>,
+    shadow_catalog: Arc<Catalog>,
     metrics: Metrics,
     table: watch::Sender<Arc<TrafficTable>>,
 }
 
 impl TrafficControl {
-    /// Reads the stored table. The model server is not needed for that.
+    /// Reads the stored table. The model servers, of the live arms and of the shadow arms, are not needed for that.
     pub async fn open(
         store: Arc<dyn DecisionStore>,
         fleet: Arc<dyn FleetStore>,
-        catalog: Arc<Catalog>,
+        (catalog, shadow_catalog): (Arc<Catalog>, Arc<Catalog>),
         metrics: Metrics,
     ) -> Result<Self, StoreError> {
         let control = Self {
             store,
             fleet,
             catalog,
+            shadow_catalog,
             metrics,
             table: watch::Sender::default(),
         };
@@ -92,10 +94,20 @@ impl TrafficControl {
         for arm in proposed.arms {
             arms.push(self.pin(arm).await?);
         }
+        let shadows = match proposed.shadows {
+            None => None,
+            Some(shadows) => Some(self.pin_shadows(shadows).await?),
+        };
         // Generations only rise, so the swap succeeds only if this is still the table before it.
         self.refresh().await.map_err(store_unavailable)?;
         let before = self.table();
-        let table = TrafficTable::after(&before, proposed.generation, proposed.salt, arms);
+        let table = TrafficTable::after(
+            &before,
+            proposed.generation,
+            proposed.salt,
+            arms,
+            shadows.unwrap_or_else(|| before.shadows.clone()),
+        );
         let swapped = before.generation == expected_generation
             && self
                 .store
@@ -147,18 +159,25 @@ impl TrafficControl {
         unusable
     }
 
+    /// A shadow arm whose model cannot be used is refused as a live one is: it would only ever drop. One that breaks
+    /// later changes nothing for the live arms.
+    async fn pin_shadows(&self, shadows: Vec<ProposedArm>) -> Result<Vec<ShadowArm>, ApiError> {
+        let mut pinned = Vec::with_capacity(shadows.len());
+        for shadow in shadows {
+            pinned.push(ShadowArm {
+                model: pin(&self.shadow_catalog, &shadow).await?,
+                name: shadow.name,
+                sample_basis_points: shadow.weight_basis_points,
+                since_generation: 0,
+            });
+        }
+        Ok(pinned)
+    }
+
     async fn pin(&self, arm: ProposedArm) -> Result<Arm, ApiError> {
-        let manifest = self
-            .catalog
-            .fetch(&arm.version, arm.manifest_digest)
-            .await?;
-        let model = PinnedModel {
-            version: arm.version,
-            manifest_digest: manifest.digest(),
-        };
         Ok(Arm {
+            model: pin(&self.catalog, &arm).await?,
             name: arm.name,
-            model,
             weight_basis_points: arm.weight_basis_points,
             cohort: Cohort::default(),
         })
@@ -167,6 +186,9 @@ impl TrafficControl {
     fn adopt(&self, table: TrafficTable) {
         for arm in &table.arms {
             self.metrics.start_arm(arm);
+        }
+        for shadow in &table.shadows {
+            self.metrics.start_shadow(&shadow.name);
         }
         let generation = table.generation;
         let swapped = self.table.send_if_modified(|current| {
@@ -184,6 +206,15 @@ impl TrafficControl {
             );
         }
     }
+}
+
+/// The model of an arm with the digest of its verified manifest.
+async fn pin(catalog: &Catalog, arm: &ProposedArm) -> Result<PinnedModel, ApiError> {
+    let manifest = catalog.fetch(&arm.version, arm.manifest_digest).await?;
+    Ok(PinnedModel {
+        version: arm.version.clone(),
+        manifest_digest: manifest.digest(),
+    })
 }
 
 /// Which table each gateway on the store serves.

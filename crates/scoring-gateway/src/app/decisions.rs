@@ -27,7 +27,7 @@ pub const REPLAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// record travels with its most important fields spelled out beside it.
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest index that the stores hold.
-const INDEX_MAX: u64 = i64::MAX.cast_unsigned();
+pub(super) const INDEX_MAX: u64 = i64::MAX.cast_unsigned();
 /// Decisions never change, so the time only bounds the memory of the cache.
 const CACHE_TIME: Duration = Duration::from_hours(1);
 
@@ -126,18 +126,7 @@ impl App {
         tenant: &TenantId,
         query: &PageQuery,
     ) -> Result<Page, ApiError> {
-        if query.page_size > PAGE_SIZE_MAX {
-            let message = format!(
-                "page_size is {}; ask for 1 to {PAGE_SIZE_MAX}",
-                query.page_size
-            );
-            return Err(ApiError::invalid("PAGE_SIZE_INVALID", message, vec![]));
-        }
-        let limit = if query.page_size == 0 {
-            PAGE_SIZE_DEFAULT
-        } else {
-            query.page_size
-        };
+        let limit = page_limit(query.page_size)?;
         let _place = self.admission.enter(Class::Read).await?;
         let after_index = self.start_of(query)?;
         // One more than asked for tells whether there is a next page.
@@ -260,6 +249,18 @@ impl App {
             .run(self.catalog.score(&model, row.values(), deadline))
             .await??;
         decide(&manifest, &row, &output, &context).map_err(|error| internal("REPLAY_FAILED", error))
+    }
+}
+
+/// The rows of a page whose size a caller gave; 0 means the default.
+pub(super) fn page_limit(page_size: u32) -> Result<u32, ApiError> {
+    match page_size {
+        0 => Ok(PAGE_SIZE_DEFAULT),
+        1..=PAGE_SIZE_MAX => Ok(page_size),
+        _ => {
+            let message = format!("page_size is {page_size}; ask for 1 to {PAGE_SIZE_MAX}");
+            Err(ApiError::invalid("PAGE_SIZE_INVALID", message, vec![]))
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Arms of one table at most; each keeps a model in memory.
 pub const ARMS_MAX: usize = 16;
+/// Shadow arms of one table at most; each costs as much scoring as a live arm.
+pub const SHADOWS_MAX: usize = 4;
 /// Length of a salt at most, in bytes.
 pub const SALT_LENGTH_MAX: usize = 128;
 const GENERATION_MAX: u64 = 1 << 53;
@@ -24,6 +26,21 @@ pub struct TrafficTable {
     pub salt: String,
     /// Empty, or weights that sum to 10,000 basis points.
     pub arms: Vec<Arm>,
+    /// Models that look at decisions after they are made.
+    pub shadows: Vec<ShadowArm>,
+}
+
+/// A model that scores a sample of the decisions once more, without an effect on them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowArm {
+    /// Differs from the name of every other arm, live or shadow.
+    pub name: String,
+    /// The model.
+    pub model: PinnedModel,
+    /// Share of the applications in basis points.
+    pub sample_basis_points: u32,
+    /// Generation of the table that brought this arm with this model; it looks at decisions from then on.
+    pub since_generation: u64,
 }
 
 /// One share of the traffic.
@@ -64,6 +81,8 @@ pub struct ProposedTable {
     pub salt: String,
     /// The arms.
     pub arms: Vec<ProposedArm>,
+    /// The shadow arms; `None` keeps those in force.
+    pub shadows: Option<Vec<ProposedArm>>,
 }
 
 /// An arm as the caller gives it.
@@ -75,7 +94,7 @@ pub struct ProposedArm {
     pub version: ModelVersion,
     /// The digest that the model's manifest must have, if the caller pins it.
     pub manifest_digest: Option<Digest>,
-    /// Share of the traffic in basis points.
+    /// Share of the traffic in basis points; of a shadow arm, share of the applications that it looks at.
     pub weight_basis_points: u32,
 }
 
@@ -83,6 +102,7 @@ impl ProposedTable {
     /// Checks everything that needs no other service; lists every problem.
     pub fn check(&self, expected_generation: u64) -> Result<(), ApiError> {
         let mut problems = self.arm_problems();
+        problems.extend(self.shadow_problems());
         if self.generation <= expected_generation {
             let rule =
                 format!("must be greater than the expected generation {expected_generation}");
@@ -128,18 +148,45 @@ impl ProposedTable {
                 format!("at most {ARMS_MAX} arms"),
             ));
         }
-        let mut names = BTreeSet::new();
-        for (index, arm) in self.arms.iter().enumerate() {
-            let pointer = format!("/table/arms/{index}/name");
-            if !is_arm_name(&arm.name) {
-                let rule = "1 to 32 lower-case letters, digits, '-' or '_'";
-                problems.push(violation(&pointer, "ARM_NAME_INVALID", rule));
-            } else if !names.insert(arm.name.as_str()) {
+        problems.extend(self.name_problems());
+        problems
+    }
+
+    fn shadow_problems(&self) -> Vec<Violation> {
+        let shadows = self.shadows.as_deref().unwrap_or_default();
+        let mut problems = Vec::new();
+        if shadows.len() > SHADOWS_MAX {
+            let rule = format!("at most {SHADOWS_MAX} shadow arms");
+            problems.push(violation("/table/shadows/arms", "TOO_MANY_ARMS", rule));
+        }
+        for (index, shadow) in shadows.iter().enumerate() {
+            if !(1..=u32::from(BASIS_POINTS)).contains(&shadow.weight_basis_points) {
+                let pointer = format!("/table/shadows/arms/{index}/sample_basis_points");
                 problems.push(violation(
                     &pointer,
-                    "ARM_NAME_DUPLICATE",
-                    "each arm needs a name of its own",
+                    "SAMPLE_INVALID",
+                    "1 to 10000 basis points",
                 ));
+            }
+        }
+        problems
+    }
+
+    fn name_problems(&self) -> Vec<Violation> {
+        let live = self.arms.iter().enumerate();
+        let live = live.map(|(index, arm)| (format!("/table/arms/{index}/name"), &arm.name));
+        let shadows = self.shadows.iter().flatten().enumerate();
+        let shadows =
+            shadows.map(|(index, arm)| (format!("/table/shadows/arms/{index}/name"), &arm.name));
+        let mut names = BTreeSet::new();
+        let mut problems = Vec::new();
+        for (pointer, name) in live.chain(shadows) {
+            if !is_arm_name(name) {
+                let rule = "1 to 32 lower-case letters, digits, '-' or '_'";
+                problems.push(violation(&pointer, "ARM_NAME_INVALID", rule));
+            } else if !names.insert(name) {
+                let rule = "each arm needs a name of its own";
+                problems.push(violation(&pointer, "ARM_NAME_DUPLICATE", rule));
             }
         }
         problems
@@ -171,8 +218,14 @@ pub struct Assignment<'a> {
 
 impl TrafficTable {
     /// The table that replaces `before`, whose arms keep as many of their members as their weights allow. Another salt
-    /// places every application anew, so nobody is kept.
-    pub fn after(before: &Self, generation: u64, salt: String, mut arms: Vec<Arm>) -> Self {
+    /// places every application anew, so nobody is kept. A shadow arm that was there with the same model goes on.
+    pub fn after(
+        before: &Self,
+        generation: u64,
+        salt: String,
+        mut arms: Vec<Arm>,
+        mut shadows: Vec<ShadowArm>,
+    ) -> Self {
         let known = if before.salt == salt {
             before.arms.as_slice()
         } else {
@@ -191,28 +244,42 @@ impl TrafficTable {
                 arm.cohort = cohort;
             }
         }
+        for shadow in &mut shadows {
+            let mut earlier = before.shadows.iter();
+            let same = earlier.find(|it| it.name == shadow.name && it.model == shadow.model);
+            shadow.since_generation = same.map_or(generation, |same| same.since_generation);
+        }
         Self {
             generation,
             salt,
             arms,
+            shadows,
         }
     }
 
     /// The table as the store holds it. One of a release without cohorts gets those that it was meant to have; `None`
     /// for a table that does not place every application.
-    pub fn restored(generation: u64, salt: String, arms: Vec<Arm>) -> Option<Self> {
+    pub fn restored(
+        generation: u64,
+        salt: String,
+        arms: Vec<Arm>,
+        shadows: Vec<ShadowArm>,
+    ) -> Option<Self> {
         let sum: u64 = arms
             .iter()
             .map(|arm| u64::from(arm.weight_basis_points))
             .sum();
         let whole = arms.is_empty() || sum == u64::from(BASIS_POINTS);
         if whole && arms.iter().all(|arm| arm.cohort == Cohort::default()) {
-            return Some(Self::after(&Self::default(), generation, salt, arms));
+            let before = Self::default();
+            let table = Self::after(&before, generation, salt, arms, Vec::new());
+            return Some(Self { shadows, ..table });
         }
         cohort::is_partition(arms.iter().map(|arm| &arm.cohort)).then_some(Self {
             generation,
             salt,
             arms,
+            shadows,
         })
     }
 
@@ -253,6 +320,7 @@ mod tests {
             generation: 5,
             salt: "s".to_owned(),
             arms,
+            shadows: None,
         }
     }
 
@@ -292,10 +360,41 @@ mod tests {
             generation: u64::MAX,
             salt: "\0".to_owned(),
             arms: vec![],
+            shadows: None,
         };
         assert_eq!(reasons(&huge, 0), ["GENERATION_TOO_LARGE", "SALT_INVALID"]);
         let overflow = table(vec![arm("a", u32::MAX), arm("b", u32::MAX)]);
         assert_eq!(reasons(&overflow, 0), ["WEIGHTS_SUM"]);
+    }
+
+    #[test]
+    fn shadow_arms_have_names_of_their_own_and_a_share() {
+        let with = |shadows: Vec<ProposedArm>| ProposedTable {
+            shadows: Some(shadows),
+            ..table(vec![arm("stable", 10_000)])
+        };
+        assert_eq!(
+            with(vec![arm("next", 1), arm("other", 10_000)]).check(0),
+            Ok(())
+        );
+        let broken = with(vec![
+            arm("stable", 1),
+            arm("a", 0),
+            arm("b", 10_001),
+            arm("c", 1),
+            arm("d", 1),
+        ]);
+        let expected = [
+            "TOO_MANY_ARMS",
+            "SAMPLE_INVALID",
+            "SAMPLE_INVALID",
+            "ARM_NAME_DUPLICATE",
+        ];
+        let mut found = reasons(&broken, 0);
+        found.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use fcs_service::problem::internal;
 
 use super::application;
 use crate::app::control::FleetState;
-use crate::app::traffic::{Arm, ProposedArm, ProposedTable, TrafficTable};
+use crate::app::traffic::{Arm, ProposedArm, ProposedTable, ShadowArm, TrafficTable};
 use crate::store::{FeedEntry, Instance, StoredDecision};
 
 pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiError> {
@@ -149,6 +149,21 @@ pub(super) fn table(table: &TrafficTable) -> wire::TrafficTable {
         generation: table.generation,
         salt: table.salt.clone(),
         arms: table.arms.iter().map(arm).collect(),
+        shadows: Some(wire::ShadowArms {
+            arms: table.shadows.iter().map(shadow_arm).collect(),
+        }),
+    }
+}
+
+fn shadow_arm(arm: &ShadowArm) -> wire::ShadowArm {
+    wire::ShadowArm {
+        name: arm.name.clone(),
+        model: Some(model_ref(
+            &arm.model.version,
+            Some(arm.model.manifest_digest),
+        )),
+        sample_basis_points: arm.sample_basis_points,
+        since_generation: arm.since_generation,
     }
 }
 
@@ -206,17 +221,32 @@ pub(super) fn proposed_table(table: Option<wire::TrafficTable>) -> Result<Propos
         .arms
         .into_iter()
         .enumerate()
-        .map(|(index, arm)| proposed_arm(index, arm));
+        .map(|(index, arm)| proposed_arm(&format!("/table/arms/{index}"), arm));
+    let shadows = table.shadows.map(proposed_shadows).transpose()?;
     Ok(ProposedTable {
         generation: table.generation,
         salt: table.salt,
         arms: arms.collect::<Result<_, _>>()?,
+        shadows,
     })
 }
 
-fn proposed_arm(index: usize, arm: wire::TrafficArm) -> Result<ProposedArm, ApiError> {
+fn proposed_shadows(shadows: wire::ShadowArms) -> Result<Vec<ProposedArm>, ApiError> {
+    let proposed = |(index, arm): (usize, wire::ShadowArm)| {
+        let arm = wire::TrafficArm {
+            name: arm.name,
+            model: arm.model,
+            weight_basis_points: arm.sample_basis_points,
+            cohort: Vec::new(),
+        };
+        proposed_arm(&format!("/table/shadows/arms/{index}"), arm)
+    };
+    shadows.arms.into_iter().enumerate().map(proposed).collect()
+}
+
+fn proposed_arm(place: &str, arm: wire::TrafficArm) -> Result<ProposedArm, ApiError> {
     let invalid = |field: &str, description: String| {
-        let pointer = format!("/table/arms/{index}/model{field}");
+        let pointer = format!("{place}/model{field}");
         let violation = Violation {
             pointer,
             reason: "MODEL_INVALID",

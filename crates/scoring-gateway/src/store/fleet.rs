@@ -13,7 +13,8 @@ use super::sql::{StoreFailure, to_u64, traffic_table};
 use crate::app::traffic::TrafficTable;
 
 const LEAVE: &str = "DELETE FROM gateway_instances WHERE instance_id = $1";
-const TABLE: &str = "SELECT generation, salt, arms FROM traffic_tables WHERE generation = $1";
+const TABLE: &str =
+    "SELECT generation, salt, arms, shadows FROM traffic_tables WHERE generation = $1";
 /// Rows of instances that were not seen for this long are deleted.
 const KEPT: Duration = Duration::from_hours(24);
 
@@ -121,8 +122,11 @@ macro_rules! fleet_store {
                         let Some(row) = query.fetch_optional(&self.0).await? else {
                             return Ok(None);
                         };
-                        let arms: String = row.try_get("arms")?;
-                        let table = traffic_table(row.try_get("generation")?, row.try_get("salt")?, &arms)?;
+                        let (arms, shadows): (String, String) =
+                            (row.try_get("arms")?, row.try_get("shadows")?);
+                        let (generation, salt) =
+                            (row.try_get("generation")?, row.try_get("salt")?);
+                        let table = traffic_table(generation, salt, &arms, &shadows)?;
                         Ok::<_, StoreFailure>(Some(table))
                     })
                     .await

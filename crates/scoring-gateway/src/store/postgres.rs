@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
 
 use super::case_sql::sql_case_store;
+use super::shadow_sql::sql_shadow_store;
 use super::sql::{READ_TIMEOUT, StoreFailure, sql_store};
 
 // READ COMMITTED is enough: every batch takes the lock on the sequencer's row first, and each statement after it has
@@ -72,6 +73,12 @@ impl Drop for Lease {
     }
 }
 sql_case_store!(PostgresStore, Postgres);
+sql_shadow_store!(
+    PostgresStore,
+    Postgres,
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.tenant = '*'",
+    now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+);
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[

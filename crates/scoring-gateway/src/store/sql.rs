@@ -47,9 +47,9 @@ pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, ten
                                            decided_at, outcome, score, probability, model, arm, record, record_digest) ";
 pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
                                         log_index, created_at) ";
-pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms FROM traffic WHERE id = 1";
-pub(super) const SWAP_TRAFFIC: &str =
-    "UPDATE traffic SET generation = $1, salt = $2, arms = $3 WHERE id = 1 AND generation = $4";
+pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms, shadows FROM traffic WHERE id = 1";
+pub(super) const SWAP_TRAFFIC: &str = "UPDATE traffic SET generation = $1, salt = $2, arms = $3, shadows = $4 \
+     WHERE id = 1 AND generation = $5";
 pub(super) const PURGE: &str = "DELETE FROM idempotency WHERE (tenant, client, key) IN \
                                 (SELECT tenant, client, key FROM idempotency WHERE created_at < $1 \
                                 ORDER BY created_at LIMIT $2) RETURNING key";
@@ -144,8 +144,10 @@ pub(super) fn traffic_table(
     generation: i64,
     salt: String,
     arms: &str,
+    shadows: &str,
 ) -> Result<TrafficTable, StoreFailure> {
-    TrafficTable::restored(to_u64(generation)?, salt, serde_json::from_str(arms)?)
+    let (arms, shadows) = (serde_json::from_str(arms)?, serde_json::from_str(shadows)?);
+    TrafficTable::restored(to_u64(generation)?, salt, arms, shadows)
         .ok_or_else(|| "the arms of the stored traffic table do not cover the traffic".into())
 }
 
@@ -435,8 +437,8 @@ macro_rules! sql_store {
                 async fn traffic(&self) -> Result<TrafficTable, StoreError> {
                     sql::within("read the traffic table", async {
                         let row = sqlx::query(sql::TRAFFIC).fetch_one(&self.pool).await?;
-                        let arms: String = row.try_get("arms")?;
-                        sql::traffic_table(row.try_get("generation")?, row.try_get("salt")?, &arms)
+                        let (arms, shadows): (String, String) = (row.try_get("arms")?, row.try_get("shadows")?);
+                        sql::traffic_table(row.try_get("generation")?, row.try_get("salt")?, &arms, &shadows)
                     })
                     .await
                 }
@@ -447,6 +449,7 @@ macro_rules! sql_store {
                             .bind(sql::to_i64(table.generation))
                             .bind(table.salt.as_str())
                             .bind(serde_json::to_string(&table.arms)?)
+                            .bind(serde_json::to_string(&table.shadows)?)
                             .bind(sql::to_i64(expected));
                         Ok::<_, StoreFailure>(swap.execute(&self.pool).await?.rows_affected() == 1)
                     })

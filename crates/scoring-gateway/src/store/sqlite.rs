@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteRow;
 
 use super::case_sql::sql_case_store;
+use super::shadow_sql::sql_shadow_store;
 use super::sql::{StoreFailure, sql_store};
 
 // BEGIN IMMEDIATE takes the one write lock of the database at once, so reading the sequencer needs no lock of its own.
@@ -29,6 +30,12 @@ impl SqliteStore {
 
 type Statement<'a> = sqlx::query::Query<'a, Sqlite, sqlx::sqlite::SqliteArguments>;
 sql_case_store!(SqliteStore, Sqlite);
+sql_shadow_store!(
+    SqliteStore,
+    Sqlite,
+    begin = "BEGIN IMMEDIATE",
+    now = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+);
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[

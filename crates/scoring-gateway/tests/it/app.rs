@@ -77,6 +77,7 @@ impl TrafficTableOf {
             generation,
             salt: String::new(),
             arms: vec![],
+            shadows: None,
         }
     }
 }

@@ -154,7 +154,7 @@ async fn until(server: &Server, key: &str, expected: Code) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_made_rotated_and_revoked_over_grpc() {
-    let (server, admin) = guarded(Role::TenantAdmin).await;
+    let (server, admin) = Box::pin(guarded(Role::TenantAdmin)).await;
     assert_eq!(code_of(&server, "").await, Code::Unauthenticated);
     let mut keys = KeyServiceClient::new(line(&server, &admin));
     let request = CreateClientRequest {
@@ -219,7 +219,7 @@ async fn keys_are_made_rotated_and_revoked_over_grpc() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenants_admin_reaches_neither_the_platform_nor_another_tenant() {
-    let (server, admin) = guarded(Role::TenantAdmin).await;
+    let (server, admin) = Box::pin(guarded(Role::TenantAdmin)).await;
     let mut keys = KeyServiceClient::new(line(&server, &admin));
     let mut refused = async |tenant: &str, role: &str| {
         let request = CreateClientRequest {

@@ -26,6 +26,8 @@ mod overload;
 mod policy;
 mod replication;
 mod review;
+mod shadow;
+mod shadow_load;
 mod store;
 mod support;
 mod tenants;

@@ -287,7 +287,7 @@ async fn the_traffic_table_is_compared_and_set(test: TestStore) {
         weight_basis_points: 10_000,
         cohort: Cohort::default(),
     }];
-    let table = TrafficTable::after(&TrafficTable::default(), 3, "s\"'".to_owned(), arms);
+    let table = TrafficTable::after(&TrafficTable::default(), 3, "s\"'".to_owned(), arms, vec![]);
     assert!(
         !store.swap_traffic(1, &table).await.unwrap(),
         "another generation is in force"

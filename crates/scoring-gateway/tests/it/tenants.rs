@@ -180,6 +180,7 @@ async fn activate(server: &Server, key: &str) {
         generation: 1,
         salt: "s".to_owned(),
         arms: vec![arm],
+        ..TrafficTable::default()
     };
     let request = ApplyTrafficRequest {
         expected_generation: 0,
@@ -254,6 +255,7 @@ impl Matrix {
             format!("authorization: Bearer {key}\r\n")
         };
         let path = rule.path.replace("{decision_id}", &self.decision_id);
+        let path = path.replace("{arm}", "next");
         assert!(!path.contains('{'), "say here what stands for {path}");
         let answer = self.server.http(rule.method, &path, &headers, b"{}");
         answer.await.status

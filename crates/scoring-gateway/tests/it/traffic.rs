@@ -34,6 +34,7 @@ fn proposed(generation: u64, weights: [u32; 3]) -> ProposedTable {
         generation,
         salt: "test".to_owned(),
         arms: ARMS.into_iter().zip(weights).map(arm).collect(),
+        shadows: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn wire_table(generation: u64) -> TrafficTable {
         generation,
         salt: "s".to_owned(),
         arms: vec![arm],
+        ..TrafficTable::default()
     }
 }
 

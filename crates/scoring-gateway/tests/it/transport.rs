@@ -11,8 +11,8 @@ use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_proto::scoring::v1::{
     ApplyTrafficRequest, BasisPointRange, Decision, FeatureValue, GetDecisionRequest,
-    GetTrafficRequest, ListDecisionsRequest, ReplayDecisionRequest, ScoreRequest, SubscribeRequest,
-    TrafficArm, TrafficTable,
+    GetTrafficRequest, ListDecisionsRequest, ReplayDecisionRequest, ScoreRequest, ShadowArms,
+    SubscribeRequest, TrafficArm, TrafficTable,
 };
 use fcs_service::grpc::api_error;
 use fcs_testkit::wait::until;
@@ -40,6 +40,7 @@ pub(crate) async fn activate(server: &Server, generation: u64) {
         generation,
         salt: "s".to_owned(),
         arms: vec![arm],
+        ..TrafficTable::default()
     };
     let request = ApplyTrafficRequest {
         expected_generation: generation - 1,
@@ -58,6 +59,7 @@ pub(crate) async fn activate(server: &Server, generation: u64) {
         from: 0,
         to: 10_000,
     }];
+    table.shadows = Some(ShadowArms::default());
     assert_eq!(applied, table);
     let read = client
         .get_traffic(GetTrafficRequest { generation })

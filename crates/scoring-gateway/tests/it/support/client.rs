@@ -30,6 +30,7 @@ pub(crate) async fn activate(server: &Server) {
         generation: 1,
         salt: "s".to_owned(),
         arms: vec![arm],
+        ..TrafficTable::default()
     };
     let request = ApplyTrafficRequest {
         expected_generation: 0,

@@ -23,11 +23,12 @@ use scoring_gateway::app::feed::FeedSource;
 use scoring_gateway::app::flight::Flights;
 use scoring_gateway::app::page_token::PageTokens;
 use scoring_gateway::app::queue::{Job, Queue, Scored, queue};
+use scoring_gateway::app::shadow::Shadows;
 use scoring_gateway::app::traffic::{ProposedArm, ProposedTable};
 use scoring_gateway::jobs::writer::Writer;
 use scoring_gateway::metrics::Metrics;
-use scoring_gateway::settings::NoticeSettings;
-use scoring_gateway::store::{self, CaseStore, DecisionStore, FleetStore};
+use scoring_gateway::settings::{NoticeSettings, ShadowSettings};
+use scoring_gateway::store::{self, CaseStore, DecisionStore, FleetStore, ShadowStore};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,7 @@ pub(crate) struct Stores {
     pub(crate) decisions: Arc<dyn DecisionStore>,
     pub(crate) cases: Arc<dyn CaseStore>,
     pub(crate) fleet: Arc<dyn FleetStore>,
+    pub(crate) shadows: Arc<dyn ShadowStore>,
 }
 
 /// The stores of an open database.
@@ -48,6 +50,7 @@ pub(crate) fn stores(database: &Database) -> Stores {
         decisions: store::of(database),
         cases: store::cases_of(database),
         fleet: store::fleet_of(database),
+        shadows: store::shadows_of(database),
     }
 }
 
@@ -64,6 +67,9 @@ pub(crate) fn notices() -> NoticeSettings {
 pub(crate) struct Gateway {
     pub(crate) app: Arc<App>,
     pub(crate) models: Arc<FakeModels>,
+    /// The model server of the shadow arms.
+    pub(crate) shadow_models: Arc<FakeModels>,
+    pub(crate) shadows: Shadows,
     pub(crate) feed: FeedSource,
     pub(crate) draining: CancellationToken,
     pub(crate) soft: CancellationToken,
@@ -102,22 +108,23 @@ impl Gateway {
             decisions: store,
             cases,
             fleet,
+            shadows,
         } = stores;
         let models = Arc::new(FakeModels::default());
-        let trust = TrustPolicy::parse(&package::trust_policy()).unwrap();
         let clock = Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>;
-        let catalog = Arc::new(Catalog::new(
-            Arc::clone(&models) as _,
-            trust,
-            Arc::clone(&clock),
-        ));
+        let catalog = catalog_of(&models, &clock);
         let metrics = Metrics::default();
-        let traffic = TrafficControl::open(
-            Arc::clone(&store),
-            fleet,
-            Arc::clone(&catalog),
-            metrics.clone(),
-        );
+        let shadow_models = Arc::new(FakeModels::default());
+        let shadows = Shadows {
+            log: Arc::clone(&store),
+            store: shadows,
+            catalog: catalog_of(&shadow_models, &clock),
+            settings: ShadowSettings::default(),
+            instance_id: "gw_test".to_owned(),
+            metrics: metrics.clone(),
+        };
+        let catalogs = (Arc::clone(&catalog), Arc::clone(&shadows.catalog));
+        let traffic = TrafficControl::open(Arc::clone(&store), fleet, catalogs, metrics.clone());
         let traffic = Arc::new(traffic.await.unwrap());
         let highest = watch::Sender::new(store.highest_index().await.unwrap());
         let (draining, soft) = (CancellationToken::new(), CancellationToken::new());
@@ -143,20 +150,21 @@ impl Gateway {
             random: Arc::new(OsRandom),
             metrics: metrics.clone(),
         });
-        let batch_delay = Duration::from_millis(3);
         let writer = Writer {
             store,
             metrics,
             highest,
             confirmed,
             batch_max: 64,
-            batch_delay,
+            batch_delay: Duration::from_millis(3),
             soft: soft.clone(),
         };
         (
             Self {
                 app,
                 models,
+                shadow_models,
+                shadows,
                 feed,
                 draining,
                 soft,
@@ -220,6 +228,15 @@ impl Gateway {
     }
 }
 
+fn catalog_of(models: &Arc<FakeModels>, clock: &Arc<dyn Clock>) -> Arc<Catalog> {
+    let trust = TrustPolicy::parse(&package::trust_policy()).unwrap();
+    Arc::new(Catalog::new(
+        Arc::clone(models) as _,
+        trust,
+        Arc::clone(clock),
+    ))
+}
+
 pub(crate) fn table(generation: u64, version: &str) -> ProposedTable {
     let arm = ProposedArm {
         name: "stable".to_owned(),
@@ -231,5 +248,6 @@ pub(crate) fn table(generation: u64, version: &str) -> ProposedTable {
         generation,
         salt: "test".to_owned(),
         arms: vec![arm],
+        shadows: None,
     }
 }
