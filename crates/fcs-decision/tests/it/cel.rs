@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use cel::{Context, Program, Value};
+use cel::{Context, ExecutionError, Program, Value};
 use fcs_decision::features::FeatureInput;
 use fcs_decision::policy::expression::Facts;
 use fcs_decision::policy::{Scope, parse};
@@ -60,7 +60,8 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn as_cel(text: &str, facts: &Facts<'_>) -> bool {
+/// What the other implementation says; nothing where it has no order for a number that is none (0 / 0).
+fn as_cel(text: &str, facts: &Facts<'_>) -> Option<bool> {
     let mut features: HashMap<String, Value> = HashMap::new();
     for (name, input) in facts.features {
         match input {
@@ -82,7 +83,12 @@ fn as_cel(text: &str, facts: &Facts<'_>) -> bool {
     context.add_variable_from_value("request", request);
     context.add_variable_from_value("score", Value::Float(f64::from(facts.score.unwrap())));
     match Program::compile(text).unwrap().execute(&context) {
-        Ok(Value::Bool(value)) => value,
+        Ok(Value::Bool(value)) => Some(value),
+        Err(ExecutionError::NoSuchOverload(error))
+            if error.argument_types() == ["double", "double"] =>
+        {
+            None
+        }
         other => panic!("{text}: {other:?}"),
     }
 }
@@ -117,6 +123,8 @@ proptest! {
             purpose: None,
         };
         let condition = parse(&text, &scope).unwrap();
-        prop_assert_eq!(condition.holds(&facts), as_cel(&text, &facts), "{}", text);
+        if let Some(expected) = as_cel(&text, &facts) {
+            prop_assert_eq!(condition.holds(&facts), expected, "{}", text);
+        }
     }
 }
