@@ -7,24 +7,7 @@ use scoring_gateway::store::{
 };
 
 use crate::store::{claim, draft};
-use crate::support::{NOW, TestStore};
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
-}
+use crate::support::{NOW, TestStore, suite};
 
 suite!(
     a_review_is_kept_once_under_its_key,

@@ -7,26 +7,9 @@ use fcs_testkit::wait::until;
 use scoring_gateway::store;
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use crate::support::TestStore;
+use crate::support::{TestStore, suite};
 
 const LIMIT: Duration = Duration::from_secs(10);
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
-}
 
 suite!(
     gateways_say_which_table_they_serve,

@@ -19,24 +19,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::support::server::Server;
-use crate::support::{NOW, TestStore};
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
-}
+use crate::support::{NOW, TestStore, suite};
 
 suite!(
     a_client_is_kept_once_and_found,

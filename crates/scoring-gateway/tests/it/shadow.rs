@@ -18,28 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::draft;
 use crate::support::gateway::{Gateway, stores, table};
-use crate::support::{TestStore, applicant, package};
+use crate::support::{TestStore, applicant, package, suite};
 
 const ARM: &str = "next";
 const HOLD: Duration = Duration::from_mins(1);
 const LIMIT: Duration = Duration::from_secs(10);
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
-}
 
 suite!(
     an_arm_moves_along_the_log_in_one_hand,

@@ -161,7 +161,7 @@ async fn steady(server: &Server, rate: u32, seconds: u32) -> Vec<Duration> {
 /// Prints the latency of live decisions with the shadow arm off, on, slow, silent and dead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement; run it by hand on a quiet machine"]
-async fn the_live_path_is_as_fast_with_a_shadow_arm() {
+async fn print_what_a_shadow_arm_costs_the_live_path() {
     let slow = Fault::Delay(Duration::from_millis(150));
     for (name, fault) in [
         ("off", None),

@@ -14,24 +14,7 @@ use scoring_gateway::store::{
 use sqlx::Executor as _;
 use tokio::task::JoinSet;
 
-use crate::support::{NOW, TestStore};
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
-}
+use crate::support::{NOW, TestStore, suite};
 
 suite!(
     a_batch_gets_contiguous_indices,

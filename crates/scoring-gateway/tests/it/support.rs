@@ -18,6 +18,25 @@ use fcs_testkit::postgres::TestDatabase;
 use scoring_gateway::store;
 use tempfile::TempDir;
 
+/// Tests of the store, each on SQLite and on PostgreSQL.
+macro_rules! suite {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::support::TestStore::sqlite().await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test(crate::support::TestStore::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use suite;
+
 /// A database of a test and what keeps it alive.
 pub(crate) struct TestStore {
     pub(crate) database: Database,

@@ -25,7 +25,7 @@ use tonic::Code;
 use crate::keys::line;
 use crate::store::draft;
 use crate::support::server::Server;
-use crate::support::{TestStore, package};
+use crate::support::{TestStore, package, suite};
 
 const TENANTS: [&str; 2] = ["acme", "other"];
 /// A call that streams for ever is let through when it has not been refused after this.
@@ -40,23 +40,6 @@ fn of(tenant: &str, number: u64) -> Draft {
         },
         ..draft
     }
-}
-
-macro_rules! suite {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::sqlite().await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(crate::support::TestStore::postgres().await).await;
-            })*
-        }
-    };
 }
 
 suite!(tenants_share_a_log_and_see_only_their_part);
