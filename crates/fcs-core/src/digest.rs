@@ -32,7 +32,12 @@ impl TryFrom<&[u8]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+        }
+        f.write_str(&text)
     }
 }
 
@@ -70,6 +75,10 @@ impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
         digest.to_string()
     }
+}
+
+fn digit(nibble: u8) -> char {
+    char::from(b"0123456789abcdef"[usize::from(nibble)])
 }
 
 fn nibble(digit: u8) -> Result<u8, ParseDigestError> {

@@ -1,4 +1,5 @@
-//! Types that every crate shares: typed identifiers, probability, time, secrets, digests and error codes.
+//! Types that every crate shares: typed identifiers, probability, time, secrets, digests, error codes and
+//! canonical JSON.
 //!
 //! For: giving a value its meaning once, checked on construction.
 //! Not for: anything that decides, and nothing that does I/O or reads a clock.
@@ -6,6 +7,7 @@
 //! Invariants: an identifier is valid when it exists; a [`Probability`] is finite and in `[0, 1]`;
 //! a [`Secret`] never prints its value.
 
+mod canonical;
 mod digest;
 mod error;
 mod id;
@@ -13,6 +15,7 @@ mod probability;
 mod secret;
 mod time;
 
+pub use canonical::{CanonicalError, to_canonical_vec};
 pub use digest::{Digest, ParseDigestError};
 pub use error::{ApiError, ErrorCode, Violation};
 pub use id::{

@@ -189,8 +189,7 @@ pub struct Agency {
 impl Application {
     /// Canonical JSON (RFC 8785): equal applications have equal bytes.
     pub fn to_canonical_bytes(&self) -> Vec<u8> {
-        serde_json_canonicalizer::to_vec(self)
-            .expect("an application holds texts and whole numbers")
+        fcs_core::to_canonical_vec(self).expect("an application holds texts and whole numbers")
     }
 
     /// The day from which the notice clock counts.

@@ -139,7 +139,7 @@ pub enum RecordError {
 impl DecisionRecord {
     /// The canonical bytes (RFC 8785 JSON).
     pub fn to_canonical_bytes(&self) -> Vec<u8> {
-        serde_json_canonicalizer::to_vec(self)
+        fcs_core::to_canonical_vec(self)
             .expect("a record holds finite numbers and a time that RFC 3339 can express")
     }
 
@@ -164,7 +164,7 @@ impl DecisionRecord {
             });
         }
         record.check_parts()?;
-        match serde_json_canonicalizer::to_vec(&record) {
+        match fcs_core::to_canonical_vec(&record) {
             Ok(canonical) if canonical == bytes => Ok(record),
             _ => Err(RecordError::NotCanonical),
         }

@@ -91,7 +91,7 @@ pub fn plan_digest(change: &Change, environment: Environment) -> Digest {
         change: &'a Change,
         environment: Environment,
     }
-    let plan = serde_json_canonicalizer::to_vec(&Plan {
+    let plan = fcs_core::to_canonical_vec(&Plan {
         change,
         environment,
     })

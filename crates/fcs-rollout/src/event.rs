@@ -72,7 +72,8 @@ impl Event {
 
     /// The event as canonical JSON (RFC 8785).
     pub fn to_json(&self) -> String {
-        serde_json_canonicalizer::to_string(self).expect("events have string keys only")
+        let bytes = fcs_core::to_canonical_vec(self).expect("events have string keys only");
+        String::from_utf8(bytes).expect("JSON is UTF-8")
     }
 
     /// Reads [`Event::to_json`].
@@ -121,7 +122,7 @@ impl RecordedEvent {
             actor,
             event,
         };
-        serde_json_canonicalizer::to_vec(&leaf).expect("events have string keys only")
+        fcs_core::to_canonical_vec(&leaf).expect("events have string keys only")
     }
 }
 

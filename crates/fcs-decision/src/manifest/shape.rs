@@ -183,7 +183,7 @@ fn policy(root: &mut Table, format: i64, problems: &mut Vec<String>) -> Option<T
 
 /// SHA-256 of the policy as canonical JSON: what it says, not how it is written down.
 fn policy_digest(policy: &Table, problems: &mut Vec<String>) -> Option<Digest> {
-    let canonical = serde_json_canonicalizer::to_vec(policy).ok();
+    let canonical = fcs_core::to_canonical_vec(policy).ok();
     if canonical.is_none() {
         problems.push("policy: holds a number that is not finite".to_owned());
     }

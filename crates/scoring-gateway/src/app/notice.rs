@@ -67,7 +67,7 @@ pub struct NoticeReason {
 impl Notice {
     /// SHA-256 over the canonical JSON (RFC 8785).
     pub fn digest(&self) -> Digest {
-        let bytes = serde_json_canonicalizer::to_vec(self).expect("a notice holds only texts");
+        let bytes = fcs_core::to_canonical_vec(self).expect("a notice holds only texts");
         sha256(&bytes)
     }
 }
