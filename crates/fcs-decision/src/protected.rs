@@ -54,6 +54,9 @@ const ATTRIBUTES: &[&str] = &[
 /// Attributes that protect a name only when they are all of it: as a part they have other meanings.
 const WHOLE_NAMES: &[&str] = &["asian", "black", "single", "white"];
 
+/// Words of an attribute at most.
+const ATTRIBUTE_WORDS_MAX: usize = 3;
+
 /// The protected attribute that a feature name stands for, if any.
 ///
 /// The name is split into words at every character that is neither letter nor digit, between letters and digits, and
@@ -61,53 +64,74 @@ const WHOLE_NAMES: &[&str] = &["asian", "black", "single", "white"];
 /// `usage` and `dosage` are not. A name that is an attribute without its separators (`maritalstatus`) is one too.
 /// When several attributes match, the longest is returned.
 pub fn protected_attribute(name: &str) -> Option<&'static str> {
-    let words = words(name);
-    let joined = words.concat();
-    let begins = |words: &[String], attribute: &str| {
-        let mut words = words.iter();
-        attribute
-            .split('_')
-            .all(|wanted| words.next().is_some_and(|word| word == wanted))
+    let words = Words::of(name);
+    let listed = |run: &str| {
+        let place = ATTRIBUTES.binary_search(&run).ok()?;
+        Some(ATTRIBUTES[place])
     };
-    let contains = |attribute: &str| {
-        (0..words.len()).any(|start| begins(&words[start..], attribute))
-            || is_without_separators(&joined, attribute)
-    };
-    let by_word = ATTRIBUTES
-        .iter()
-        .copied()
-        .filter(|attribute| contains(attribute));
-    let by_name = WHOLE_NAMES
-        .iter()
-        .copied()
-        .filter(|attribute| joined == *attribute);
-    by_word
-        .chain(by_name)
-        .max_by_key(|attribute| attribute.len())
-}
-
-fn is_without_separators(name: &str, attribute: &str) -> bool {
-    let letters = attribute.bytes().filter(|letter| *letter != b'_');
-    letters.eq(name.bytes())
+    let whole = ATTRIBUTES.iter().chain(WHOLE_NAMES).copied();
+    words
+        .runs()
+        .filter_map(listed)
+        .chain(whole.filter(|attribute| words.are_letters_of(attribute)))
+        .max_by_key(|attribute| (attribute.len(), *attribute))
 }
 
 /// The lower-case words of a name.
-fn words(name: &str) -> Vec<String> {
-    let characters: Vec<char> = name.chars().collect();
-    let mut words = vec![String::new()];
-    for (index, &character) in characters.iter().enumerate() {
-        let previous = index.checked_sub(1).map(|before| characters[before]);
-        let next = characters.get(index + 1).copied();
-        if previous.is_some_and(|previous| starts_word(previous, character, next)) {
-            words.push(String::new());
+struct Words {
+    /// With `_` between them.
+    text: String,
+    /// Where each begins.
+    starts: Vec<usize>,
+}
+
+impl Words {
+    fn of(name: &str) -> Self {
+        let mut words = Self {
+            text: String::with_capacity(2 * name.len()),
+            starts: Vec::new(),
+        };
+        let mut characters = name.chars().peekable();
+        let mut previous = None;
+        let mut begins = true;
+        while let Some(character) = characters.next() {
+            let next = characters.peek().copied();
+            begins |= previous.is_some_and(|previous| starts_word(previous, character, next));
+            previous = Some(character);
+            if !character.is_alphanumeric() {
+                continue;
+            }
+            if std::mem::take(&mut begins) {
+                if !words.text.is_empty() {
+                    words.text.push('_');
+                }
+                words.starts.push(words.text.len());
+            }
+            words.text.extend(character.to_lowercase());
         }
-        if character.is_alphanumeric() {
-            let word = words.last_mut().expect("the list starts with one word");
-            word.extend(character.to_lowercase());
-        }
+        words
     }
-    words.retain(|word| !word.is_empty());
-    words
+
+    /// Every run of words that could be an attribute.
+    fn runs(&self) -> impl Iterator<Item = &str> {
+        let count = self.starts.len();
+        (0..count).flat_map(move |first| {
+            let ends = first..count.min(first + ATTRIBUTE_WORDS_MAX);
+            ends.map(move |last| {
+                let end = self.starts.get(last + 1).map(|next| next - 1);
+                &self.text[self.starts[first]..end.unwrap_or(self.text.len())]
+            })
+        })
+    }
+
+    /// Whether they are an attribute when nobody looks at separators.
+    fn are_letters_of(&self, attribute: &str) -> bool {
+        letters(&self.text).eq(letters(attribute))
+    }
+}
+
+fn letters(text: &str) -> impl Iterator<Item = u8> {
+    text.bytes().filter(|letter| *letter != b'_')
 }
 
 fn starts_word(previous: char, character: char, next: Option<char>) -> bool {
@@ -120,7 +144,7 @@ fn starts_word(previous: char, character: char, next: Option<char>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::protected_attribute;
+    use super::*;
 
     #[test]
     fn finds_attributes_in_any_spelling() {
@@ -156,6 +180,25 @@ mod tests {
         ] {
             assert_eq!(protected_attribute(name), Some(attribute), "{name}");
         }
+    }
+
+    #[test]
+    fn the_list_can_be_searched() {
+        assert!(ATTRIBUTES.is_sorted());
+        let words = |attribute: &&str| attribute.split('_').count();
+        assert_eq!(
+            ATTRIBUTES.iter().map(words).max(),
+            Some(ATTRIBUTE_WORDS_MAX)
+        );
+    }
+
+    #[test]
+    fn the_longest_attribute_is_told() {
+        assert_eq!(
+            protected_attribute("sex_and_marital_status"),
+            Some("marital_status")
+        );
+        assert_eq!(protected_attribute("race_of_male"), Some("race"));
     }
 
     #[test]
