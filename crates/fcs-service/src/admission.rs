@@ -1,20 +1,23 @@
 //! Admission: how many requests are worked on at a time, and who waits.
 //!
 //! A service that takes everything gives every answer late. Past its limit a few requests wait, and the newest of them
-//! goes first: its caller is the most likely to be still there. Who is pushed out by newer ones, or has waited for too
-//! long, is told to come back. Requests that matter less stop earlier, so that decisions are made when reading them has
-//! to wait. The probes need no place.
+//! goes first: its caller is the most likely to be still there. The line is as long as what lately got a place within
+//! the time that a request waits at most. Who is pushed out by newer ones, or has waited for too long, is told to come
+//! back; who finds a full line is told so before anything is read of its body. Requests that matter less stop earlier,
+//! so that decisions are made when reading them has to wait. The probes need no place.
 
 mod line;
+mod pace;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fcs_core::{ApiError, ErrorCode};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use self::line::Lines;
+use self::pace::Pace;
 use crate::MetricsHandle;
 use crate::metrics::admission::{AdmissionMetrics, Shed};
 use crate::problem::reason;
@@ -63,6 +66,8 @@ pub struct Admission(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     places: usize,
+    /// Requests of a class that wait at most.
+    waiting: usize,
     wait: Duration,
     metrics: AdmissionMetrics,
     state: Mutex<State>,
@@ -72,6 +77,7 @@ struct Shared {
 struct State {
     taken: usize,
     lines: Lines,
+    pace: Pace,
 }
 
 /// A place; dropping it lets the next request in.
@@ -84,11 +90,13 @@ impl Admission {
     pub fn new(settings: &AdmissionSettings, metrics: &MetricsHandle) -> Self {
         Self(Arc::new(Shared {
             places: settings.places,
+            waiting: settings.waiting,
             wait: Duration::from_millis(settings.wait_ms),
             metrics: AdmissionMetrics::register(metrics),
             state: Mutex::new(State {
                 taken: 0,
-                lines: Lines::new(settings.waiting),
+                lines: Lines::default(),
+                pace: Pace::new(Duration::from_millis(settings.wait_ms)),
             }),
         }))
     }
@@ -120,6 +128,23 @@ impl Admission {
             .map_err(|_| self.shed(Class::Batch, Shed::PushedOut))
     }
 
+    /// Refuses a request that would find a full line. The others are not admitted yet: a client that sends its body
+    /// slowly holds no place.
+    ///
+    /// # Errors
+    /// `OVERLOADED`.
+    pub(crate) fn refuse_when_full(&self, class: Class) -> Result<(), ApiError> {
+        let is_full = {
+            let mut state = self.0.state();
+            state.taken >= class.share(self.0.places)
+                && state.lines.len(class) >= self.0.longest(&mut state)
+        };
+        if is_full {
+            return Err(self.shed(class, Shed::FullLine));
+        }
+        Ok(())
+    }
+
     /// Takes a free place, or joins the line of the class.
     fn take_or_wait(&self, class: Class) -> Option<oneshot::Receiver<Place>> {
         let mut state = self.0.state();
@@ -127,7 +152,8 @@ impl Admission {
             state.taken += 1;
             return None;
         }
-        Some(state.lines.join(class))
+        let longest = self.0.longest(&mut state);
+        Some(state.lines.join(class, longest))
     }
 
     fn place(&self) -> Place {
@@ -147,9 +173,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The requests of a class that may wait: those that get their place in time, as things went lately.
+    fn longest(&self, state: &mut State) -> usize {
+        state.pace.of_a_wait(Instant::now()).clamp(1, self.waiting)
+    }
+
     /// Who goes next when a place becomes free; without anybody the place is free.
     fn next(&self) -> Option<oneshot::Sender<Place>> {
         let mut state = self.state();
+        state.pace.freed(Instant::now());
         let others = state.taken - 1;
         let next = Class::ALL
             .into_iter()
@@ -209,7 +241,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_newest_goes_first_and_pushes_the_oldest_out() {
-        let admission = places(1, 2, 60_000);
+        let admission = places(1, 8, 60_000);
+        // Two in the time of a wait, of the eight that are looked back on.
+        for _ in 0..16 {
+            drop(admission.enter(Class::Decision).await.unwrap());
+        }
         let first = admission.enter(Class::Decision).await.unwrap();
         let mut waiting: Vec<_> = (0..3)
             .map(|_| Box::pin(admission.enter(Class::Decision)))
@@ -225,8 +261,33 @@ mod tests {
         drop(first);
         let newest = waiting.remove(1).await.unwrap();
         assert!(waiting[0].as_mut().now_or_never().is_none());
+        assert!(admission.refuse_when_full(Class::Decision).is_ok());
         drop(newest);
         drop(waiting.remove(0).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn who_would_find_a_full_line_is_refused_at_once() {
+        let admission = places(4, 8, 60_000);
+        let taken: Vec<_> = join_all((0..3).map(|_| admission.enter(Class::Read))).await;
+        assert!(
+            admission.refuse_when_full(Class::Read).is_ok(),
+            "one may wait"
+        );
+        let mut waiting = Box::pin(admission.enter(Class::Read));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let refused = admission.refuse_when_full(Class::Read).unwrap_err();
+        assert_eq!(
+            (refused.reason, refused.retry_after_s),
+            ("OVERLOADED", Some(1))
+        );
+        assert!(
+            admission.refuse_when_full(Class::Decision).is_ok(),
+            "a place is free"
+        );
+        drop(waiting);
+        assert!(admission.refuse_when_full(Class::Read).is_ok());
+        drop(taken);
     }
 
     #[tokio::test]

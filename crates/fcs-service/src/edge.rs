@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
 use fcs_core::{ApiError, ErrorCode};
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use opentelemetry::propagation::Extractor;
 use tracing::{Instrument as _, Span, debug, error, error_span, field, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -122,7 +122,8 @@ async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) ->
     let status = response.status();
     edge.metrics.http(&method, &route, status.as_u16(), taken);
     span.record("status", status.as_u16());
-    if status.is_server_error() {
+    // What is not available is told where that is found out; under overload a line per request would be one more load.
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         warn!(
             status = status.as_u16(),
             taken_ms = taken.as_millis(),

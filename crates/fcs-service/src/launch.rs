@@ -96,7 +96,7 @@ pub async fn launch<S: Service>(
     let routes = Box::pin(start::<S>(ctx.clone())).await?;
     let counts = Cache::connect(&settings.redis, &format!("fcs:{}:limit", S::NAME));
     let rates = RateLimits::new(&settings.limits, counts, Arc::clone(&ctx.clock));
-    let guard = Guard::new(S::ACCESS, ctx.auth.clone(), rates);
+    let guard = Guard::new(S::ACCESS, ctx.auth.clone(), rates, ctx.admission.clone());
     guard
         .check(&routes)
         .with_context(|| format!("{} cannot start", S::NAME))?;

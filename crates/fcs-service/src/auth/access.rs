@@ -3,6 +3,7 @@
 use axum::Router;
 
 use super::Scope;
+use crate::admission::Class;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Rule {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// The class of its requests, when each of them takes a place.
+    pub class: Option<Class>,
 }
 
 impl Rule {
@@ -53,6 +56,16 @@ impl Rule {
             method,
             path,
             access,
+            class: None,
+        }
+    }
+
+    /// The same rule for requests that take a place of this class: they are refused at once when there is no room for
+    /// them.
+    pub const fn takes_place(self, class: Class) -> Self {
+        Self {
+            class: Some(class),
+            ..self
         }
     }
 }
@@ -80,7 +93,7 @@ const STANDARD: &[Rule] = &[
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The route has a rule.
-    Ruled(Access),
+    Ruled(&'static Rule),
     /// The path has rules, for these other methods.
     OtherMethods(Vec<&'static str>),
     /// There is no rule for the path.
@@ -93,10 +106,9 @@ pub(super) struct Table(pub(super) &'static [Rule]);
 
 impl Table {
     /// The rule of a gRPC method, whatever protocol the request speaks.
-    pub(super) fn call(self, path: &str) -> Option<Access> {
+    pub(super) fn call(self, path: &str) -> Option<&'static Rule> {
         self.rules()
             .find(|rule| rule.method == Rule::CALL && rule.path == path)
-            .map(|rule| rule.access)
     }
 
     /// The rule of an HTTP route.
@@ -108,7 +120,7 @@ impl Table {
                 .filter(|rule| rule.method != Rule::CALL && rule.path == path)
         };
         if let Some(rule) = of_path().find(|rule| rule.method == method) {
-            return Finding::Ruled(rule.access);
+            return Finding::Ruled(rule);
         }
         let others: Vec<_> = of_path().map(|rule| rule.method).collect();
         if others.is_empty() {
@@ -169,17 +181,15 @@ mod tests {
 
     use super::*;
 
-    const TABLE: Table = Table(&[
-        Rule::get("/v1/decisions/{id}", Scope::DecisionsRead),
-        Rule::call("/a.B/C", Scope::DecisionsScore),
-    ]);
+    const READ: Rule = Rule::get("/v1/decisions/{id}", Scope::DecisionsRead);
+    const CALL: Rule = Rule::call("/a.B/C", Scope::DecisionsScore);
+    const TABLE: Table = Table(&[READ, CALL]);
 
     #[test]
     fn what_has_no_rule_is_not_found() {
         let path = "/v1/decisions/{id}";
-        let read = Access::Needs(Scope::DecisionsRead);
-        assert_eq!(TABLE.route("GET", path), Finding::Ruled(read));
-        assert_eq!(TABLE.route("HEAD", path), Finding::Ruled(read));
+        assert_eq!(TABLE.route("GET", path), Finding::Ruled(&READ));
+        assert_eq!(TABLE.route("HEAD", path), Finding::Ruled(&READ));
         assert_eq!(
             TABLE.route("DELETE", path),
             Finding::OtherMethods(vec!["GET"])
@@ -210,10 +220,7 @@ mod tests {
 
     #[test]
     fn calls_have_rules_of_their_own() {
-        assert_eq!(
-            TABLE.call("/a.B/C"),
-            Some(Access::Needs(Scope::DecisionsScore))
-        );
+        assert_eq!(TABLE.call("/a.B/C"), Some(&CALL));
         assert_eq!(TABLE.call("/a.B/D"), None);
         assert_eq!(TABLE.call("/v1/decisions/{id}"), None);
     }

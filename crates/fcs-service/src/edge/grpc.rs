@@ -77,10 +77,7 @@ impl End {
         self.metrics.grpc_ended(&self.method, code);
         let _entered = self.span.enter();
         self.span.record("status", i32::from(code));
-        if matches!(
-            code,
-            Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable
-        ) {
+        if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss) {
             warn!(?code, "a call failed");
         } else {
             debug!(?code, "a call ended");

@@ -14,6 +14,8 @@ use crate::admission::Class;
 /// Why a request was told to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Shed {
+    /// It found a full line when it came.
+    FullLine,
     /// Newer requests took its place in the line.
     PushedOut,
     /// No place became free in time.
@@ -38,7 +40,7 @@ impl AdmissionMetrics {
     pub(crate) fn register(metrics: &MetricsHandle) -> Self {
         let this = Self::default();
         for class in Class::ALL {
-            for why in [Shed::PushedOut, Shed::Waited] {
+            for why in [Shed::FullLine, Shed::PushedOut, Shed::Waited] {
                 drop(this.shed.get_or_create(&ShedLabels { class, why }));
             }
         }
