@@ -5,6 +5,7 @@ mod batch;
 mod convert;
 mod explain;
 mod feed;
+mod gather;
 mod hedge;
 pub(crate) mod keys;
 pub(crate) mod model_client;

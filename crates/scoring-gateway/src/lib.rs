@@ -234,7 +234,9 @@ fn model_servers(
         .model_servers()
         .map(client)
         .collect::<Result<_, _>>()?;
-    Ok(ModelServers::over(clients, metrics.clone()))
+    let (servers, gatherer) = ModelServers::over(clients, metrics.clone());
+    ctx.spawn("model-calls", gatherer.run());
+    Ok(servers)
 }
 
 /// The key of page tokens, the same for every gateway on the store.

@@ -9,11 +9,11 @@ use fcs_decision::trust::DetachedSignature;
 use fcs_proto::model::v1::model_service_client::ModelServiceClient;
 use fcs_proto::model::v1::{
     DetachedSignature as WireSignature, GetModelRequest, ListModelsRequest, LoadModelRequest, Row,
-    RowScore, ScoreRequest,
+    RowError, RowScore, ScoreBatchRequest, row_outcome,
 };
-use fcs_service::grpc::{Deadline, again_unless_begun, api_error, request};
-use tonic::Status;
+use fcs_service::grpc::{Deadline, again_unless_begun, api_error, interned, request};
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use super::convert::model_ref;
 use crate::app::port::{ModelPort, SignedManifest};
@@ -33,7 +33,45 @@ impl ModelClient {
     pub(crate) fn over(channel: Channel) -> Self {
         Self(ModelServiceClient::new(channel))
     }
+
+    /// Scores rows with attributions in one call; each has its own outcome.
+    pub(super) async fn score_rows(
+        &self,
+        model: &PinnedModel,
+        rows: &[Vec<f64>],
+        deadline: Deadline,
+    ) -> Result<RowOutputs, ApiError> {
+        let row = |values: &Vec<f64>| Row {
+            values: values.clone(),
+        };
+        let message = ScoreBatchRequest {
+            model: Some(model_ref(&model.version, Some(model.manifest_digest))),
+            rows: rows.iter().map(row).collect(),
+            explain: true,
+        };
+        let call = again_unless_begun(|| {
+            let (mut client, message) = (self.0.clone(), message.clone());
+            async move { client.score_batch(request(message, deadline)).await }
+        });
+        let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
+        let scored_by = answer.model.map(|model| model.manifest_digest);
+        if scored_by != Some(model.manifest_digest.to_string()) {
+            return Err(malformed("scores of the model that was asked for"));
+        }
+        if answer.rows.len() != rows.len() {
+            return Err(malformed("one outcome for each row"));
+        }
+        let outcomes = answer.rows.into_iter().map(|row| match row.outcome {
+            Some(row_outcome::Outcome::Score(score)) => output(score),
+            Some(row_outcome::Outcome::Error(error)) => Err(row_failure(error)),
+            None => Err(malformed("an outcome of each row")),
+        });
+        Ok(outcomes.collect())
+    }
 }
+
+/// One outcome per row.
+pub(super) type RowOutputs = Vec<Result<ModelOutput, ApiError>>;
 
 #[async_trait]
 impl ModelPort for ModelClient {
@@ -86,31 +124,10 @@ impl ModelPort for ModelClient {
         row: &[f64],
         deadline: Deadline,
     ) -> Result<ModelOutput, ApiError> {
-        let message = ScoreRequest {
-            model: Some(model_ref(&model.version, Some(model.manifest_digest))),
-            rows: vec![Row {
-                values: row.to_vec(),
-            }],
-            explain: true,
-        };
-        let call = again_unless_begun(|| {
-            let (mut client, message) = (self.0.clone(), message.clone());
-            async move { client.score(request(message, deadline)).await }
-        });
-        let answer = deadline.run(call).await?.map_err(failure)?.into_inner();
-        let scored_by = answer.model.map(|model| model.manifest_digest);
-        if scored_by != Some(model.manifest_digest.to_string()) {
-            return Err(malformed("a score of the model that was asked for"));
-        }
-        let [score] = <[RowScore; 1]>::try_from(answer.rows).map_err(|_| malformed("one score"))?;
-        let probability =
-            Probability::try_from(score.probability).map_err(|_| malformed("a probability"))?;
-        Ok(ModelOutput {
-            margin: score.margin,
-            probability,
-            base_margin: score.base_margin,
-            contributions: score.contributions,
-        })
+        let rows = self.score_rows(model, &[row.to_vec()], deadline).await?;
+        let one = <[_; 1]>::try_from(rows).map_err(|_| malformed("one outcome for each row"))?;
+        let [output] = one;
+        output
     }
 
     async fn ping(&self) -> Result<(), ApiError> {
@@ -118,6 +135,25 @@ impl ModelPort for ModelClient {
         let mut client = self.0.clone();
         let call = client.list_models(request(ListModelsRequest {}, deadline));
         deadline.run(call).await?.map(drop).map_err(failure)
+    }
+}
+
+fn output(score: RowScore) -> Result<ModelOutput, ApiError> {
+    let probability =
+        Probability::try_from(score.probability).map_err(|_| malformed("a probability"))?;
+    Ok(ModelOutput {
+        margin: score.margin,
+        probability,
+        base_margin: score.base_margin,
+        contributions: score.contributions,
+    })
+}
+
+fn row_failure(error: RowError) -> ApiError {
+    let status = Status::new(Code::from_i32(error.code), error.message);
+    ApiError {
+        reason: interned(&error.reason),
+        ..api_error(&status)
     }
 }
 

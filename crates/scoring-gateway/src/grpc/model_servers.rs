@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,9 @@ use futures::future::{Either, join_all, select};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::gather::{Gatherer, Gathering};
 use super::hedge::Hedge;
-use super::model_client::ModelClient;
+use super::model_client::{ModelClient, RowOutputs};
 use crate::app::port::{ModelPort, SignedManifest};
 use crate::app::traffic::PinnedModel;
 use crate::metrics::{ExtraCall, Metrics};
@@ -26,8 +28,14 @@ use crate::metrics::{ExtraCall, Metrics};
 /// A deadline of the caller that passed sooner says nothing about the server.
 const SLOW: Duration = Duration::from_millis(250);
 
-/// The servers.
+/// The servers as the port of the application: rows that come together go together.
 pub(crate) struct ModelServers {
+    servers: Arc<Servers>,
+    gathering: Gathering,
+}
+
+/// The servers.
+pub(super) struct Servers {
     servers: Vec<Server>,
     turn: AtomicUsize,
     hedge: Hedge,
@@ -43,11 +51,19 @@ struct Server {
 }
 
 impl ModelServers {
-    /// The servers at these addresses.
+    /// The servers at these addresses, and the task that calls them.
     pub(crate) fn over(
         clients: impl IntoIterator<Item = (String, ModelClient)>,
         metrics: Metrics,
-    ) -> Self {
+    ) -> (Self, Gatherer) {
+        let servers = Arc::new(Servers::over(clients, metrics));
+        let (gathering, gatherer) = Gathering::over(Arc::clone(&servers));
+        (Self { servers, gathering }, gatherer)
+    }
+}
+
+impl Servers {
+    fn over(clients: impl IntoIterator<Item = (String, ModelClient)>, metrics: Metrics) -> Self {
         let servers = clients.into_iter().map(|(url, client)| Server {
             url,
             client,
@@ -85,12 +101,12 @@ impl ModelServers {
         &self,
         index: usize,
         model: &PinnedModel,
-        row: &[f64],
+        rows: &[Vec<f64>],
         deadline: Deadline,
-    ) -> Result<ModelOutput, ApiError> {
+    ) -> Result<RowOutputs, ApiError> {
         let server = &self.servers[index];
         let mut call = Call::begin(server);
-        let answer = server.client.score(model, row, deadline).await;
+        let answer = server.client.score_rows(model, rows, deadline).await;
         call.end(answer.as_ref().err());
         if answer.is_ok() {
             self.hedge.observe(call.started.elapsed());
@@ -103,13 +119,13 @@ impl ModelServers {
         &self,
         index: usize,
         model: &PinnedModel,
-        row: &[f64],
+        rows: &[Vec<f64>],
         deadline: Deadline,
-    ) -> Result<ModelOutput, ApiError> {
+    ) -> Result<RowOutputs, ApiError> {
         if self.servers.len() == 1 {
-            return self.ask(index, model, row, deadline).await;
+            return self.ask(index, model, rows, deadline).await;
         }
-        let mut first = pin!(self.ask(index, model, row, deadline));
+        let mut first = pin!(self.ask(index, model, rows, deadline));
         if let Either::Left((answer, _)) =
             select(first.as_mut(), pin!(sleep(self.hedge.usual()))).await
         {
@@ -118,7 +134,7 @@ impl ModelServers {
         let Some(second) = self.extra(ExtraCall::Hedge, index) else {
             return first.await;
         };
-        let second = pin!(self.ask(second, model, row, deadline));
+        let second = pin!(self.ask(second, model, rows, deadline));
         match select(first, second).await {
             Either::Left((answer, other)) => answer_or(answer, other).await,
             Either::Right((answer, other)) => {
@@ -127,6 +143,27 @@ impl ModelServers {
                 }
                 answer_or(answer, other).await
             }
+        }
+    }
+
+    /// Scores rows in one call, or in two when the first is late or fails.
+    pub(super) async fn score(
+        &self,
+        model: &PinnedModel,
+        rows: &[Vec<f64>],
+        deadline: Deadline,
+    ) -> Result<RowOutputs, ApiError> {
+        self.hedge.begin();
+        let index = self.pick(None).ok_or_else(none_answers)?;
+        let answer = self.ask_twice_when_late(index, model, rows, deadline).await;
+        match &answer {
+            Err(error) if is_no_answer(error) && !deadline.is_over() => {
+                match self.extra(ExtraCall::Retry, index) {
+                    Some(other) => self.ask(other, model, rows, deadline).await,
+                    None => answer,
+                }
+            }
+            _ => answer,
         }
     }
 
@@ -162,9 +199,9 @@ impl Server {
 
 /// An answer, or what the other server says when it is none.
 async fn answer_or(
-    answer: Result<ModelOutput, ApiError>,
-    other: impl Future<Output = Result<ModelOutput, ApiError>>,
-) -> Result<ModelOutput, ApiError> {
+    answer: Result<RowOutputs, ApiError>,
+    other: impl Future<Output = Result<RowOutputs, ApiError>>,
+) -> Result<RowOutputs, ApiError> {
     match answer {
         Err(error) if is_no_answer(&error) => other.await,
         answer => answer,
@@ -220,6 +257,7 @@ impl ModelPort for ModelServers {
     async fn load(&self, model: &ModelVersion, digest: Option<Digest>) -> Result<(), ApiError> {
         let calls = self
             .servers
+            .servers
             .iter()
             .map(|server| server.client.load(model, digest));
         let (loaded, errors): (Vec<_>, Vec<_>) =
@@ -235,7 +273,7 @@ impl ModelPort for ModelServers {
         digest: Option<Digest>,
     ) -> Result<SignedManifest, ApiError> {
         let mut answer = Err(none_answers());
-        for server in &self.servers {
+        for server in &self.servers.servers {
             answer = server.client.manifest(model, digest).await;
             if answer.is_ok() {
                 break;
@@ -250,23 +288,18 @@ impl ModelPort for ModelServers {
         row: &[f64],
         deadline: Deadline,
     ) -> Result<ModelOutput, ApiError> {
-        self.hedge.begin();
-        let index = self.pick(None).ok_or_else(none_answers)?;
-        let answer = self.ask_twice_when_late(index, model, row, deadline).await;
-        match &answer {
-            Err(error) if is_no_answer(error) && !deadline.is_over() => {
-                match self.extra(ExtraCall::Retry, index) {
-                    Some(other) => self.ask(other, model, row, deadline).await,
-                    None => answer,
-                }
-            }
-            _ => answer,
-        }
+        self.gathering.score(model, row, deadline).await
     }
 
     /// Whether one of them answers.
     async fn ping(&self) -> Result<(), ApiError> {
-        let pings = join_all(self.servers.iter().map(|server| server.client.ping())).await;
+        let pings = join_all(
+            self.servers
+                .servers
+                .iter()
+                .map(|server| server.client.ping()),
+        )
+        .await;
         let mut answer = Err(none_answers());
         for ping in pings {
             answer = ping;

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fcs_core::{ApiError, ModelVersion};
+use fcs_decision::decision::ModelOutput;
 use fcs_proto::model::v1::model_service_server::{ModelService, ModelServiceServer};
 use fcs_proto::model::v1::{
     GetModelRequest, GetModelResponse, ListModelsRequest, ListModelsResponse, LoadModelRequest,
-    LoadModelResponse, ModelRef, RowScore, ScoreBatchRequest, ScoreBatchResponse, ScoreRequest,
-    ScoreResponse, ScoreStreamRequest, ScoreStreamResponse, UnloadModelRequest,
-    UnloadModelResponse,
+    LoadModelResponse, ModelRef, RowOutcome, RowScore, ScoreBatchRequest, ScoreBatchResponse,
+    ScoreRequest, ScoreResponse, ScoreStreamRequest, ScoreStreamResponse, UnloadModelRequest,
+    UnloadModelResponse, row_outcome,
 };
 use fcs_service::grpc::{Deadline, status};
 use fcs_service::{Running, Settings, Shared, launch};
+use futures::future::try_join_all;
 use scoring_gateway::Gateway;
 use scoring_gateway::app::port::ModelPort as _;
 use scoring_gateway::app::traffic::PinnedModel;
@@ -167,6 +169,19 @@ fn refusal(error: ApiError) -> Status {
     status(&error)
 }
 
+fn outcome(output: ModelOutput) -> RowOutcome {
+    let score = RowScore {
+        margin: output.margin,
+        probability: output.probability.get(),
+        base_margin: output.base_margin,
+        contributions: output.contributions,
+        family_contributions: Vec::new(),
+    };
+    RowOutcome {
+        outcome: Some(row_outcome::Outcome::Score(score)),
+    }
+}
+
 #[async_trait::async_trait]
 impl ModelService for Models {
     async fn list_models(
@@ -210,43 +225,35 @@ impl ModelService for Models {
         Ok(Response::new(LoadModelResponse { model }))
     }
 
-    async fn score(
+    async fn score_batch(
         &self,
-        request: Request<ScoreRequest>,
-    ) -> Result<Response<ScoreResponse>, Status> {
+        request: Request<ScoreBatchRequest>,
+    ) -> Result<Response<ScoreBatchResponse>, Status> {
         let deadline =
             Deadline::from_metadata(request.metadata(), std::time::Duration::from_mins(1));
         assert!(
             deadline.remaining() <= std::time::Duration::from_secs(30),
             "the deadline travels"
         );
-        let ScoreRequest {
+        let ScoreBatchRequest {
             model,
             rows,
             explain,
         } = request.into_inner();
-        assert!(explain && rows.len() == 1);
+        assert!(explain);
         let model = pinned(model);
-        let output = self
-            .0
-            .score(&model, &rows[0].values, deadline)
-            .await
-            .map_err(refusal)?;
-        let row = RowScore {
-            margin: output.margin,
-            probability: output.probability.get(),
-            base_margin: output.base_margin,
-            contributions: output.contributions,
-            family_contributions: Vec::new(),
-        };
+        let scores = rows
+            .iter()
+            .map(|row| self.0.score(&model, &row.values, deadline));
+        let outputs = try_join_all(scores).await.map_err(refusal)?;
         let model = ModelRef {
             name: model.version.name().to_owned(),
             version: model.version.version().to_owned(),
             manifest_digest: model.manifest_digest.to_string(),
         };
-        Ok(Response::new(ScoreResponse {
+        Ok(Response::new(ScoreBatchResponse {
             model: Some(model),
-            rows: vec![row],
+            rows: outputs.into_iter().map(outcome).collect(),
         }))
     }
 
@@ -259,11 +266,11 @@ impl ModelService for Models {
         Err(Status::unimplemented("no unloading here"))
     }
 
-    async fn score_batch(
+    async fn score(
         &self,
-        _request: Request<ScoreBatchRequest>,
-    ) -> Result<Response<ScoreBatchResponse>, Status> {
-        Err(Status::unimplemented("no batches here"))
+        _request: Request<ScoreRequest>,
+    ) -> Result<Response<ScoreResponse>, Status> {
+        Err(Status::unimplemented("no scores without outcomes here"))
     }
 
     type ScoreStreamStream = tokio_stream::Empty<Result<ScoreStreamResponse, Status>>;
