@@ -1,18 +1,20 @@
 //! Who may call what: the table of the gateway. A route without a row answers nobody.
 
+use fcs_service::admission::Class;
 use fcs_service::auth::{Rule, Scope};
 
 /// One row for each route and each gRPC method.
 pub(crate) const RULES: &[Rule] = &[
-    Rule::post("/v1/applications/score", Scope::DecisionsScore),
-    Rule::get("/v1/decisions", Scope::DecisionsRead),
+    Rule::post("/v1/applications/score", Scope::DecisionsScore).takes_place(Class::Decision),
+    Rule::get("/v1/decisions", Scope::DecisionsRead).takes_place(Class::Read),
     Rule::post("/v1/decisions:batch", Scope::DecisionsScore),
-    Rule::get("/v1/decisions/{decision_id}", Scope::DecisionsRead),
+    Rule::get("/v1/decisions/{decision_id}", Scope::DecisionsRead).takes_place(Class::Read),
     Rule::get(
         "/v1/decisions/{decision_id}/explanation",
         Scope::DecisionsRead,
-    ),
-    Rule::post("/v1/decisions/{decision_id}/replay", Scope::DecisionsRead),
+    )
+    .takes_place(Class::Read),
+    Rule::post("/v1/decisions/{decision_id}/replay", Scope::DecisionsRead).takes_place(Class::Read),
     Rule::get("/v1/decisions/{decision_id}/reviews", Scope::DecisionsRead),
     Rule::post(
         "/v1/decisions/{decision_id}/reviews",
@@ -33,7 +35,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/Score",
         Scope::DecisionsScore,
-    ),
+    )
+    .takes_place(Class::Decision),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/ScoreBatch",
         Scope::DecisionsScore,
@@ -45,7 +48,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/ExplainDecision",
         Scope::DecisionsRead,
-    ),
+    )
+    .takes_place(Class::Read),
     Rule::call(
         "/faircredit.scoring.v1.ReviewService/RecordReview",
         Scope::DecisionsReview,
@@ -69,15 +73,18 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/GetDecision",
         Scope::DecisionsRead,
-    ),
+    )
+    .takes_place(Class::Read),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/ListDecisions",
         Scope::DecisionsRead,
-    ),
+    )
+    .takes_place(Class::Read),
     Rule::call(
         "/faircredit.scoring.v1.ScoringService/ReplayDecision",
         Scope::DecisionsRead,
-    ),
+    )
+    .takes_place(Class::Read),
     Rule::call(
         "/faircredit.scoring.v1.KeyService/CreateClient",
         Scope::KeysAdmin,

@@ -15,7 +15,7 @@ use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
 
 use super::command::{ScoreCommand, invalid_request};
-use super::queue::{Scored, answer};
+use super::queue::{self, Scored, answer};
 use super::{App, store_unavailable};
 use crate::store::{Claim, DEFAULT_CLIENT, Draft};
 
@@ -78,23 +78,30 @@ impl App {
             key: command.key.clone(),
             fingerprint: command.fingerprint(),
         };
-        // A known key needs neither a model server nor an active model. The writer looks again inside its
-        // transaction, so a key that another request takes meanwhile is found there.
+        let flight = self.flights.enter(&claim)?;
+        let place = self.queue.reserve()?;
+        match self.decide(&command, deadline).await {
+            Ok(record) => place.write(Draft::new(claim, &record), flight).await,
+            Err(error) => self.known(claim, place).await?.ok_or(error),
+        }
+    }
+
+    /// The answer that a key stands for already. A new key is the rule, and the writer looks each of them up in any
+    /// case; so it is looked up here only for a request that cannot be decided: a known key needs neither a model
+    /// server nor an active model.
+    async fn known(&self, claim: Claim, place: queue::Place) -> Result<Option<Scored>, ApiError> {
         let known = self
             .store
             .claimed(&claim.tenant, &claim.client, &claim.key)
             .await
             .map_err(store_unavailable)?;
-        if let Some(claimed) = known {
-            if self.queue.confirmed().covers(claimed.decision.log_index) {
-                return answer(&claim, claimed, true);
+        match known {
+            None => Ok(None),
+            Some(claimed) if self.queue.confirmed().covers(claimed.decision.log_index) => {
+                answer(&claim, claimed, true).map(Some)
             }
-            return self.queue.reserve()?.confirm(claim).await;
+            Some(_) => place.confirm(claim).await.map(Some),
         }
-        let flight = self.flights.enter(&claim)?;
-        let place = self.queue.reserve()?;
-        let record = self.decide(&command, deadline).await?;
-        place.write(Draft::new(claim, &record), flight).await
     }
 
     async fn decide(
