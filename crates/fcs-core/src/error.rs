@@ -13,6 +13,8 @@ pub enum ErrorCode {
     PermissionDenied,
     /// The named thing does not exist.
     NotFound,
+    /// The named thing existed and was erased for good.
+    Gone,
     /// The named thing exists already.
     AlreadyExists,
     /// Another request on the same thing is in flight or won; retry.
@@ -33,11 +35,12 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, for tables and zero-initialised counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InvalidArgument,
         Self::Unauthenticated,
         Self::PermissionDenied,
         Self::NotFound,
+        Self::Gone,
         Self::AlreadyExists,
         Self::Aborted,
         Self::FailedPrecondition,
@@ -55,6 +58,7 @@ impl ErrorCode {
             Self::Unauthenticated => "unauthenticated",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
+            Self::Gone => "gone",
             Self::AlreadyExists => "already_exists",
             Self::Aborted => "aborted",
             Self::FailedPrecondition => "failed_precondition",

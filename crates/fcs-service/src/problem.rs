@@ -81,6 +81,7 @@ pub const fn http_status(code: ErrorCode) -> StatusCode {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::PermissionDenied => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Gone => StatusCode::GONE,
         ErrorCode::AlreadyExists | ErrorCode::Aborted | ErrorCode::FailedPrecondition => {
             StatusCode::CONFLICT
         }
@@ -99,6 +100,7 @@ const fn title(code: ErrorCode) -> &'static str {
         ErrorCode::Unauthenticated => "Credentials are missing or wrong",
         ErrorCode::PermissionDenied => "Not allowed",
         ErrorCode::NotFound => "Not found",
+        ErrorCode::Gone => "Erased",
         ErrorCode::AlreadyExists => "Exists already",
         ErrorCode::Aborted => "Another request is in the way",
         ErrorCode::FailedPrecondition => "Not possible in the present state",

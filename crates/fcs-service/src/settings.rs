@@ -134,6 +134,11 @@ pub trait SettingsCheck {
     fn problems(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// The same, where some rules are of some environments only.
+    fn problems_in(&self, _environment: Environment) -> Vec<String> {
+        self.problems()
+    }
 }
 
 impl SettingsCheck for () {}

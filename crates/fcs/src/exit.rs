@@ -43,7 +43,7 @@ impl From<tonic::Status> for CliError {
 /// The documented exit code of an error.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     let api = |error: &ApiError| match error.code {
-        ErrorCode::NotFound => 3,
+        ErrorCode::NotFound | ErrorCode::Gone => 3,
         ErrorCode::Unauthenticated | ErrorCode::PermissionDenied => 4,
         ErrorCode::AlreadyExists
         | ErrorCode::Aborted

@@ -1,4 +1,4 @@
-//! What the gateway does, over ports: the store, the model server, the cache, the clock and randomness.
+//! What the gateway does, over ports: the store, the model server, the clock and randomness.
 
 pub mod batch;
 pub mod catalog;
@@ -23,7 +23,6 @@ use std::sync::Arc;
 use fcs_core::{ApiError, Clock, ErrorCode};
 use fcs_service::Random;
 use fcs_service::admission::Admission;
-use fcs_service::cache::Cache;
 
 use crate::metrics::Metrics;
 use crate::settings::NoticeSettings;
@@ -45,8 +44,6 @@ pub struct App {
     pub queue: queue::Queue,
     /// Keys of requests in flight.
     pub flights: flight::Flights,
-    /// Decisions by id; may lose them.
-    pub cache: Cache,
     /// Who gives notice of adverse action.
     pub notices: NoticeSettings,
     /// The key of page tokens.

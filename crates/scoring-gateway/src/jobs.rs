@@ -2,5 +2,6 @@
 
 pub mod heartbeat;
 pub mod reconcile;
+pub mod sealer;
 pub mod shadow;
 pub mod writer;

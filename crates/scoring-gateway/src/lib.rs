@@ -10,6 +10,7 @@
 pub mod app;
 pub mod jobs;
 pub mod metrics;
+pub mod privacy;
 pub mod settings;
 pub mod store;
 
@@ -27,7 +28,6 @@ use axum::Router;
 use fcs_core::Clock;
 use fcs_decision::trust::TrustPolicy;
 use fcs_service::auth::{Auth, KeySecret, Rule};
-use fcs_service::cache::Cache;
 use fcs_service::database::{self, Database};
 use fcs_service::{OsRandom, Service, ServiceContext, Settings, SystemClock};
 use tokio::sync::watch;
@@ -45,11 +45,13 @@ use crate::grpc::model_client::ModelClient;
 use crate::grpc::model_servers::ModelServers;
 use crate::jobs::heartbeat::Heartbeat;
 use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
+use crate::jobs::sealer::Sealer;
 use crate::jobs::shadow::ShadowWorker;
 use crate::jobs::writer::Writer;
 use crate::metrics::Metrics;
+use crate::privacy::{KeyFile, Vault};
 use crate::settings::GatewaySettings;
-use crate::store::{CaseStore, FleetStore};
+use crate::store::{CaseStore, DecisionStore, FleetStore, PrivacyStore, ShadowStore, Stores};
 
 /// The service, for `fcs_service::run` and `fcs_service::launch`.
 pub struct Gateway;
@@ -75,12 +77,13 @@ impl Service for Gateway {
         } else {
             store::check_migrated(&database).await?;
         }
+        let stores = stores(&ctx, &database).await?;
         database.watch(&ctx);
         let keys = keys(&ctx, &database)?;
         let directory = Directory(Arc::clone(&keys.store));
         ctx.auth
             .accept_keys(keys.secret.clone(), Arc::new(directory));
-        wire(&ctx, &database, keys, trust).await
+        wire(&ctx, stores, keys, trust).await
     }
 
     async fn migrate(ctx: ServiceContext<GatewaySettings>) -> anyhow::Result<()> {
@@ -90,6 +93,18 @@ impl Service for Gateway {
 
 async fn open(ctx: &ServiceContext<GatewaySettings>) -> anyhow::Result<Database> {
     database::open(&ctx.settings.database, &ctx.settings.data_dir, SCHEMA).await
+}
+
+/// The stores with the keys from the file. A wrong file is found here, before anything is written with it.
+async fn stores(
+    ctx: &ServiceContext<GatewaySettings>,
+    database: &Database,
+) -> anyhow::Result<Stores> {
+    let file = KeyFile::load(&ctx.settings, &*ctx.random)?;
+    let vault = Vault::new(&file, Arc::clone(&ctx.random));
+    let stores = store::of(database, Arc::new(vault));
+    stores.privacy.check_keys().await?;
+    Ok(stores)
 }
 
 fn keys(ctx: &ServiceContext<GatewaySettings>, database: &Database) -> anyhow::Result<Arc<Keys>> {
@@ -136,20 +151,23 @@ fn read_trust_policy(settings: &GatewaySettings) -> anyhow::Result<TrustPolicy> 
 /// Puts the parts together: tasks on the context, routes as the result.
 async fn wire(
     ctx: &ServiceContext<GatewaySettings>,
-    database: &Database,
+    stores: Stores,
     keys: Arc<Keys>,
     trust: TrustPolicy,
 ) -> anyhow::Result<Router> {
-    let (store, cases) = (store::of(database), store::cases_of(database));
-    let fleet = store::fleet_of(database);
+    let Stores {
+        decisions: store,
+        cases,
+        privacy,
+        shadows: shadow_store,
+        fleet,
+    } = stores;
     let settings = &ctx.settings.service;
     let metrics = Metrics::default();
     metrics.register(&ctx.metrics);
-    let cache = Cache::connect(&ctx.settings.redis, "fcs:gateway:decision");
-    cache.register(&ctx.metrics);
     let models = Arc::new(model_servers(ctx, &metrics)?);
     let catalog = Arc::new(Catalog::new(models, trust.clone(), Arc::clone(&ctx.clock)));
-    let shadows = shadows(ctx, database, trust, &metrics)?;
+    let shadows = shadows(ctx, (&store, shadow_store), trust, &metrics)?;
     let traffic = TrafficControl::open(
         Arc::clone(&store),
         Arc::clone(&fleet),
@@ -174,7 +192,6 @@ async fn wire(
         traffic,
         queue,
         flights: Flights::default(),
-        cache,
         notices: settings.notice.clone(),
         page_tokens: page_tokens(ctx, &*cases).await?,
         cases,
@@ -192,7 +209,7 @@ async fn wire(
         soft: ctx.soft.clone(),
     };
     ctx.spawn("writer", writer.run(jobs));
-    spawn_reconcilers(ctx, &app);
+    spawn_reconcilers(ctx, &app, privacy);
     spawn_fleet_work(ctx, &app.traffic, fleet, &shadows);
     let services = grpc::routes(ctx, &app, &shadows, keys, feed)?;
     Ok(http::routes(&app, &shadows, settings.score_timeout()).merge(services))
@@ -201,7 +218,7 @@ async fn wire(
 /// Scoring for shadow arms, over a connection of its own to a model server.
 fn shadows(
     ctx: &ServiceContext<GatewaySettings>,
-    database: &Database,
+    (log, store): (&Arc<dyn DecisionStore>, Arc<dyn ShadowStore>),
     trust: TrustPolicy,
     metrics: &Metrics,
 ) -> anyhow::Result<Arc<Shadows>> {
@@ -210,8 +227,8 @@ fn shadows(
     let mut name = [0; 8];
     ctx.random.fill(&mut name);
     Ok(Arc::new(Shadows {
-        log: store::of(database),
-        store: store::shadows_of(database),
+        log: Arc::clone(log),
+        store,
         catalog: Arc::new(Catalog::new(
             Arc::new(models),
             trust,
@@ -251,7 +268,11 @@ async fn page_tokens(
     ))
 }
 
-fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {
+fn spawn_reconcilers(
+    ctx: &ServiceContext<GatewaySettings>,
+    app: &App,
+    privacy: Arc<dyn PrivacyStore>,
+) {
     let models = ModelReconciler {
         traffic: Arc::clone(&app.traffic),
         catalog: Arc::clone(&app.catalog),
@@ -267,6 +288,12 @@ fn spawn_reconcilers(ctx: &ServiceContext<GatewaySettings>, app: &App) {
         soft: ctx.soft.clone(),
     };
     ctx.spawn("key-purge", purge.run());
+    let sealer = Sealer {
+        store: privacy,
+        metrics: app.metrics.clone(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("sealer", sealer.run());
 }
 
 /// What this gateway does beside the others on its store.

@@ -93,6 +93,10 @@ pub struct Metrics {
     pub feed_entries: Counter,
     /// Idempotency keys forgotten after their time.
     pub keys_purged: Counter,
+    /// Decisions and reviews from before encryption that were encrypted.
+    pub rows_sealed: Counter,
+    /// Data keys that were wrapped anew after the key-encryption key had changed.
+    pub keys_rewrapped: Counter,
     /// Decisions replayed, by whether the bytes were identical.
     pub replays: Family<ReplayLabels, Counter>,
     /// Decisions that shadow arms looked at in this process, by what came of it.
@@ -146,6 +150,8 @@ impl Default for Metrics {
             feed_streams: Gauge::default(),
             feed_entries: Counter::default(),
             keys_purged: Counter::default(),
+            rows_sealed: Counter::default(),
+            keys_rewrapped: Counter::default(),
             replays: Family::default(),
             shadow_decisions: Family::default(),
             shadow_seconds: Histogram::new(SECONDS),
@@ -250,6 +256,14 @@ impl Metrics {
         );
         let help = "Idempotency keys forgotten after their time";
         registry.register("idempotency_keys_purged", help, self.keys_purged.clone());
+        self.register_privacy(registry);
+    }
+
+    fn register_privacy(&self, registry: &mut Registry) {
+        let help = "Decisions and reviews from before encryption that were encrypted";
+        registry.register("rows_sealed", help, self.rows_sealed.clone());
+        let help = "Data keys wrapped anew after the key-encryption key had changed";
+        registry.register("data_keys_rewrapped", help, self.keys_rewrapped.clone());
     }
 
     fn register_shadows(&self, registry: &mut Registry) {

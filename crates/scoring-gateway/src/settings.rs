@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fcs_service::SettingsCheck;
+use fcs_service::{Environment, SettingsCheck};
 use serde::{Deserialize, Serialize};
 
 /// What the gateway needs to know besides the settings that every service has.
@@ -28,6 +28,17 @@ pub struct GatewaySettings {
     pub notice: NoticeSettings,
     /// How shadow arms are scored.
     pub shadow: ShadowSettings,
+    /// What is stored about applicants.
+    pub privacy: PrivacySettings,
+}
+
+/// The section `[gateway.privacy]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrivacySettings {
+    /// File with the keys of what is stored about applicants, the same for every replica. In development and tests one
+    /// is made in the data folder when this names none.
+    pub key_file: Option<PathBuf>,
 }
 
 impl Default for GatewaySettings {
@@ -42,6 +53,7 @@ impl Default for GatewaySettings {
             idempotency_days: 7,
             notice: NoticeSettings::default(),
             shadow: ShadowSettings::default(),
+            privacy: PrivacySettings::default(),
         }
     }
 }
@@ -179,6 +191,18 @@ impl GatewaySettings {
 }
 
 impl SettingsCheck for GatewaySettings {
+    fn problems_in(&self, environment: Environment) -> Vec<String> {
+        let mut problems = self.problems();
+        if environment.is_shared() && self.privacy.key_file.is_none() {
+            problems.push(format!(
+                "gateway.privacy.key_file is not set; in {} name the file with the keys of applicants' data \
+                 (docs/guides/privacy.md says how to make one)",
+                environment.as_str()
+            ));
+        }
+        problems
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.model_servers().all(is_http_url) {
@@ -244,6 +268,27 @@ mod tests {
     }
 
     #[test]
+    fn environments_that_others_reach_need_a_key_file() {
+        let mut settings = GatewaySettings::default();
+        for (environment, expected) in [
+            (Environment::Development, 0),
+            (Environment::Test, 0),
+            (Environment::Staging, 1),
+            (Environment::Production, 1),
+        ] {
+            let problems = settings.problems_in(environment);
+            assert_eq!(problems.len(), expected, "{environment:?}: {problems:?}");
+            assert!(
+                problems
+                    .iter()
+                    .all(|it| it.contains("gateway.privacy.key_file"))
+            );
+        }
+        settings.privacy.key_file = Some(PathBuf::from("keys.toml"));
+        assert!(settings.problems_in(Environment::Production).is_empty());
+    }
+
+    #[test]
     fn every_problem_is_listed_with_its_key() {
         let settings = GatewaySettings {
             model_server_url: "localhost:8010".to_owned(),
@@ -263,6 +308,7 @@ mod tests {
                 timeout_ms: 0,
                 backlog_max: 0,
             },
+            privacy: PrivacySettings::default(),
         };
         let problems = settings.problems().join("\n");
         for key in [

@@ -5,14 +5,19 @@
 mod case_sql;
 mod cases;
 mod clients;
+mod columns;
 mod fleet;
+mod found;
 mod notice;
 mod place;
 mod postgres;
+mod privacy;
+mod privacy_sql;
 mod shadow;
 mod shadow_sql;
 mod sql;
 mod sqlite;
+mod statements;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,17 +27,22 @@ use fcs_core::{
     ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, Probability, TenantId,
     UnixMicros,
 };
+use fcs_decision::calendar::Day;
 use fcs_decision::record::{DecisionRecord, Outcome, record_digest};
 use fcs_service::database::Database;
 
 use crate::app::traffic::TrafficTable;
+use crate::privacy::Vault;
 
 pub use cases::{
     CASE_ROWS_MAX, CaseStore, Delivery, DeliveryChannel, Kept, Review, ReviewOutcome, ReviewReason,
 };
 pub use clients::{ClientStore, clients_of};
-pub use fleet::{FleetStore, Instance, fleet_of};
+use fleet::fleet_of;
+pub use fleet::{FleetStore, Instance};
+pub use found::{Appended, Claimed, Found, StoredDecision, Tombstone};
 pub use postgres::PostgresStore;
+pub use privacy::PrivacyStore;
 pub use shadow::{ShadowDecision, ShadowProgress, ShadowStep, ShadowStore};
 pub use sqlite::SqliteStore;
 
@@ -68,6 +78,18 @@ pub struct Draft {
     pub summary: Summary,
     /// The canonical record.
     pub record: Arc<[u8]>,
+    /// The last day on which the record must still be there.
+    pub retain_until: Day,
+}
+
+/// Months from a decision to the last day of its record, where the record does not say (12 CFR 1002.12(b)(1)): 25, and
+/// one for the notice.
+const RETENTION_MONTHS: u8 = 26;
+
+/// The last day on which a record must still be there.
+pub(crate) fn retain_until(record: &DecisionRecord) -> Day {
+    let assumed = || Day::of(record.decided_at).plus_months(RETENTION_MONTHS);
+    record.retain_until.unwrap_or_else(assumed)
 }
 
 impl Draft {
@@ -91,6 +113,7 @@ impl Draft {
             claim,
             summary,
             record: bytes,
+            retain_until: retain_until(record),
         }
     }
 }
@@ -100,7 +123,7 @@ impl Draft {
 pub struct Summary {
     /// Identifier of the decision.
     pub decision_id: DecisionId,
-    /// The lender's identifier of the application.
+    /// The lender's identifier of the application; after its erasure, `erased:` and its blind index.
     pub application_id: ApplicationId,
     /// When it was decided.
     pub decided_at: UnixMicros,
@@ -127,26 +150,6 @@ pub struct FeedEntry {
     pub tenant: TenantId,
     /// The decision.
     pub summary: Summary,
-}
-
-/// A decision with its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredDecision {
-    /// Place in the log, from 1 without gaps.
-    pub log_index: u64,
-    /// The canonical record.
-    pub record: Arc<[u8]>,
-    /// SHA-256 of the record.
-    pub record_digest: Digest,
-}
-
-/// The decision that an idempotency key stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
-    /// Fingerprint of the request that was decided.
-    pub fingerprint: Digest,
-    /// The decision.
-    pub decision: StoredDecision,
 }
 
 /// The store did not answer, or with something else than it was given.
@@ -185,10 +188,11 @@ pub trait DecisionStore: Send + Sync + 'static {
     /// Writes a batch in one transaction and says, per draft, which decision its key stands for now.
     ///
     /// A key that stands for a decision already keeps it: its draft is not written and takes no index. So does
-    /// the second of two drafts with one key. Compare the fingerprint and the record to tell these cases apart.
+    /// the second of two drafts with one key. Look at the record to tell these cases apart. Nothing is written about an
+    /// application that was erased.
     ///
     /// Only the writer task calls this, and never drops the future: a dropped transaction is an unknown outcome.
-    async fn append(&self, drafts: &[Draft]) -> Result<Vec<Claimed>, AppendError>;
+    async fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError>;
 
     /// Finds out, after an unknown outcome, what each key stands for, once no earlier batch is in flight any more.
     ///
@@ -197,26 +201,21 @@ pub trait DecisionStore: Send + Sync + 'static {
     async fn settle(&self, claims: &[Claim]) -> Result<Vec<Option<Claimed>>, StoreError>;
 
     /// The decision that a client's key stands for.
-    async fn claimed(
-        &self,
-        tenant: &TenantId,
-        client: &str,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Claimed>, StoreError>;
+    async fn claimed(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError>;
 
     /// One decision of a tenant.
     async fn decision(
         &self,
         tenant: &TenantId,
         id: DecisionId,
-    ) -> Result<Option<StoredDecision>, StoreError>;
+    ) -> Result<Option<Found>, StoreError>;
 
     /// The latest decision on an application of a tenant.
     async fn latest(
         &self,
         tenant: &TenantId,
         id: &ApplicationId,
-    ) -> Result<Option<StoredDecision>, StoreError>;
+    ) -> Result<Option<Found>, StoreError>;
 
     /// At most `limit` decisions of a tenant with a greater index, ascending.
     async fn page(
@@ -224,7 +223,7 @@ pub trait DecisionStore: Send + Sync + 'static {
         tenant: &TenantId,
         after_index: u64,
         limit: u32,
-    ) -> Result<Vec<StoredDecision>, StoreError>;
+    ) -> Result<Vec<Found>, StoreError>;
 
     /// At most `limit` decisions on an application with a greater index, ascending.
     async fn page_of(
@@ -233,7 +232,7 @@ pub trait DecisionStore: Send + Sync + 'static {
         id: &ApplicationId,
         after_index: u64,
         limit: u32,
-    ) -> Result<Vec<StoredDecision>, StoreError>;
+    ) -> Result<Vec<Found>, StoreError>;
 
     /// At most `limit` feed entries of all tenants with a greater index, ascending. Reads no record.
     async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError>;
@@ -254,27 +253,41 @@ pub trait DecisionStore: Send + Sync + 'static {
     async fn purge_claims(&self, before: UnixMicros, limit: u32) -> Result<u64, StoreError>;
 }
 
-/// The store of an open database.
-pub fn of(database: &Database) -> Arc<dyn DecisionStore> {
+/// The stores of a database, which keep what they hold of applicants encrypted with the keys of a vault.
+#[derive(Clone)]
+pub struct Stores {
+    /// The decision log.
+    pub decisions: Arc<dyn DecisionStore>,
+    /// Reviews, deliveries of notices, shared keys.
+    pub cases: Arc<dyn CaseStore>,
+    /// The keys of applicants' data.
+    pub privacy: Arc<dyn PrivacyStore>,
+    /// What shadow arms would have decided.
+    pub shadows: Arc<dyn ShadowStore>,
+    /// What gateways tell each other.
+    pub fleet: Arc<dyn FleetStore>,
+}
+
+/// The stores of an open database.
+pub fn of(database: &Database, vault: Arc<Vault>) -> Stores {
+    let fleet = fleet_of(database);
     match database {
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
-        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+        Database::Postgres(pool) => stores(PostgresStore::new(pool.clone(), vault), fleet),
+        Database::Sqlite(pool) => stores(SqliteStore::new(pool.clone(), vault), fleet),
     }
 }
 
-/// The case store of an open database.
-pub fn cases_of(database: &Database) -> Arc<dyn CaseStore> {
-    match database {
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
-        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
-    }
-}
-
-/// The shadow store of an open database.
-pub fn shadows_of(database: &Database) -> Arc<dyn ShadowStore> {
-    match database {
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
-        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+fn stores<S>(store: S, fleet: Arc<dyn FleetStore>) -> Stores
+where
+    S: DecisionStore + CaseStore + PrivacyStore + ShadowStore,
+{
+    let store = Arc::new(store);
+    Stores {
+        decisions: Arc::clone(&store) as _,
+        cases: Arc::clone(&store) as _,
+        shadows: Arc::clone(&store) as _,
+        privacy: store,
+        fleet,
     }
 }
 

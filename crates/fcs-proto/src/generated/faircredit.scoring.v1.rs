@@ -323,6 +323,9 @@ pub struct Decision {
     pub language: ::prost::alloc::string::String,
     #[prost(string, tag = "24")]
     pub catalogue_version: ::prost::alloc::string::String,
+    /// When the application was erased, RFC 3339 in UTC; then only decision_id, log_index and record_digest are set.
+    #[prost(string, tag = "25")]
+    pub erased_at: ::prost::alloc::string::String,
 }
 /// A specific reason for an adverse decision (12 CFR 1002.9).
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1511,6 +1514,7 @@ pub struct FeedEntry {
     pub log_index: u64,
     #[prost(string, tag = "2")]
     pub decision_id: ::prost::alloc::string::String,
+    /// After the erasure of the application, "erased:" and a pseudonym that stays the same for all its decisions.
     #[prost(string, tag = "3")]
     pub application_id: ::prost::alloc::string::String,
     /// Microseconds since the Unix epoch.

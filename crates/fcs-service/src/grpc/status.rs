@@ -21,7 +21,7 @@ pub const fn status_code(code: ErrorCode) -> Code {
         ErrorCode::InvalidArgument => Code::InvalidArgument,
         ErrorCode::Unauthenticated => Code::Unauthenticated,
         ErrorCode::PermissionDenied => Code::PermissionDenied,
-        ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::NotFound | ErrorCode::Gone => Code::NotFound,
         ErrorCode::AlreadyExists => Code::AlreadyExists,
         ErrorCode::Aborted => Code::Aborted,
         ErrorCode::FailedPrecondition | ErrorCode::IdempotencyMismatch => Code::FailedPrecondition,

@@ -82,6 +82,9 @@ const fn advice(code: ErrorCode) -> &'static str {
             "The credentials are valid and do not allow this. Ask for the permission."
         }
         ErrorCode::NotFound => "The named thing does not exist. Check its identifier.",
+        ErrorCode::Gone => {
+            "The named thing was erased for good. What is left of it is its place in the log."
+        }
         ErrorCode::AlreadyExists => {
             "The named thing exists already. Read it, or choose another name."
         }

@@ -32,7 +32,7 @@ pub(super) fn problems<T: SettingsCheck>(
             settings.environment.as_str(),
         ));
     }
-    let own = settings.service.problems();
+    let own = settings.service.problems_in(settings.environment);
     problems.extend(own.into_iter().map(|problem| {
         if problem.starts_with(section) {
             problem

@@ -82,7 +82,7 @@ impl Keeper {
         let settings = load::<Gateway>(&sources).map_err(|SettingsProblems(problems)| {
             CliError::Settings(format!("bad settings:\n  - {}", problems.join("\n  - ")))
         })?;
-        let keys = scoring_gateway::local_keys(&settings).await?;
+        let keys = Box::pin(scoring_gateway::local_keys(&settings)).await?;
         Ok(Self::Store(Box::new(keys)))
     }
 

@@ -135,6 +135,7 @@ fn is_passing(code: ErrorCode) -> bool {
             | ErrorCode::Unauthenticated
             | ErrorCode::PermissionDenied
             | ErrorCode::NotFound
+            | ErrorCode::Gone
             | ErrorCode::AlreadyExists
             | ErrorCode::FailedPrecondition
             | ErrorCode::IdempotencyMismatch

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, ApplicationId, DecisionId, ModelVersion, TenantId};
+use fcs_core::{ApiError, ApplicationId, DecisionId, ErrorCode, ModelVersion, TenantId};
 use fcs_decision::decision::{decide, decide_incomplete};
 use fcs_decision::features::Reading;
 use fcs_decision::manifest::Manifest;
-use fcs_decision::record::{DecisionRecord, record_digest};
+use fcs_decision::record::DecisionRecord;
 use fcs_service::admission::Class;
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::internal;
@@ -15,7 +15,7 @@ use fcs_service::problem::internal;
 use super::traffic::PinnedModel;
 use super::{App, store_unavailable};
 use crate::metrics::ReplayLabels;
-use crate::store::StoredDecision;
+use crate::store::{Found, StoredDecision};
 
 /// Decisions of one page when the caller does not say.
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
@@ -28,14 +28,12 @@ pub const REPLAY_TIMEOUT: Duration = Duration::from_secs(30);
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Largest index that the stores hold.
 pub(super) const INDEX_MAX: u64 = i64::MAX.cast_unsigned();
-/// Decisions never change, so the time only bounds the memory of the cache.
-const CACHE_TIME: Duration = Duration::from_hours(1);
 
 /// One page of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Ascending by index; may be shorter than asked for while there are more.
-    pub decisions: Vec<StoredDecision>,
+    pub decisions: Vec<Found>,
     /// Highest index of the tenant's decisions.
     pub highest_index: u64,
     /// Opens the next page; `None` on the last one.
@@ -79,25 +77,19 @@ impl App {
         id: DecisionId,
     ) -> Result<StoredDecision, ApiError> {
         let _place = self.admission.enter(Class::Read).await?;
-        let key = format!("{tenant}:{id}");
-        if let Some(cached) = self
-            .cache
-            .get(&key)
-            .await
-            .and_then(|bytes| from_cache(&bytes))
-        {
-            return Ok(cached);
-        }
+        self.find(tenant, id).await
+    }
+
+    /// The same, for those who have a place already.
+    async fn find(&self, tenant: &TenantId, id: DecisionId) -> Result<StoredDecision, ApiError> {
         let stored = self
             .store
             .decision(tenant, id)
             .await
             .map_err(store_unavailable)?;
-        let decision = stored.ok_or_else(|| {
+        kept(stored.ok_or_else(|| {
             ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))
-        })?;
-        self.cache.put(&key, &to_cache(&decision), CACHE_TIME).await;
-        Ok(decision)
+        })?)
     }
 
     /// The latest decision on an application.
@@ -112,12 +104,12 @@ impl App {
             .latest(tenant, id)
             .await
             .map_err(store_unavailable)?;
-        latest.ok_or_else(|| {
+        kept(latest.ok_or_else(|| {
             ApiError::not_found(
                 "DECISION_NOT_FOUND",
                 "there is no decision on this application",
             )
-        })
+        })?)
     }
 
     /// One page of a tenant's decisions in the order of their index.
@@ -139,7 +131,7 @@ impl App {
         decisions.truncate(limit as usize);
         let next_page_token = match decisions.last() {
             Some(last) if decisions.len() < found_count => {
-                Some(self.page_tokens.seal(list_name(query), last.log_index))
+                Some(self.page_tokens.seal(list_name(query), last.log_index()))
             }
             _ => None,
         };
@@ -198,16 +190,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Replay, ApiError> {
         let _place = self.admission.enter(Class::Read).await?;
-        let stored = self
-            .store
-            .decision(tenant, id)
-            .await
-            .map_err(store_unavailable)?;
-        let stored = stored
-            .ok_or_else(|| {
-                ApiError::not_found("DECISION_NOT_FOUND", format!("there is no decision {id}"))
-            })?
-            .record;
+        let stored = self.find(tenant, id).await?.record;
         let record = DecisionRecord::from_bytes(&stored)
             .map_err(|error| internal("RECORD_UNREADABLE", error))?;
         let recomputed = self
@@ -282,12 +265,12 @@ fn list_name(query: &PageQuery) -> &str {
 }
 
 /// The head of a page whose records fit the limit; at least one.
-fn within_bytes(mut page: Vec<StoredDecision>) -> Vec<StoredDecision> {
+fn within_bytes(mut page: Vec<Found>) -> Vec<Found> {
     let mut bytes = 0;
     let fitting = page
         .iter()
-        .take_while(|decision| {
-            bytes += decision.record.len();
+        .take_while(|found| {
+            bytes += found.kept().map_or(0, |decision| decision.record.len());
             bytes <= PAGE_BYTES_MAX
         })
         .count();
@@ -295,37 +278,40 @@ fn within_bytes(mut page: Vec<StoredDecision>) -> Vec<StoredDecision> {
     page
 }
 
-/// The cached form: the index as 8 bytes big-endian, then the record.
-fn to_cache(decision: &StoredDecision) -> Vec<u8> {
-    [&decision.log_index.to_be_bytes()[..], &decision.record[..]].concat()
+/// The decision, unless it was erased.
+pub(super) fn kept(found: Found) -> Result<StoredDecision, ApiError> {
+    match found {
+        Found::Kept(decision) => Ok(decision),
+        Found::Erased(tombstone) => {
+            let message = format!(
+                "decision {} was erased on {}",
+                tombstone.decision_id,
+                tombstone.erased_at.date()
+            );
+            Err(ApiError::new(ErrorCode::Gone, "DECISION_ERASED", message))
+        }
+    }
 }
 
-fn from_cache(bytes: &[u8]) -> Option<StoredDecision> {
-    let (log_index, record) = bytes.split_first_chunk()?;
-    Some(StoredDecision {
-        log_index: u64::from_be_bytes(*log_index),
-        record: record.into(),
-        record_digest: record_digest(record),
-    })
+/// The error of a request about an application that was erased: nothing is written about it any more.
+pub(crate) fn erased_application() -> ApiError {
+    let message =
+        "this application was erased; a new application needs an application_id of its own";
+    ApiError::new(ErrorCode::Gone, "APPLICATION_ERASED", message)
 }
 
 #[cfg(test)]
 mod tests {
+    use fcs_decision::record::record_digest;
+
     use super::*;
 
-    fn decision(record: &[u8]) -> StoredDecision {
-        StoredDecision {
+    fn decision(record: &[u8]) -> Found {
+        Found::Kept(StoredDecision {
             log_index: 7,
             record: record.into(),
             record_digest: record_digest(record),
-        }
-    }
-
-    #[test]
-    fn the_cached_form_round_trips() {
-        let stored = decision(b"{\"a\":1}");
-        assert_eq!(from_cache(&to_cache(&stored)), Some(stored));
-        assert_eq!(from_cache(b"short"), None);
+        })
     }
 
     #[test]

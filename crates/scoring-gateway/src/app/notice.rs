@@ -139,13 +139,14 @@ impl App {
         command: &DeliveryCommand,
     ) -> Result<Recorded<Delivery>, ApiError> {
         let claim = command.claim(caller);
+        self.decision(&caller.tenant, command.decision_id).await?;
         let known = self
             .cases
             .delivery_of(&claim)
             .await
             .map_err(store_unavailable)?;
         if let Some(kept) = known {
-            return answer(&claim, kept, true);
+            return answer(kept, true);
         }
         let case = self.case(&caller.tenant, command.decision_id).await?;
         let notice = case.notice(&self.notices, &caller.tenant)?;
@@ -172,7 +173,7 @@ impl App {
             .record_delivery(&claim, &delivery)
             .await
             .map_err(store_unavailable)?;
-        answer(&claim, kept, false)
+        answer(kept, false)
     }
 
     /// The deliveries of a decision's notice, the earliest first.

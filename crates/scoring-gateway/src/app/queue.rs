@@ -7,6 +7,7 @@ use fcs_core::{ApiError, ErrorCode};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::decisions::kept;
 use super::flight::Flight;
 use crate::store::{Claim, Claimed, Draft, StoredDecision};
 
@@ -127,12 +128,10 @@ fn stopping() -> ApiError {
 }
 
 /// The answer to a claim whose key stands for a decision already.
-pub fn answer(claim: &Claim, claimed: Claimed, replayed: bool) -> Result<Scored, ApiError> {
-    if claimed.fingerprint == claim.fingerprint {
-        return Ok(Scored {
-            decision: claimed.decision,
-            replayed,
-        });
+pub fn answer(claimed: Claimed, replayed: bool) -> Result<Scored, ApiError> {
+    if claimed.same_request {
+        let decision = kept(claimed.decision)?;
+        return Ok(Scored { decision, replayed });
     }
     Err(other_request())
 }

@@ -154,15 +154,15 @@ impl App {
         deadline: Deadline,
     ) -> Result<Recorded<Review>, ApiError> {
         let claim = command.claim(caller);
+        let record = self.record(&caller.tenant, command.decision_id).await?;
         let known = self
             .cases
             .review_of(&claim)
             .await
             .map_err(store_unavailable)?;
         if let Some(kept) = known {
-            return answer(&claim, kept, true);
+            return answer(kept, true);
         }
-        let record = self.record(&caller.tenant, command.decision_id).await?;
         let manifest = deadline.run(self.manifest_of(&record)).await??;
         let reasons = reasons(&command.draft.reason_codes, &manifest)?;
         let earlier = self.reviews(&caller.tenant, command.decision_id).await?;
@@ -181,7 +181,7 @@ impl App {
             .await
             .map_err(store_unavailable)?;
         let replayed = kept.value.review_id != review.review_id;
-        answer(&claim, kept, replayed)
+        answer(kept, replayed)
     }
 
     /// The reviews of a decision, the earliest first.
@@ -191,7 +191,8 @@ impl App {
         id: DecisionId,
     ) -> Result<Vec<Review>, ApiError> {
         self.decision(tenant, id).await?;
-        self.cases.reviews(id).await.map_err(store_unavailable)
+        let reviews = self.cases.reviews(tenant, id).await;
+        reviews.map_err(store_unavailable)
     }
 
     fn review(&self, command: &ReviewCommand, reasons: Vec<ReviewReason>) -> Review {
@@ -243,12 +244,8 @@ fn reasons(codes: &[String], manifest: &Manifest) -> Result<Vec<ReviewReason>, A
 }
 
 /// The answer to a claim whose key stands for something now.
-pub(super) fn answer<T>(
-    claim: &Claim,
-    kept: Kept<T>,
-    replayed: bool,
-) -> Result<Recorded<T>, ApiError> {
-    if kept.fingerprint == claim.fingerprint {
+pub(super) fn answer<T>(kept: Kept<T>, replayed: bool) -> Result<Recorded<T>, ApiError> {
+    if kept.same_request {
         return Ok(Recorded {
             value: kept.value,
             replayed,

@@ -90,15 +90,12 @@ impl App {
     /// case; so it is looked up here only for a request that cannot be decided: a known key needs neither a model
     /// server nor an active model.
     async fn known(&self, claim: Claim, place: queue::Place) -> Result<Option<Scored>, ApiError> {
-        let known = self
-            .store
-            .claimed(&claim.tenant, &claim.client, &claim.key)
-            .await
-            .map_err(store_unavailable)?;
+        let known = self.store.claimed(&claim).await;
+        let known = known.map_err(store_unavailable)?;
         match known {
             None => Ok(None),
-            Some(claimed) if self.queue.confirmed().covers(claimed.decision.log_index) => {
-                answer(&claim, claimed, true).map(Some)
+            Some(claimed) if self.queue.confirmed().covers(claimed.decision.log_index()) => {
+                answer(claimed, true).map(Some)
             }
             Some(_) => place.confirm(claim).await.map(Some),
         }

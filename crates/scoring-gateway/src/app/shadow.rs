@@ -24,8 +24,8 @@ use super::traffic::ShadowArm;
 use crate::metrics::{Metrics, ShadowLabels};
 use crate::settings::ShadowSettings;
 use crate::store::{
-    DecisionStore, FeedEntry, ShadowDecision, ShadowProgress, ShadowStep, ShadowStore, StoreError,
-    Summary,
+    DecisionStore, FeedEntry, Found, ShadowDecision, ShadowProgress, ShadowStep, ShadowStore,
+    StoreError, StoredDecision, Summary,
 };
 
 /// Entries of the log that one step looks at.
@@ -147,34 +147,50 @@ impl Shadows {
             .buffered(self.settings.concurrency)
             .collect::<Vec<_>>()
             .await;
-        Ok((to, rows.into_iter().collect::<Result<_, _>>()?))
+        let rows = rows.into_iter().filter_map(Result::transpose);
+        Ok((to, rows.collect::<Result<_, _>>()?))
     }
 
-    async fn row(&self, arm: &ShadowArm, entry: &FeedEntry) -> Result<ShadowDecision, StoreError> {
-        let id = entry.summary.decision_id;
-        let Some(stored) = self.log.decision(&entry.tenant, id).await? else {
-            return Ok(dropped(arm, entry, DropReason::Failed));
-        };
+    /// `None` where the application was erased: it is in no sample any more.
+    async fn row(
+        &self,
+        arm: &ShadowArm,
+        entry: &FeedEntry,
+    ) -> Result<Option<ShadowDecision>, StoreError> {
+        let found = self.log.decision(&entry.tenant, entry.summary.decision_id);
+        match found.await? {
+            Some(Found::Kept(stored)) => Ok(Some(self.compared(arm, entry, &stored).await)),
+            Some(Found::Erased(_)) => Ok(None),
+            None => Ok(Some(dropped(arm, entry, DropReason::Failed))),
+        }
+    }
+
+    async fn compared(
+        &self,
+        arm: &ShadowArm,
+        entry: &FeedEntry,
+        stored: &StoredDecision,
+    ) -> ShadowDecision {
         let Ok(live) = DecisionRecord::from_bytes(&stored.record) else {
             tracing::error!(
                 log.index = entry.log_index,
                 "a record that a shadow arm reads is unreadable"
             );
-            return Ok(dropped(arm, entry, DropReason::Failed));
+            return dropped(arm, entry, DropReason::Failed);
         };
         let started = Instant::now();
         let result = self.decide(arm, &live).await;
         self.metrics
             .shadow_seconds
             .observe(started.elapsed().as_secs_f64());
-        Ok(match result {
+        match result {
             Err(reason) => dropped(arm, entry, reason),
             Ok(side) => ShadowDecision {
                 live: Side::of(&live),
                 result: Ok(side),
                 ..dropped(arm, entry, DropReason::Failed)
             },
-        })
+        }
     }
 
     async fn decide(&self, arm: &ShadowArm, live: &DecisionRecord) -> Result<Side, DropReason> {

@@ -12,7 +12,21 @@ use fcs_service::problem::internal;
 use super::application;
 use crate::app::control::FleetState;
 use crate::app::traffic::{Arm, ProposedArm, ProposedTable, ShadowArm, TrafficTable};
-use crate::store::{FeedEntry, Instance, StoredDecision};
+use crate::store::{FeedEntry, Found, Instance, StoredDecision};
+
+/// A decision, or what is left of it.
+pub(super) fn found(found: &Found) -> Result<wire::Decision, ApiError> {
+    match found {
+        Found::Kept(stored) => decision(stored),
+        Found::Erased(tombstone) => Ok(wire::Decision {
+            decision_id: tombstone.decision_id.to_string(),
+            log_index: tombstone.log_index,
+            record_digest: tombstone.record_digest.as_bytes().to_vec(),
+            erased_at: tombstone.erased_at.to_string(),
+            ..wire::Decision::default()
+        }),
+    }
+}
 
 pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiError> {
     let record = DecisionRecord::from_bytes(&stored.record)
@@ -58,6 +72,7 @@ pub(super) fn decision(stored: &StoredDecision) -> Result<wire::Decision, ApiErr
         arm: record.arm,
         record_digest: stored.record_digest.as_bytes().to_vec(),
         record: stored.record.to_vec(),
+        erased_at: String::new(),
     })
 }
 

@@ -131,7 +131,7 @@ async fn call(servers: &Servers, mut asked: Vec<Asked>) {
         .iter_mut()
         .map(|asked| std::mem::take(&mut asked.row))
         .collect();
-    let outputs: RowOutputs = match servers.score(&model, &rows, deadline).await {
+    let outputs: RowOutputs = match Box::pin(servers.score(&model, &rows, deadline)).await {
         Ok(outputs) => outputs,
         Err(error) => vec![Err(error); asked.len()],
     };

@@ -178,7 +178,7 @@ impl Scoring {
         let decisions = page
             .decisions
             .iter()
-            .map(convert::decision)
+            .map(convert::found)
             .collect::<Result<Vec<_>, _>>()?;
         Ok(ListDecisionsResponse {
             decisions,

@@ -7,7 +7,7 @@ use fcs_service::problem::Problem;
 
 use crate::app::decisions::{Page, PageQuery, Replay};
 use crate::app::queue::Scored;
-use crate::store::StoredDecision;
+use crate::store::{Found, StoredDecision, Tombstone};
 
 /// The members of the record, then `log_index` and `record_digest`. Without these two it is the canonical record.
 pub(super) fn decision(stored: &StoredDecision) -> Vec<u8> {
@@ -22,9 +22,26 @@ pub(super) fn decision(stored: &StoredDecision) -> Vec<u8> {
     [members, tail.as_bytes()].concat()
 }
 
+fn found(found: &Found) -> Vec<u8> {
+    match found {
+        Found::Kept(stored) => decision(stored),
+        Found::Erased(tombstone) => erased(tombstone),
+    }
+}
+
+/// What is left of a decision.
+fn erased(tombstone: &Tombstone) -> Vec<u8> {
+    // An identifier, a number, a digest and a time hold nothing that JSON escapes.
+    format!(
+        "{{\"decision_id\":\"{}\",\"erased_at\":\"{}\",\"log_index\":{},\"record_digest\":\"{}\"}}",
+        tombstone.decision_id, tombstone.erased_at, tombstone.log_index, tombstone.record_digest
+    )
+    .into_bytes()
+}
+
 /// `next` is the path of the next page, when there is one.
 pub(super) fn page(page: &Page, next: Option<&str>) -> Vec<u8> {
-    let decisions: Vec<Vec<u8>> = page.decisions.iter().map(decision).collect();
+    let decisions: Vec<Vec<u8>> = page.decisions.iter().map(found).collect();
     let mut tail = format!("],\"highest_index\":{}", page.highest_index);
     for (name, text) in [
         ("next_page_token", page.next_page_token.as_deref()),
@@ -167,9 +184,15 @@ mod tests {
     #[test]
     fn pages_and_replays_are_json() {
         let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+        let erased = Found::Erased(Tombstone {
+            log_index: 2,
+            decision_id: fcs_core::DecisionId::new(fcs_core::UnixMicros(0), &[1; 10]),
+            record_digest: fcs_core::Digest::from_bytes([1; 32]),
+            erased_at: fcs_core::UnixMicros(0),
+        });
         let two = json(&page(
             &Page {
-                decisions: vec![stored(1), stored(2)],
+                decisions: vec![Found::Kept(stored(1)), erased],
                 highest_index: 9,
                 next_page_token: Some("t".to_owned()),
             },
@@ -185,6 +208,10 @@ mod tests {
                 two["highest_index"].as_u64()
             ),
             (Some(2), Some(9))
+        );
+        assert_eq!(
+            two["decisions"][1]["erased_at"],
+            "1970-01-01T00:00:00.000000Z"
         );
         assert_eq!(
             json(&page(

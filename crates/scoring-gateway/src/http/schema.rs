@@ -1,5 +1,7 @@
 //! What goes over HTTP, for the OpenAPI document, and the answers that are not written from stored bytes.
 
+mod erased;
+
 use std::collections::BTreeMap;
 
 use fcs_core::Probability;
@@ -99,6 +101,7 @@ problems!(
     Forbidden 403 "The credentials do not allow this",
     NotFound 404 "There is no such decision",
     State 409 "Not possible in the present state",
+    Gone 410 "The application was erased",
     TooMany 429 "Too many requests; retry after the header's seconds",
     Defect 500 "A defect; give the request id to the operators",
     Unavailable 503 "Not available now; retry",
@@ -139,6 +142,7 @@ problems!(
     Forbidden 403 "The credentials do not allow this",
     NotFound 404 "There is no such decision",
     State 409 "Not possible in the present state, or a request with this key is in flight",
+    Gone 410 "The application was erased",
     TooLarge 413 "The body is too large",
     MediaType 415 "The body is not JSON",
     Mismatch 422 "The key was used with another request",
@@ -336,7 +340,7 @@ pub(super) struct PrincipalReason {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described")]
 pub(super) struct Page {
-    decisions: Vec<Decision>,
+    decisions: Vec<erased::Listed>,
     /// Highest index of your decisions in the log.
     highest_index: u64,
     /// Opens the next page; not there on the last one.

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use crate::app::decisions::erased_application;
 use crate::app::flight::Flight;
 use crate::app::queue::{Confirmed, Job, Scored, Work, answer};
 use crate::metrics::{DecisionLabels, Metrics};
-use crate::store::{AppendError, Claim, Claimed, DecisionStore, Draft};
+use crate::store::{AppendError, Appended, Claim, Claimed, DecisionStore, Draft};
 
 /// The writer task with what it needs.
 pub struct Writer {
@@ -97,7 +98,7 @@ impl Writer {
             "the store answers for each draft"
         );
         for ((draft, outcome), (flight, answer)) in drafts.iter().zip(outcomes).zip(waiting) {
-            let result = self.outcome(draft, outcome);
+            let result = outcome.and_then(|claimed| self.outcome(draft, claimed));
             // The key is free before the answer is seen, so a retry that follows it is not told "in flight".
             drop(flight);
             // The requester may have gone; its decision is in the log and its key finds it.
@@ -105,19 +106,19 @@ impl Writer {
         }
     }
 
-    async fn append(&self, drafts: &[Draft]) -> Vec<Option<Claimed>> {
+    async fn append(&self, drafts: &[Draft]) -> Vec<Result<Claimed, ApiError>> {
         let started = Instant::now();
         let result = self.store.append(drafts).await;
         self.metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
         match result {
-            Ok(claimed) => claimed.into_iter().map(Some).collect(),
+            Ok(appended) => appended.into_iter().map(claimed).collect(),
             Err(AppendError::NotWritten(source)) => {
                 self.metrics.commits_failed.inc();
                 let error = format!("{:#}", anyhow::Error::new(source));
                 error!(decisions = drafts.len(), error, "a batch was not written");
-                vec![None; drafts.len()]
+                vec![Err(not_durable()); drafts.len()]
             }
             Err(AppendError::Unknown(source)) => {
                 self.metrics.commits_unknown.inc();
@@ -127,7 +128,9 @@ impl Writer {
                     error, "a commit was not confirmed; looking it up"
                 );
                 let claims: Vec<Claim> = drafts.iter().map(|draft| draft.claim.clone()).collect();
-                self.settle(&claims).await
+                let settled = self.settle(&claims).await;
+                let or_not_durable = |claimed: Option<Claimed>| claimed.ok_or_else(not_durable);
+                settled.into_iter().map(or_not_durable).collect()
             }
         }
     }
@@ -136,10 +139,10 @@ impl Writer {
     async fn confirm(&self, confirmations: Vec<(Claim, Answer)>) {
         let (claims, waiting): (Vec<Claim>, Vec<Answer>) = confirmations.into_iter().unzip();
         let outcomes = self.settle(&claims).await;
-        for ((claim, outcome), waiting) in claims.iter().zip(outcomes).zip(waiting) {
+        for (outcome, waiting) in outcomes.into_iter().zip(waiting) {
             let result = outcome.ok_or_else(not_durable).and_then(|claimed| {
-                self.advance(claimed.decision.log_index);
-                answer(claim, claimed, true)
+                self.advance(claimed.decision.log_index());
+                answer(claimed, true)
             });
             drop(waiting.send(result));
         }
@@ -158,9 +161,8 @@ impl Writer {
         })
     }
 
-    fn outcome(&self, draft: &Draft, claimed: Option<Claimed>) -> Result<Scored, ApiError> {
-        let claimed = claimed.ok_or_else(not_durable)?;
-        let replayed = claimed.decision.record_digest != draft.summary.record_digest;
+    fn outcome(&self, draft: &Draft, claimed: Claimed) -> Result<Scored, ApiError> {
+        let replayed = claimed.decision.record_digest() != draft.summary.record_digest;
         if !replayed {
             self.metrics
                 .decisions
@@ -171,8 +173,8 @@ impl Writer {
                 })
                 .inc();
         }
-        self.advance(claimed.decision.log_index);
-        answer(&draft.claim, claimed, replayed)
+        self.advance(claimed.decision.log_index());
+        answer(claimed, replayed)
     }
 
     fn advance(&self, log_index: u64) {
@@ -187,6 +189,13 @@ impl Writer {
 }
 
 type Answer = oneshot::Sender<Result<Scored, ApiError>>;
+
+fn claimed(appended: Appended) -> Result<Claimed, ApiError> {
+    match appended {
+        Appended::Stands(claimed) => Ok(claimed),
+        Appended::ApplicationErased => Err(erased_application()),
+    }
+}
 
 fn not_durable() -> ApiError {
     let message = "the decision was not confirmed as durable; retry with the same key";

@@ -1,7 +1,7 @@
 //! What is kept beside the decision log: reviews, deliveries of notices, and the keys that gateways share.
 
 use async_trait::async_trait;
-use fcs_core::{DecisionId, Digest, ReviewId, UnixMicros};
+use fcs_core::{DecisionId, Digest, ReviewId, TenantId, UnixMicros};
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, StoreError};
@@ -108,8 +108,8 @@ pub struct Delivery {
 /// What a key stands for after an attempt to record something under it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept<T> {
-    /// Fingerprint of the request that it was recorded for.
-    pub fingerprint: Digest,
+    /// Whether it was recorded for the same request.
+    pub same_request: bool,
     /// What is in the store.
     pub value: T,
 }
@@ -130,8 +130,8 @@ pub trait CaseStore: Send + Sync + 'static {
     /// The review that a key stands for.
     async fn review_of(&self, claim: &Claim) -> Result<Option<Kept<Review>>, StoreError>;
 
-    /// The reviews of a decision, the earliest first, at most [`CASE_ROWS_MAX`].
-    async fn reviews(&self, id: DecisionId) -> Result<Vec<Review>, StoreError>;
+    /// The reviews of a tenant's decision, the earliest first, at most [`CASE_ROWS_MAX`].
+    async fn reviews(&self, tenant: &TenantId, id: DecisionId) -> Result<Vec<Review>, StoreError>;
 
     /// Records a delivery unless its key is taken, and says what the key stands for now.
     async fn record_delivery(

@@ -48,7 +48,7 @@ pub trait FleetStore: Send + Sync + 'static {
 }
 
 /// The fleet store of an open database.
-pub fn fleet_of(database: &Database) -> Arc<dyn FleetStore> {
+pub(super) fn fleet_of(database: &Database) -> Arc<dyn FleetStore> {
     match database {
         Database::Postgres(pool) => Arc::new(Fleet(pool.clone())),
         Database::Sqlite(pool) => Arc::new(Fleet(pool.clone())),

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
 
 use super::case_sql::sql_case_store;
+use super::privacy_sql::sql_privacy_store;
 use super::shadow_sql::sql_shadow_store;
 use super::sql::{READ_TIMEOUT, StoreFailure, sql_store};
 
@@ -73,6 +74,11 @@ impl Drop for Lease {
     }
 }
 sql_case_store!(PostgresStore, Postgres);
+sql_privacy_store!(
+    PostgresStore,
+    Postgres,
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.tenant = '*'"
+);
 sql_shadow_store!(
     PostgresStore,
     Postgres,
@@ -111,6 +117,11 @@ pub(super) fn migrations() -> Migrator {
             6,
             "widen outcomes",
             include_str!("../../migrations/postgres/0006_widen_outcomes.sql"),
+        ),
+        (
+            7,
+            "encrypt applicants",
+            include_str!("../../migrations/postgres/0007_encrypt_applicants.sql"),
         ),
     ])
 }

@@ -6,55 +6,16 @@
 use std::future::Future;
 use std::time::Duration;
 
-use fcs_core::{ApplicationId, DecisionId, Digest, ModelVersion, UnixMicros};
-use fcs_decision::record::Outcome;
+use super::{AppendError, StoreError};
 
-pub(super) use super::place::{place, same_key};
-use super::{AppendError, FeedEntry, StoreError, StoredDecision, Summary};
-use crate::app::traffic::TrafficTable;
+pub(super) use super::columns::{DecisionColumns, EntryColumns, KeyColumns, traffic_table};
+pub(super) use super::place::{Batch, BlindClaim, Keys, Taken, WantedKey, Written, fresh_keys};
+pub(super) use super::statements::*;
 
 /// A read that takes longer is given up. The driver has no time-out of its own, so a cut network would hang for ever.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// A batch that takes longer is given up with its connection; its outcome is then unknown.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
-pub(super) const PAGE: &str = "SELECT log_index, record, record_digest FROM decisions \
-                               WHERE tenant = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
-pub(super) const PAGE_OF: &str = "SELECT log_index, record, record_digest FROM decisions \
-                                  WHERE tenant = $1 AND application_id = $2 AND log_index > $3 \
-                                  ORDER BY log_index LIMIT $4";
-pub(super) const FEED: &str = "SELECT log_index, tenant, decision_id, application_id, decided_at, outcome, score, \
-                               probability, model, arm, record_digest FROM decisions \
-                               WHERE log_index > $1 ORDER BY log_index LIMIT $2";
-pub(super) const DECISION: &str =
-    "SELECT log_index, record, record_digest FROM decisions WHERE tenant = $1 AND decision_id = $2";
-pub(super) const LATEST: &str = "SELECT log_index, record, record_digest FROM decisions \
-                                 WHERE tenant = $1 AND application_id = $2 ORDER BY log_index DESC LIMIT 1";
-pub(super) const HIGHEST: &str = "SELECT last_index FROM log_head WHERE id = 1";
-pub(super) const HIGHEST_OF: &str =
-    "SELECT COALESCE(MAX(log_index), 0) AS highest FROM decisions WHERE tenant = $1";
-pub(super) const ADVANCE: &str = "UPDATE log_head SET last_index = $1 WHERE id = 1";
-pub(super) const TOUCH: &str = "UPDATE log_head SET last_index = last_index WHERE id = 1";
-pub(super) const CLAIMED: &str = "SELECT i.tenant, i.client, i.key, i.fingerprint, d.log_index, d.record, \
-                                  d.record_digest \
-                                  FROM idempotency i JOIN decisions d ON d.log_index = i.log_index \
-                                  WHERE (i.tenant, i.client, i.key) IN ";
-pub(super) const CLAIMED_BY_KEY: &str = "SELECT i.tenant, i.client, i.key, i.fingerprint, d.log_index, d.record, \
-                                         d.record_digest \
-                                         FROM idempotency i JOIN decisions d ON d.log_index = i.log_index \
-                                         WHERE i.tenant = $1 AND i.client = $2 AND i.key = $3";
-pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, tenant, decision_id, application_id, \
-                                           decided_at, outcome, score, probability, model, arm, record, record_digest) ";
-pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
-                                        log_index, created_at) ";
-pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms, shadows FROM traffic WHERE id = 1";
-pub(super) const SWAP_TRAFFIC: &str = "UPDATE traffic SET generation = $1, salt = $2, arms = $3, shadows = $4 \
-     WHERE id = 1 AND generation = $5";
-pub(super) const PURGE: &str = "DELETE FROM idempotency WHERE (tenant, client, key) IN \
-                                (SELECT tenant, client, key FROM idempotency WHERE created_at < $1 \
-                                ORDER BY created_at LIMIT $2) RETURNING key";
-/// What a transaction names that looks at every tenant's rows.
-pub(super) const EVERY_TENANT: &str = "*";
 
 /// Awaits a read within its limit.
 pub(super) async fn within<T, E: Into<StoreFailure>>(
@@ -87,216 +48,234 @@ pub(super) fn to_u64(value: i64) -> Result<u64, StoreFailure> {
     u64::try_from(value).map_err(|_| format!("the store holds the negative number {value}").into())
 }
 
-/// The columns of a feed entry as the engines give them.
-pub(super) struct EntryColumns {
-    pub(super) log_index: i64,
-    pub(super) tenant: String,
-    pub(super) decision_id: String,
-    pub(super) application_id: String,
-    pub(super) decided_at: i64,
-    pub(super) outcome: String,
-    pub(super) score: i32,
-    pub(super) probability: f64,
-    pub(super) model: String,
-    pub(super) arm: String,
-    pub(super) record_digest: Vec<u8>,
-}
-
-impl EntryColumns {
-    pub(super) fn entry(self) -> Result<FeedEntry, StoreFailure> {
-        let outcome = Outcome::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == self.outcome)
-            .ok_or_else(|| format!("the store holds the outcome {:?}", self.outcome))?;
-        let summary = Summary {
-            decision_id: self.decision_id.parse::<DecisionId>()?,
-            application_id: self.application_id.parse::<ApplicationId>()?,
-            decided_at: UnixMicros(self.decided_at),
-            outcome,
-            score: self.score,
-            probability: self.probability,
-            model: self.model.parse::<ModelVersion>()?,
-            arm: self.arm,
-            record_digest: Digest::try_from(self.record_digest.as_slice())?,
-        };
-        Ok(FeedEntry {
-            log_index: to_u64(self.log_index)?,
-            tenant: self.tenant.parse()?,
-            summary,
-        })
-    }
-}
-
-pub(super) fn decision(
-    log_index: i64,
-    record: Vec<u8>,
-    digest: &[u8],
-) -> Result<StoredDecision, StoreFailure> {
-    let record_digest = Digest::try_from(digest)?;
-    Ok(StoredDecision {
-        log_index: to_u64(log_index)?,
-        record: record.into(),
-        record_digest,
-    })
-}
-
-pub(super) fn traffic_table(
-    generation: i64,
-    salt: String,
-    arms: &str,
-    shadows: &str,
-) -> Result<TrafficTable, StoreFailure> {
-    let (arms, shadows) = (serde_json::from_str(arms)?, serde_json::from_str(shadows)?);
-    TrafficTable::restored(to_u64(generation)?, salt, arms, shadows)
-        .ok_or_else(|| "the arms of the stored traffic table do not cover the traffic".into())
-}
-
 /// Defines a store on one engine.
 macro_rules! sql_store {
     ($(#[$doc:meta])* $store:ident, $engine:ty, begin = $begin:literal, lock = $lock:literal $(,)?) => {
         $(#[$doc])*
         pub struct $store {
             pool: sqlx::Pool<$engine>,
+            vault: std::sync::Arc<$crate::privacy::Vault>,
             commits: $crate::store::notice::CommitWatch,
         }
 
         const _: () = {
-            use fcs_core::{ApplicationId, DecisionId, Digest, IdempotencyKey, TenantId, UnixMicros};
+            use fcs_core::{ApplicationId, DecisionId, Digest, TenantId, UnixMicros};
             use sqlx::{Connection as _, Row as _};
 
             use $crate::app::traffic::TrafficTable;
+            use $crate::privacy::{Applicant, Vault, WrappedKey};
             use $crate::store::sql::{self, StoreFailure};
             use $crate::store::{
-                AppendError, Claim, Claimed, DecisionStore, Draft, FeedEntry, StoreError, StoredDecision,
+                AppendError, Appended, Claim, Claimed, DecisionStore, Draft, FeedEntry, Found, StoreError,
             };
 
             type Connection = <$engine as sqlx::Database>::Connection;
             type EngineRow = <$engine as sqlx::Database>::Row;
-            type Taken = Vec<(Claim, StoredDecision)>;
 
             impl $store {
                 /// The store of an open pool.
-                pub fn new(pool: sqlx::Pool<$engine>) -> Self {
-                    Self { pool, commits: $crate::store::notice::CommitWatch::new() }
+                pub fn new(pool: sqlx::Pool<$engine>, vault: std::sync::Arc<Vault>) -> Self {
+                    Self { pool, vault, commits: $crate::store::notice::CommitWatch::new() }
                 }
 
-                async fn write(&self, connection: &mut Connection, drafts: &[Draft]) -> Result<Vec<Claimed>, AppendError> {
+                async fn write(&self, connection: &mut Connection, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError> {
                     let mut transaction = connection.begin_with($begin).await.map_err(sql::not_written)?;
-                    let claimed = insert(&mut transaction, drafts).await.map_err(sql::not_written)?;
+                    let appended =
+                        insert(&mut transaction, drafts, &self.vault).await.map_err(sql::not_written)?;
                     self.commits.confirm(transaction.commit()).await.map_err(sql::unknown)?;
-                    Ok(claimed)
+                    Ok(appended)
                 }
 
-                async fn look_up(&self, connection: &mut Connection, claims: &[Claim]) -> Result<Taken, StoreFailure> {
+                async fn look_up(
+                    &self,
+                    connection: &mut Connection,
+                    claims: &[sql::BlindClaim<'_>],
+                ) -> Result<Vec<sql::Taken>, StoreFailure> {
                     let mut transaction = connection.begin_with($begin).await?;
                     sqlx::query(sql::TOUCH).execute(&mut *transaction).await?;
-                    let taken = taken(&mut transaction, claims.iter()).await?;
+                    let taken = taken(&mut transaction, claims, &self.vault).await?;
                     self.commits.confirm(transaction.commit()).await?;
                     Ok(taken)
                 }
 
-                async fn one(
-                    &self,
-                    statement: &'static str,
-                    tenant: &TenantId,
-                    id: String,
-                ) -> Result<Option<StoredDecision>, StoreError> {
-                    sql::within("read a decision", async {
-                        let query = sqlx::query(statement).bind(tenant.as_str()).bind(id);
-                        self.rows(tenant.as_str(), query).await?.first().map(decision).transpose()
-                    })
-                    .await
+                fn found(&self, row: &EngineRow) -> Result<Found, StoreFailure> {
+                    found(row, &self.vault)
                 }
+
+                /// The keys of applications: those that are there, and new ones for those that are new.
+                pub(super) async fn insert_keys(
+                    connection: &mut Connection,
+                    wanted: impl Iterator<Item = sql::WantedKey<'_>>,
+                    vault: &Vault,
+                ) -> Result<sql::Keys, StoreFailure> {
+                    let fresh = sql::fresh_keys(wanted, vault);
+                    if fresh.is_empty() {
+                        return Ok(sql::Keys::new());
+                    }
+                    let mut query = sqlx::QueryBuilder::<$engine>::new(sql::INSERT_KEYS);
+                    query.push_values(&fresh, |mut row, (applicant, (key, retain_until))| {
+                        row.push_bind(applicant.tenant.as_str())
+                            .push_bind(&applicant.index.as_bytes()[..])
+                            .push_bind(key.wrapped.kek_id.as_str())
+                            .push_bind(&key.wrapped.bytes[..])
+                            .push_bind(&key.application_id[..])
+                            .push_bind(retain_until.to_string());
+                    });
+                    query.push(sql::OR_KEEP_KEYS);
+                    let rows = query.build().fetch_all(connection).await?;
+                    let mut keys = sql::Keys::new();
+                    for row in &rows {
+                        let applicant = Self::applicant(row)?;
+                        let wrapped = Self::wrapped_key(row)?;
+                        let key = match (fresh.get(&applicant), wrapped) {
+                            (_, None) => None,
+                            (Some((fresh, _)), Some(wrapped)) if fresh.wrapped == wrapped => Some(fresh.key.clone()),
+                            (_, Some(wrapped)) => Some(vault.unwrap(&applicant, &wrapped)?),
+                        };
+                        keys.insert(applicant, key);
+                    }
+                    Ok(keys)
+                }
+
+                pub(super) fn applicant(row: &EngineRow) -> Result<Applicant, StoreFailure> {
+                    Ok(Applicant {
+                        tenant: row.try_get::<String, _>("tenant")?.parse()?,
+                        index: Digest::try_from(row.try_get::<Vec<u8>, _>("applicant")?.as_slice())?,
+                    })
+                }
+
+                /// `None` once the key is destroyed.
+                pub(super) fn wrapped_key(row: &EngineRow) -> Result<Option<WrappedKey>, sqlx::Error> {
+                    let kek_id: Option<String> = row.try_get("kek_id")?;
+                    let bytes: Option<Vec<u8>> = row.try_get("wrapped_key")?;
+                    Ok(kek_id.zip(bytes).map(|(kek_id, bytes)| WrappedKey { kek_id, bytes }))
+                }
+
+                pub(super) fn key_columns(row: &EngineRow) -> Result<sql::KeyColumns, sqlx::Error> {
+                    Ok(sql::KeyColumns {
+                        tenant: row.try_get("tenant")?,
+                        applicant: row.try_get("applicant")?,
+                        kek_id: row.try_get("kek_id")?,
+                        wrapped_key: row.try_get("wrapped_key")?,
+                        erased_at: row.try_get("erased_at")?,
+                    })
+                }
+
             }
 
             /// The indices are assigned after the lock is held and the taken keys are known, so they have no gap.
-            async fn insert(connection: &mut Connection, drafts: &[Draft]) -> Result<Vec<Claimed>, StoreFailure> {
+            async fn insert(
+                connection: &mut Connection,
+                drafts: &[Draft],
+                vault: &Vault,
+            ) -> Result<Vec<Appended>, StoreFailure> {
                 let last: i64 = sqlx::query_scalar($lock).fetch_one(&mut *connection).await?;
-                let taken = taken(connection, drafts.iter().map(|draft| &draft.claim)).await?;
-                let placement = sql::place(drafts, &taken, sql::to_u64(last)?);
-                if let Some((highest, _)) = placement.written.last() {
+                let claims: Vec<_> =
+                    drafts.iter().map(|draft| sql::BlindClaim::of(&draft.claim, vault)).collect();
+                let taken = taken(connection, &claims, vault).await?;
+                let batch = sql::Batch { drafts, claims: &claims, taken: &taken, vault };
+                let keys = $store::insert_keys(connection, batch.free(), vault).await?;
+                let placement = batch.place(&keys, sql::to_u64(last)?);
+                if let Some(highest) = placement.written.last() {
                     insert_decisions(connection, &placement.written).await?;
                     insert_claims(connection, &placement.written).await?;
-                    sqlx::query(sql::ADVANCE).bind(sql::to_i64(*highest)).execute(&mut *connection).await?;
+                    let advance = sqlx::query(sql::ADVANCE).bind(sql::to_i64(highest.log_index));
+                    advance.execute(&mut *connection).await?;
                 } else {
                     // A commit that writes nothing waits for no standby; what was found must be as durable as a write.
                     sqlx::query(sql::TOUCH).execute(&mut *connection).await?;
                 }
-                Ok(placement.claimed)
+                Ok(placement.appended)
             }
 
-            async fn insert_decisions(connection: &mut Connection, rows: &[(u64, &Draft)]) -> Result<(), sqlx::Error> {
+            async fn insert_decisions(
+                connection: &mut Connection,
+                rows: &[sql::Written<'_>],
+            ) -> Result<(), sqlx::Error> {
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::INSERT_DECISIONS);
-                query.push_values(rows, |mut row, (log_index, draft)| {
-                    let summary = &draft.summary;
-                    row.push_bind(sql::to_i64(*log_index))
-                        .push_bind(draft.claim.tenant.as_str())
+                query.push_values(rows, |mut row, written| {
+                    let summary = &written.draft.summary;
+                    row.push_bind(sql::to_i64(written.log_index))
+                        .push_bind(written.draft.claim.tenant.as_str())
                         .push_bind(summary.decision_id.to_string())
-                        .push_bind(summary.application_id.as_str())
+                        .push_bind("")
                         .push_bind(summary.decided_at.0)
                         .push_bind(summary.outcome.as_str())
                         .push_bind(summary.score)
                         .push_bind(summary.probability)
                         .push_bind(summary.model.to_string())
                         .push_bind(summary.arm.as_str())
-                        .push_bind(&draft.record[..])
-                        .push_bind(&summary.record_digest.as_bytes()[..]);
+                        .push_bind(&written.sealed_record[..])
+                        .push_bind(&summary.record_digest.as_bytes()[..])
+                        .push_bind(&written.applicant.index.as_bytes()[..]);
                 });
                 query.build().execute(connection).await.map(drop)
             }
 
-            async fn insert_claims(connection: &mut Connection, rows: &[(u64, &Draft)]) -> Result<(), sqlx::Error> {
+            async fn insert_claims(
+                connection: &mut Connection,
+                rows: &[sql::Written<'_>],
+            ) -> Result<(), sqlx::Error> {
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::INSERT_CLAIMS);
-                query.push_values(rows, |mut row, (log_index, draft)| {
-                    row.push_bind(draft.claim.tenant.as_str())
-                        .push_bind(draft.claim.client.as_str())
-                        .push_bind(draft.claim.key.as_str())
-                        .push_bind(&draft.claim.fingerprint.as_bytes()[..])
-                        .push_bind(draft.summary.decision_id.to_string())
-                        .push_bind(sql::to_i64(*log_index))
-                        .push_bind(draft.summary.decided_at.0);
+                query.push_values(rows, |mut row, written| {
+                    let claim = &written.draft.claim;
+                    row.push_bind(claim.tenant.as_str())
+                        .push_bind(claim.client.as_str())
+                        .push_bind(written.claim.key.as_str())
+                        .push_bind(&written.claim.fingerprint.as_bytes()[..])
+                        .push_bind(written.draft.summary.decision_id.to_string())
+                        .push_bind(sql::to_i64(written.log_index))
+                        .push_bind(written.draft.summary.decided_at.0);
                 });
                 query.build().execute(connection).await.map(drop)
             }
 
             /// The keys among these that stand for a decision already. At least one key must be given.
-            async fn taken<'a>(
+            async fn taken(
                 connection: &mut Connection,
-                claims: impl Iterator<Item = &'a Claim>,
-            ) -> Result<Taken, StoreFailure> {
+                claims: &[sql::BlindClaim<'_>],
+                vault: &Vault,
+            ) -> Result<Vec<sql::Taken>, StoreFailure> {
+                let keys = claims.iter().flat_map(|claim| claim.stored_keys().map(|key| (claim.claim, key)));
                 let mut query = sqlx::QueryBuilder::<$engine>::new(sql::CLAIMED);
                 query.push("(");
-                query.push_values(claims, |mut row, claim| {
+                query.push_values(keys, |mut row, (claim, key)| {
                     row.push_bind(claim.tenant.as_str())
                         .push_bind(claim.client.as_str())
-                        .push_bind(claim.key.as_str());
+                        .push_bind(key);
                 });
                 query.push(")");
                 let rows = query.build().fetch_all(connection).await?;
-                rows.iter().map(claim).collect()
+                rows.iter().map(|row| taken_row(row, vault)).collect()
             }
 
-            fn claim(row: &EngineRow) -> Result<(Claim, StoredDecision), StoreFailure> {
-                let claim = Claim {
-                    tenant: row.try_get::<String, _>("tenant")?.parse()?,
+            fn taken_row(row: &EngineRow, vault: &Vault) -> Result<sql::Taken, StoreFailure> {
+                Ok(sql::Taken {
+                    tenant: row.try_get("tenant")?,
                     client: row.try_get("client")?,
-                    key: row.try_get::<String, _>("key")?.parse()?,
+                    key: row.try_get("key")?,
                     fingerprint: Digest::try_from(row.try_get::<Vec<u8>, _>("fingerprint")?.as_slice())?,
-                };
-                Ok((claim, decision(row)?))
+                    decision: found(row, vault)?,
+                })
             }
 
-            fn decision(row: &EngineRow) -> Result<StoredDecision, StoreFailure> {
-                let digest: Vec<u8> = row.try_get("record_digest")?;
-                sql::decision(row.try_get("log_index")?, row.try_get("record")?, &digest)
+            fn found(row: &EngineRow, vault: &Vault) -> Result<Found, StoreFailure> {
+                sql::DecisionColumns {
+                    log_index: row.try_get("log_index")?,
+                    decision_id: row.try_get("decision_id")?,
+                    record: row.try_get("record")?,
+                    record_digest: row.try_get("record_digest")?,
+                    key: $store::key_columns(row)?,
+                }
+                .found(vault)
             }
 
-            fn entry(row: &EngineRow) -> Result<FeedEntry, StoreFailure> {
+            fn entry(row: &EngineRow, vault: &Vault) -> Result<FeedEntry, StoreFailure> {
                 sql::EntryColumns {
                     log_index: row.try_get("log_index")?,
-                    tenant: row.try_get("tenant")?,
                     decision_id: row.try_get("decision_id")?,
                     application_id: row.try_get("application_id")?,
+                    sealed_application_id: row.try_get("sealed_application_id")?,
                     decided_at: row.try_get("decided_at")?,
                     outcome: row.try_get("outcome")?,
                     score: row.try_get("score")?,
@@ -304,13 +283,14 @@ macro_rules! sql_store {
                     model: row.try_get("model")?,
                     arm: row.try_get("arm")?,
                     record_digest: row.try_get("record_digest")?,
+                    key: $store::key_columns(row)?,
                 }
-                .entry()
+                .entry(vault)
             }
 
             #[async_trait::async_trait]
             impl DecisionStore for $store {
-                async fn append(&self, drafts: &[Draft]) -> Result<Vec<Claimed>, AppendError> {
+                async fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError> {
                     if drafts.is_empty() {
                         return Ok(Vec::new());
                     }
@@ -331,48 +311,54 @@ macro_rules! sql_store {
                     }
                     let failed = |error: StoreFailure| StoreError::new(ATTEMPT, error);
                     let mut connection = self.pool.acquire().await.map_err(|error| failed(error.into()))?;
-                    let look_up = tokio::time::timeout(sql::WRITE_TIMEOUT, self.look_up(&mut connection, claims));
+                    let claims: Vec<_> =
+                        claims.iter().map(|claim| sql::BlindClaim::of(claim, &self.vault)).collect();
+                    let look_up = tokio::time::timeout(sql::WRITE_TIMEOUT, self.look_up(&mut connection, &claims));
                     let result = look_up.await.unwrap_or_else(|elapsed| Err(elapsed.into()));
                     if result.is_err() {
                         drop(connection.detach());
                     }
                     let taken = result.map_err(failed)?;
-                    Ok(claims
-                        .iter()
-                        .map(|wanted| {
-                            let (claim, decision) = taken.iter().find(|(claim, _)| sql::same_key(claim, wanted))?;
-                            Some(Claimed { fingerprint: claim.fingerprint, decision: decision.clone() })
-                        })
-                        .collect())
+                    Ok(claims.iter().map(|claim| claim.among(&taken)).collect())
                 }
 
-                async fn claimed(
-                    &self,
-                    tenant: &TenantId,
-                    client: &str,
-                    key: &IdempotencyKey,
-                ) -> Result<Option<Claimed>, StoreError> {
+                async fn claimed(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError> {
                     sql::within("look up an idempotency key", async {
+                        let blind = sql::BlindClaim::of(claim, &self.vault);
+                        let [key, clear] = blind.stored_keys();
                         let query = sqlx::query(sql::CLAIMED_BY_KEY)
-                            .bind(tenant.as_str())
-                            .bind(client)
-                            .bind(key.as_str());
-                        let rows = self.rows(tenant.as_str(), query).await?;
-                        let taken = rows.first().map(claim).transpose()?;
-                        Ok::<_, StoreFailure>(taken.map(|(claim, decision)| Claimed {
-                            fingerprint: claim.fingerprint,
-                            decision,
-                        }))
+                            .bind(claim.tenant.as_str())
+                            .bind(claim.client.as_str())
+                            .bind(key)
+                            .bind(clear);
+                        let rows = self.rows(claim.tenant.as_str(), query).await?;
+                        let taken = rows.iter().map(|row| taken_row(row, &self.vault));
+                        let taken = taken.collect::<Result<Vec<_>, _>>()?;
+                        Ok::<_, StoreFailure>(blind.among(&taken))
                     })
                     .await
                 }
 
-                async fn decision(&self, tenant: &TenantId, id: DecisionId) -> Result<Option<StoredDecision>, StoreError> {
-                    self.one(sql::DECISION, tenant, id.to_string()).await
+                async fn decision(&self, tenant: &TenantId, id: DecisionId) -> Result<Option<Found>, StoreError> {
+                    sql::within("read a decision", async {
+                        let query = sqlx::query(sql::DECISION).bind(tenant.as_str()).bind(id.to_string());
+                        let rows = self.rows(tenant.as_str(), query).await?;
+                        rows.first().map(|row| self.found(row)).transpose()
+                    })
+                    .await
                 }
 
-                async fn latest(&self, tenant: &TenantId, id: &ApplicationId) -> Result<Option<StoredDecision>, StoreError> {
-                    self.one(sql::LATEST, tenant, id.to_string()).await
+                async fn latest(&self, tenant: &TenantId, id: &ApplicationId) -> Result<Option<Found>, StoreError> {
+                    sql::within("read an application's latest decision", async {
+                        let applicant = self.vault.applicant(tenant, id);
+                        let query = sqlx::query(sql::LATEST)
+                            .bind(tenant.as_str())
+                            .bind(applicant.index.as_bytes().to_vec())
+                            .bind(id.as_str());
+                        let rows = self.rows(tenant.as_str(), query).await?;
+                        rows.first().map(|row| self.found(row)).transpose()
+                    })
+                    .await
                 }
 
                 async fn page(
@@ -380,13 +366,14 @@ macro_rules! sql_store {
                     tenant: &TenantId,
                     after_index: u64,
                     limit: u32,
-                ) -> Result<Vec<StoredDecision>, StoreError> {
+                ) -> Result<Vec<Found>, StoreError> {
                     sql::within("read a page of decisions", async {
                         let query = sqlx::query(sql::PAGE)
                             .bind(tenant.as_str())
                             .bind(sql::to_i64(after_index))
                             .bind(i64::from(limit));
-                        self.rows(tenant.as_str(), query).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
+                        let rows = self.rows(tenant.as_str(), query).await?;
+                        rows.iter().map(|row| self.found(row)).collect::<Result<_, _>>()
                     })
                     .await
                 }
@@ -397,14 +384,17 @@ macro_rules! sql_store {
                     id: &ApplicationId,
                     after_index: u64,
                     limit: u32,
-                ) -> Result<Vec<StoredDecision>, StoreError> {
+                ) -> Result<Vec<Found>, StoreError> {
                     sql::within("read an application's decisions", async {
+                        let applicant = self.vault.applicant(tenant, id);
                         let query = sqlx::query(sql::PAGE_OF)
                             .bind(tenant.as_str())
+                            .bind(applicant.index.as_bytes().to_vec())
                             .bind(id.as_str())
                             .bind(sql::to_i64(after_index))
                             .bind(i64::from(limit));
-                        self.rows(tenant.as_str(), query).await?.iter().map(decision).collect::<Result<_, StoreFailure>>()
+                        let rows = self.rows(tenant.as_str(), query).await?;
+                        rows.iter().map(|row| self.found(row)).collect::<Result<_, _>>()
                     })
                     .await
                 }
@@ -412,7 +402,8 @@ macro_rules! sql_store {
                 async fn feed(&self, after_index: u64, limit: u32) -> Result<Vec<FeedEntry>, StoreError> {
                     sql::within("read a page of the feed", async {
                         let query = sqlx::query(sql::FEED).bind(sql::to_i64(after_index)).bind(i64::from(limit));
-                        self.rows(sql::EVERY_TENANT, query).await?.iter().map(entry).collect::<Result<_, StoreFailure>>()
+                        let rows = self.rows(sql::EVERY_TENANT, query).await?;
+                        rows.iter().map(|row| entry(row, &self.vault)).collect::<Result<_, StoreFailure>>()
                     })
                     .await
                 }

@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteRow;
 
 use super::case_sql::sql_case_store;
+use super::privacy_sql::sql_privacy_store;
 use super::shadow_sql::sql_shadow_store;
 use super::sql::{StoreFailure, sql_store};
 
@@ -36,6 +37,7 @@ sql_shadow_store!(
     begin = "BEGIN IMMEDIATE",
     now = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 );
+sql_privacy_store!(SqliteStore, Sqlite, begin = "BEGIN IMMEDIATE");
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[
@@ -68,6 +70,11 @@ pub(super) fn migrations() -> Migrator {
             6,
             "widen outcomes",
             include_str!("../../migrations/sqlite/0006_widen_outcomes.sql"),
+        ),
+        (
+            7,
+            "encrypt applicants",
+            include_str!("../../migrations/sqlite/0007_encrypt_applicants.sql"),
         ),
     ])
 }

@@ -3,10 +3,11 @@
 use fcs_core::{Digest, ReviewId, UnixMicros};
 use fcs_service::database::Database;
 use scoring_gateway::store::{
-    self, DEFAULT_CLIENT, Delivery, DeliveryChannel, Draft, Review, ReviewOutcome, ReviewReason,
+    DEFAULT_CLIENT, Delivery, DeliveryChannel, Draft, Review, ReviewOutcome, ReviewReason,
 };
 
-use crate::store::{claim, draft};
+use crate::store::{append, claim, draft};
+use crate::support::gateway::stores;
 use crate::support::{NOW, TestStore, suite};
 
 suite!(
@@ -20,10 +21,11 @@ suite!(
 
 async fn decided(test: &TestStore) -> Draft {
     let draft = draft("k", 1);
-    store::of(&test.database)
-        .append(std::slice::from_ref(&draft))
-        .await
-        .unwrap();
+    append(
+        &*stores(&test.database).decisions,
+        std::slice::from_ref(&draft),
+    )
+    .await;
     draft
 }
 
@@ -43,29 +45,37 @@ fn review(of: &Draft, number: u8) -> Review {
 }
 
 async fn a_review_is_kept_once_under_its_key(test: TestStore) {
-    let cases = store::cases_of(&test.database);
+    let cases = stores(&test.database).cases;
     let of = decided(&test).await;
     let key = claim("r-1", 1);
     assert_eq!(cases.review_of(&key).await.unwrap(), None);
     let first = cases.record_review(&key, &review(&of, 1)).await.unwrap();
     assert_eq!(
-        (first.value.clone(), first.fingerprint),
-        (review(&of, 1), key.fingerprint)
+        (first.value.clone(), first.same_request),
+        (review(&of, 1), true)
     );
     let second = cases
         .record_review(&claim("r-1", 2), &review(&of, 2))
         .await
         .unwrap();
-    assert_eq!(second, first, "the key stands for the first one");
+    assert_eq!(
+        second.value, first.value,
+        "the key stands for the first one"
+    );
+    assert!(!second.same_request);
     assert_eq!(cases.review_of(&key).await.unwrap(), Some(first));
     assert_eq!(
-        cases.reviews(of.summary.decision_id).await.unwrap().len(),
+        cases
+            .reviews(&of.claim.tenant, of.summary.decision_id)
+            .await
+            .unwrap()
+            .len(),
         1
     );
 }
 
 async fn reviews_come_in_the_order_of_their_recording(test: TestStore) {
-    let cases = store::cases_of(&test.database);
+    let cases = stores(&test.database).cases;
     let of = decided(&test).await;
     // The later one has the smaller identifier, as from a gateway whose clock is behind.
     for number in [9, 3] {
@@ -74,12 +84,15 @@ async fn reviews_come_in_the_order_of_their_recording(test: TestStore) {
             .await
             .unwrap();
     }
-    let kept = cases.reviews(of.summary.decision_id).await.unwrap();
+    let kept = cases
+        .reviews(&of.claim.tenant, of.summary.decision_id)
+        .await
+        .unwrap();
     assert_eq!(kept, [review(&of, 9), review(&of, 3)]);
 }
 
 async fn deliveries_are_kept_and_read_back(test: TestStore) {
-    let cases = store::cases_of(&test.database);
+    let cases = stores(&test.database).cases;
     let of = decided(&test).await;
     let delivery = |channel| Delivery {
         decision_id: of.summary.decision_id,
@@ -94,10 +107,7 @@ async fn deliveries_are_kept_and_read_back(test: TestStore) {
             .record_delivery(&key, &delivery(channel))
             .await
             .unwrap();
-        assert_eq!(
-            (kept.value, kept.fingerprint),
-            (delivery(channel), key.fingerprint)
-        );
+        assert_eq!((kept.value, kept.same_request), (delivery(channel), true));
         assert!(cases.delivery_of(&key).await.unwrap().is_some());
     }
     let kept = cases.deliveries(of.summary.decision_id).await.unwrap();
@@ -105,7 +115,7 @@ async fn deliveries_are_kept_and_read_back(test: TestStore) {
 }
 
 async fn nothing_is_changed_or_deleted(test: TestStore) {
-    let cases = store::cases_of(&test.database);
+    let cases = stores(&test.database).cases;
     let of = decided(&test).await;
     cases
         .record_review(&claim("r-1", 1), &review(&of, 1))
@@ -122,8 +132,8 @@ async fn nothing_is_changed_or_deleted(test: TestStore) {
 }
 
 async fn the_first_signing_key_stays(test: TestStore) {
-    let here = store::cases_of(&test.database);
-    let there = store::cases_of(&test.reopen().await);
+    let here = stores(&test.database).cases;
+    let there = stores(&test.reopen().await).cases;
     assert_eq!(
         here.signing_key("page-token", [1; 32]).await.unwrap(),
         [1; 32]
@@ -139,7 +149,7 @@ async fn the_first_signing_key_stays(test: TestStore) {
 }
 
 async fn a_review_needs_its_decision(test: TestStore) {
-    let cases = store::cases_of(&test.database);
+    let cases = stores(&test.database).cases;
     let nowhere = draft("k", 5);
     assert_eq!(nowhere.claim.client, DEFAULT_CLIENT);
     assert!(

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use fcs_core::{ApplicationId, DecisionId, ErrorCode, IdempotencyKey, TenantId, UnixMicros};
+use fcs_core::{ApplicationId, DecisionId, ErrorCode, TenantId, UnixMicros};
 use scoring_gateway::app::traffic::TrafficTable;
 use scoring_gateway::store::{
-    self, AppendError, Claim, Claimed, DecisionStore, Draft, FeedEntry, StoreError, StoredDecision,
+    AppendError, Appended, Claim, Claimed, DecisionStore, Draft, FeedEntry, Found, StoreError,
 };
 
 use crate::support::gateway::{Gateway, Stores, stores};
@@ -51,7 +51,7 @@ fn broken() -> StoreError {
 
 #[async_trait]
 impl DecisionStore for Faulty {
-    async fn append(&self, drafts: &[Draft]) -> Result<Vec<Claimed>, AppendError> {
+    async fn append(&self, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError> {
         let fault = self.next.lock().unwrap().take();
         match fault {
             None => self.inner.append(drafts).await,
@@ -72,20 +72,15 @@ impl DecisionStore for Faulty {
         }
     }
 
-    async fn claimed(
-        &self,
-        tenant: &TenantId,
-        client: &str,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Claimed>, StoreError> {
-        self.inner.claimed(tenant, client, key).await
+    async fn claimed(&self, claim: &Claim) -> Result<Option<Claimed>, StoreError> {
+        self.inner.claimed(claim).await
     }
 
     async fn decision(
         &self,
         tenant: &TenantId,
         id: DecisionId,
-    ) -> Result<Option<StoredDecision>, StoreError> {
+    ) -> Result<Option<Found>, StoreError> {
         self.inner.decision(tenant, id).await
     }
 
@@ -93,7 +88,7 @@ impl DecisionStore for Faulty {
         &self,
         tenant: &TenantId,
         id: &ApplicationId,
-    ) -> Result<Option<StoredDecision>, StoreError> {
+    ) -> Result<Option<Found>, StoreError> {
         self.inner.latest(tenant, id).await
     }
 
@@ -102,7 +97,7 @@ impl DecisionStore for Faulty {
         tenant: &TenantId,
         after_index: u64,
         limit: u32,
-    ) -> Result<Vec<StoredDecision>, StoreError> {
+    ) -> Result<Vec<Found>, StoreError> {
         self.inner.page(tenant, after_index, limit).await
     }
 
@@ -112,7 +107,7 @@ impl DecisionStore for Faulty {
         id: &ApplicationId,
         after_index: u64,
         limit: u32,
-    ) -> Result<Vec<StoredDecision>, StoreError> {
+    ) -> Result<Vec<Found>, StoreError> {
         self.inner.page_of(tenant, id, after_index, limit).await
     }
 
@@ -142,7 +137,7 @@ impl DecisionStore for Faulty {
 }
 
 async fn faulty(test: &TestStore) -> (Gateway, Arc<Faulty>) {
-    let store = Faulty::new(store::of(&test.database));
+    let store = Faulty::new(stores(&test.database).decisions);
     let gateway = Gateway::start(Stores {
         decisions: Arc::clone(&store) as _,
         ..stores(&test.database)

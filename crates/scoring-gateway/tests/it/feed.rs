@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use fcs_core::ErrorCode;
 use scoring_gateway::app::feed::FEED_PAGE_MAX;
-use scoring_gateway::store;
 use tokio::time::timeout;
 
-use crate::store::draft;
+use crate::store::{append, draft};
 use crate::support::gateway::{Gateway, stores};
 use crate::support::{TestStore, applicant};
 
@@ -22,7 +21,7 @@ async fn stored_entries_come_in_pages_and_new_ones_follow() {
     let drafts: Vec<_> = (0..count)
         .map(|number| draft(&format!("key-{number}"), number))
         .collect();
-    gateway.app.store.append(&drafts).await.unwrap();
+    append(&*gateway.app.store, &drafts).await;
     let mut feed = gateway.feed.subscribe(3);
     let mut next = 4;
     for expected in [500, 17] {
@@ -48,14 +47,11 @@ async fn stored_entries_come_in_pages_and_new_ones_follow() {
 async fn another_gateways_commits_are_found() {
     let test = TestStore::postgres().await;
     let gateway = Gateway::start(stores(&test.database)).await;
-    let other = store::of(&test.reopen().await);
+    let other = stores(&test.reopen().await).decisions;
     let mut feed = gateway.feed.subscribe(0);
     let write = async {
         for number in 0..50 {
-            other
-                .append(&[draft(&format!("key-{number}"), number)])
-                .await
-                .unwrap();
+            append(&*other, &[draft(&format!("key-{number}"), number)]).await;
         }
     };
     let read = async {
@@ -80,12 +76,7 @@ async fn an_index_in_the_future_waits_for_its_successor() {
         .collect();
     let write = async {
         for draft in &drafts {
-            gateway
-                .app
-                .store
-                .append(std::slice::from_ref(draft))
-                .await
-                .unwrap();
+            append(&*gateway.app.store, std::slice::from_ref(draft)).await;
         }
     };
     let (page, ()) = tokio::join!(timeout(LIMIT, feed.next()), write);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fcs_service::database::Database;
 use fcs_testkit::wait::until;
-use scoring_gateway::store;
 use sqlx::{AssertSqlSafe, Executor as _};
 
+use crate::support::gateway::stores;
 use crate::support::{TestStore, suite};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ suite!(
 );
 
 async fn gateways_say_which_table_they_serve(test: TestStore) {
-    let fleet = store::fleet_of(&test.database);
+    let fleet = stores(&test.database).fleet;
     assert_eq!(fleet.instances().await.unwrap(), []);
     fleet.beat("gw_2", 7).await.unwrap();
     fleet.beat("gw_1", 6).await.unwrap();
@@ -84,7 +84,7 @@ async fn tables_without_cohorts_are_read(test: TestStore) {
         arm("stable", 9_500)
     ))
     .await;
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let table = store.traffic().await.unwrap();
     let cohorts = table.arms.iter().flat_map(|arm| arm.cohort.ranges());
     assert!(cohorts.eq(&[0..500, 500..10_000]));

@@ -115,7 +115,7 @@ async fn guarded(role: Role) -> (Server, String) {
     let server = Server::with(async |settings| {
         settings.auth.mode = AuthMode::Required;
         settings.auth.key_cache_ms = 1;
-        first = local_key(settings, "first", role).await;
+        first = Box::pin(local_key(settings, "first", role)).await;
     })
     .await;
     (server, first)

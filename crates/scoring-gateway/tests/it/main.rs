@@ -24,6 +24,7 @@ mod notice;
 mod openapi;
 mod overload;
 mod policy;
+mod privacy;
 mod replication;
 mod review;
 mod shadow;

@@ -9,10 +9,11 @@ use fcs_service::settings::DatabaseSettings;
 use fcs_testkit::postgres_server::PostgresServer;
 use fcs_testkit::wait::until;
 use scoring_gateway::app::queue::Scored;
-use scoring_gateway::store::{self, DEFAULT_CLIENT};
+use scoring_gateway::store::{self, Found};
 use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinHandle;
 
+use crate::store::claim;
 use crate::support::applicant;
 use crate::support::gateway::{Gateway, Stores, stores};
 
@@ -29,7 +30,8 @@ struct Pair {
 impl Pair {
     async fn start() -> Self {
         let primary = PostgresServer::start(&[]);
-        let gateway = Gateway::start(open(&primary).await).await;
+        let stores = Box::pin(open(&primary)).await;
+        let gateway = Box::pin(Gateway::start(stores)).await;
         gateway.activate("1").await;
         let standby = primary.standby();
         let admin = PgPool::connect(&primary.url()).await.unwrap();
@@ -102,21 +104,12 @@ fn assert_not_durable(result: Result<Scored, ApiError>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_wait_for_the_standby_is_no_answer() {
-    let mut pair = Pair::start().await;
+    let mut pair = Box::pin(Pair::start()).await;
     let first = pair.score("first").await.unwrap();
     pair.standby.freeze();
     let cancelling = pair.cancel_waits();
     assert_not_durable(pair.score("second").await);
-    let seen = pair
-        .gateway
-        .app
-        .store
-        .claimed(
-            &Principal::default_tenant(),
-            DEFAULT_CLIENT,
-            &"second".parse().unwrap(),
-        )
-        .await;
+    let seen = pair.gateway.app.store.claimed(&claim("second", 1)).await;
     assert!(
         seen.unwrap().is_some(),
         "PostgreSQL shows what it has not replicated"
@@ -139,14 +132,14 @@ async fn a_cancelled_wait_for_the_standby_is_no_answer() {
         .unwrap();
     assert_eq!(
         kept,
-        [first.decision, second.decision],
+        [first.decision, second.decision].map(Found::Kept),
         "the standby has what was answered"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_hangs_is_given_up_and_decided_once() {
-    let pair = Pair::start().await;
+    let pair = Box::pin(Pair::start()).await;
     pair.standby.freeze();
     assert_not_durable(pair.score("k").await);
     assert_not_durable(pair.score("k").await);

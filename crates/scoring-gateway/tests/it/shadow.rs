@@ -13,11 +13,11 @@ use fcs_service::Random;
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use scoring_gateway::app::traffic::{PinnedModel, ProposedArm, ProposedTable, ShadowArm};
-use scoring_gateway::store::{self, ShadowDecision, ShadowProgress, ShadowStep};
+use scoring_gateway::store::{ShadowDecision, ShadowProgress, ShadowStep};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::draft;
-use crate::support::gateway::{Gateway, stores, table};
+use crate::support::gateway::{Gateway, Stores, stores, table};
 use crate::support::{TestStore, applicant, package, suite};
 
 const ARM: &str = "next";
@@ -83,8 +83,11 @@ const fn step<'a>(
 }
 
 async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
-    let log = store::of(&test.database);
-    let store = store::shadows_of(&test.database);
+    let Stores {
+        decisions: log,
+        shadows: store,
+        ..
+    } = stores(&test.database);
     log.append(&[draft("k-1", 1)]).await.unwrap();
     let first = arm("2", 1, 10_000);
     assert_eq!(store.progress(ARM).await.unwrap(), None);

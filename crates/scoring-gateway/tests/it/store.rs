@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use fcs_core::{DecisionId, Digest, TenantId, UnixMicros};
+use fcs_decision::calendar::Day;
 use fcs_decision::cohort::Cohort;
 use fcs_decision::record::{Outcome, record_digest};
 use fcs_service::auth::Principal;
 use fcs_service::database::Database;
 use scoring_gateway::app::traffic::{Arm, PinnedModel, TrafficTable};
 use scoring_gateway::store::{
-    self, AppendError, Claim, Claimed, DEFAULT_CLIENT, DecisionStore, Draft, Summary,
+    self, AppendError, Appended, Claim, Claimed, DEFAULT_CLIENT, DecisionStore, Draft, Found,
+    Summary,
 };
 use sqlx::Executor as _;
 use tokio::task::JoinSet;
 
+use crate::support::gateway::stores;
 use crate::support::{NOW, TestStore, suite};
 
 suite!(
@@ -55,7 +58,25 @@ fn draft_at(key: &str, number: u64, decided_at: UnixMicros) -> Draft {
         claim: claim(key, 1),
         summary,
         record: record.into(),
+        retain_until: Day::of(decided_at),
     }
+}
+
+/// Appends drafts, none of which is about an application that was erased.
+pub(crate) async fn append(store: &dyn DecisionStore, drafts: &[Draft]) -> Vec<Claimed> {
+    standing(store.append(drafts).await.unwrap())
+}
+
+pub(crate) fn standing(appended: Vec<Appended>) -> Vec<Claimed> {
+    let standing = |appended| match appended {
+        Appended::Stands(claimed) => claimed,
+        Appended::ApplicationErased => unreachable!("the application was erased"),
+    };
+    appended.into_iter().map(standing).collect()
+}
+
+fn record(found: &Found) -> Arc<[u8]> {
+    found.kept().unwrap().record.clone()
 }
 
 fn tenant() -> TenantId {
@@ -80,7 +101,7 @@ fn drafts(from: u64, to: u64) -> Vec<Draft> {
 fn indices(claimed: &[Claimed]) -> Vec<u64> {
     claimed
         .iter()
-        .map(|claimed| claimed.decision.log_index)
+        .map(|claimed| claimed.decision.log_index())
         .collect()
 }
 
@@ -102,50 +123,44 @@ async fn assert_gap_free(store: &dyn DecisionStore, count: u64) {
 }
 
 async fn a_batch_gets_contiguous_indices(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     assert_eq!(store.highest_index().await.unwrap(), 0);
-    assert_eq!(store.append(&[]).await.unwrap(), []);
-    assert_eq!(
-        indices(&store.append(&drafts(0, 3)).await.unwrap()),
-        [1, 2, 3]
-    );
-    assert_eq!(indices(&store.append(&drafts(3, 5)).await.unwrap()), [4, 5]);
+    assert_eq!(append(&*store, &[]).await, []);
+    assert_eq!(indices(&append(&*store, &drafts(0, 3)).await), [1, 2, 3]);
+    assert_eq!(indices(&append(&*store, &drafts(3, 5)).await), [4, 5]);
     let third = &drafts(0, 3)[2];
     let stored = store
         .decision(&tenant(), third.summary.decision_id)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((stored.log_index, &stored.record), (3, &third.record));
-    assert_eq!(stored.record_digest, third.summary.record_digest);
-    let claimed = store
-        .claimed(&tenant(), DEFAULT_CLIENT, &third.claim.key)
-        .await
-        .unwrap()
-        .unwrap();
     assert_eq!(
-        (claimed.fingerprint, claimed.decision),
-        (third.claim.fingerprint, stored)
+        (stored.log_index(), record(&stored)),
+        (3, third.record.clone())
     );
-    assert_eq!(
-        store
-            .claimed(&tenant(), "another-client", &third.claim.key)
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(stored.record_digest(), third.summary.record_digest);
+    let claimed = store.claimed(&third.claim).await.unwrap().unwrap();
+    assert_eq!((claimed.same_request, claimed.decision), (true, stored));
+    let elsewhere = Claim {
+        client: "another-client".to_owned(),
+        ..third.claim.clone()
+    };
+    assert_eq!(store.claimed(&elsewhere).await.unwrap(), None);
     assert_gap_free(&*store, 5).await;
 }
 
 async fn two_writers_leave_no_gap(test: TestStore) {
-    let writers = [store::of(&test.database), store::of(&test.reopen().await)];
+    let writers = [
+        stores(&test.database).decisions,
+        stores(&test.reopen().await).decisions,
+    ];
     let mut tasks = JoinSet::new();
     for (writer, store) in writers.iter().enumerate() {
         let store = Arc::clone(store);
         tasks.spawn(async move {
             for batch in 0..20 {
                 let from = writer as u64 * 1_000 + batch * 10;
-                let written = indices(&store.append(&drafts(from, from + 7)).await.unwrap());
+                let written = indices(&append(&*store, &drafts(from, from + 7)).await);
                 let contiguous = (written[0]..written[0] + 7).collect::<Vec<_>>();
                 assert_eq!(written, contiguous, "a batch is one run");
             }
@@ -158,36 +173,40 @@ async fn two_writers_leave_no_gap(test: TestStore) {
 }
 
 async fn a_taken_key_keeps_its_decision_and_takes_no_index(test: TestStore) {
-    let store = store::of(&test.database);
-    let first = store.append(&[draft("known", 1)]).await.unwrap().remove(0);
+    let store = stores(&test.database).decisions;
+    let first = append(&*store, &[draft("known", 1)]).await.remove(0);
     let batch = [draft("new-1", 2), draft("known", 3), draft("new-2", 4)];
-    let claimed = store.append(&batch).await.unwrap();
+    let claimed = append(&*store, &batch).await;
     assert_eq!(indices(&claimed), [2, 1, 3]);
     assert_eq!(claimed[1], first, "the first decision, byte for byte");
     let mismatch = Draft {
         claim: claim("known", 9),
         ..draft("known", 5)
     };
-    let claimed = store.append(&[mismatch]).await.unwrap();
-    assert_eq!(
-        claimed[0], first,
-        "with the fingerprint of the first request"
+    let claimed = append(&*store, &[mismatch]).await;
+    assert_eq!(claimed[0].decision, first.decision);
+    assert!(
+        !claimed[0].same_request,
+        "the key stands for the first request"
     );
     assert_gap_free(&*store, 3).await;
 }
 
 async fn a_key_occurs_twice_in_one_batch(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let batch = [draft("twice", 1), draft("once", 2), draft("twice", 3)];
-    let claimed = store.append(&batch).await.unwrap();
+    let claimed = append(&*store, &batch).await;
     assert_eq!(indices(&claimed), [1, 2, 1]);
     assert_eq!(claimed[2], claimed[0]);
-    assert_eq!(claimed[2].decision.record, batch[0].record);
+    assert_eq!(record(&claimed[2].decision), batch[0].record);
     assert_gap_free(&*store, 2).await;
 }
 
 async fn two_writers_with_one_key_write_one_decision(test: TestStore) {
-    let writers = [store::of(&test.database), store::of(&test.reopen().await)];
+    let writers = [
+        stores(&test.database).decisions,
+        stores(&test.reopen().await).decisions,
+    ];
     for round in 0..20 {
         let key = format!("contested-{round}");
         let (left, right) = ([draft(&key, round * 2)], [draft(&key, round * 2 + 1)]);
@@ -198,17 +217,15 @@ async fn two_writers_with_one_key_write_one_decision(test: TestStore) {
 }
 
 async fn pages_and_feed_go_by_index(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let drafts = drafts(0, 10);
-    store.append(&drafts).await.unwrap();
+    append(&*store, &drafts).await;
     let page = store.page(&tenant(), 4, 3).await.unwrap();
     assert_eq!(
-        page.iter()
-            .map(|decision| decision.log_index)
-            .collect::<Vec<_>>(),
+        page.iter().map(Found::log_index).collect::<Vec<_>>(),
         [5, 6, 7]
     );
-    assert_eq!(page[0].record, drafts[4].record);
+    assert_eq!(record(&page[0]), drafts[4].record);
     let feed = store.feed(8, 100).await.unwrap();
     assert_eq!(feed.len(), 2);
     assert_eq!(
@@ -222,8 +239,8 @@ async fn pages_and_feed_go_by_index(test: TestStore) {
 }
 
 async fn an_applications_decisions_are_found(test: TestStore) {
-    let store = store::of(&test.database);
-    store.append(&drafts(0, 35)).await.unwrap();
+    let store = stores(&test.database).decisions;
+    append(&*store, &drafts(0, 35)).await;
     let id = "A-3".parse().unwrap();
     assert_eq!(
         store
@@ -231,14 +248,12 @@ async fn an_applications_decisions_are_found(test: TestStore) {
             .await
             .unwrap()
             .unwrap()
-            .log_index,
+            .log_index(),
         34
     );
     let of = store.page_of(&tenant(), &id, 4, 2).await.unwrap();
     assert_eq!(
-        of.iter()
-            .map(|decision| decision.log_index)
-            .collect::<Vec<_>>(),
+        of.iter().map(Found::log_index).collect::<Vec<_>>(),
         [14, 24]
     );
     assert_eq!(
@@ -258,7 +273,7 @@ async fn an_applications_decisions_are_found(test: TestStore) {
 }
 
 async fn the_traffic_table_is_compared_and_set(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     assert_eq!(store.traffic().await.unwrap(), TrafficTable::default());
     let model = PinnedModel {
         version: "test-card/1".parse().unwrap(),
@@ -289,7 +304,7 @@ async fn the_traffic_table_is_compared_and_set(test: TestStore) {
         .into_iter()
         .filter(|swap| *swap.as_ref().unwrap());
     assert_eq!(won.count(), 1, "one of several wins");
-    let fleet = store::fleet_of(&test.database);
+    let fleet = stores(&test.database).fleet;
     assert_eq!(fleet.table(0).await.unwrap(), Some(TrafficTable::default()));
     assert_eq!(
         fleet.table(3).await.unwrap(),
@@ -305,20 +320,17 @@ async fn the_traffic_table_is_compared_and_set(test: TestStore) {
 }
 
 async fn old_keys_are_purged_and_decisions_stay(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let aged =
         |number: u64, age: i64| draft_at(&format!("k-{number}"), number, UnixMicros(NOW.0 - age));
-    store
-        .append(&[aged(1, 10), aged(2, 9), aged(3, 8), aged(4, 0)])
-        .await
-        .unwrap();
+    append(&*store, &[aged(1, 10), aged(2, 9), aged(3, 8), aged(4, 0)]).await;
     let before = UnixMicros(NOW.0 - 5);
     assert_eq!(store.purge_claims(before, 2).await.unwrap(), 2);
     assert_eq!(store.purge_claims(before, 2).await.unwrap(), 1);
     assert_eq!(store.purge_claims(before, 2).await.unwrap(), 0);
     let known = async |number: u64| {
         store
-            .claimed(&tenant(), DEFAULT_CLIENT, &aged(number, 0).claim.key)
+            .claimed(&aged(number, 0).claim)
             .await
             .unwrap()
             .is_some()
@@ -328,8 +340,8 @@ async fn old_keys_are_purged_and_decisions_stay(test: TestStore) {
 }
 
 async fn settling_finds_what_is_there(test: TestStore) {
-    let store = store::of(&test.database);
-    let written = store.append(&drafts(0, 2)).await.unwrap();
+    let store = stores(&test.database).decisions;
+    let written = append(&*store, &drafts(0, 2)).await;
     let claims = [claim("never", 1), claim("key-1", 1), claim("key-0", 1)];
     let settled = store.settle(&claims).await.unwrap();
     assert_eq!(
@@ -342,8 +354,8 @@ async fn settling_finds_what_is_there(test: TestStore) {
 
 /// The second insert of the transaction fails, so the first one and the index must not stay.
 async fn a_failed_batch_leaves_nothing(test: TestStore) {
-    let store = store::of(&test.database);
-    store.append(&drafts(0, 1)).await.unwrap();
+    let store = stores(&test.database).decisions;
+    append(&*store, &drafts(0, 1)).await;
     let clash = Draft {
         claim: claim("another-key", 1),
         ..drafts(0, 1).remove(0)
@@ -351,10 +363,7 @@ async fn a_failed_batch_leaves_nothing(test: TestStore) {
     let error = store.append(&[draft("fine", 7), clash]).await.unwrap_err();
     assert!(matches!(error, AppendError::NotWritten(_)), "{error:?}");
     assert_gap_free(&*store, 1).await;
-    assert_eq!(
-        indices(&store.append(&[draft("fine", 7)]).await.unwrap()),
-        [2]
-    );
+    assert_eq!(indices(&append(&*store, &[draft("fine", 7)]).await), [2]);
 }
 
 const FORGET: &str = "UPDATE _sqlx_migrations SET success = FALSE";
@@ -389,7 +398,7 @@ async fn a_commit_with_a_warning_is_not_confirmed() {
     )
     .await
     .unwrap();
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let draft = draft("warned", 1);
     let error = store
         .append(std::slice::from_ref(&draft))
@@ -404,11 +413,11 @@ async fn a_commit_with_a_warning_is_not_confirmed() {
         .settle(std::slice::from_ref(&draft.claim))
         .await
         .unwrap();
-    assert_eq!(settled[0].as_ref().unwrap().decision.record, draft.record);
+    assert_eq!(record(&settled[0].as_ref().unwrap().decision), draft.record);
     pool.execute("DROP TRIGGER warn ON decisions")
         .await
         .unwrap();
-    assert_eq!(indices(&store.append(&drafts(2, 3)).await.unwrap()), [2]);
+    assert_eq!(indices(&append(&*store, &drafts(2, 3)).await), [2]);
 }
 
 /// The server ends the connection while it works on the commit: nobody is told whether it was done.
@@ -427,7 +436,7 @@ async fn a_connection_that_ends_on_the_commit_leaves_the_outcome_unknown() {
     )
     .await
     .unwrap();
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let draft = draft("cut-off", 1);
     let error = store
         .append(std::slice::from_ref(&draft))
@@ -444,5 +453,5 @@ async fn a_connection_that_ends_on_the_commit_leaves_the_outcome_unknown() {
     pool.execute("DROP TRIGGER hang_up ON decisions")
         .await
         .unwrap();
-    assert_eq!(indices(&store.append(&[draft]).await.unwrap()), [1]);
+    assert_eq!(indices(&append(&*store, &[draft]).await), [1]);
 }

@@ -80,6 +80,11 @@ impl TestStore {
         self.settings.url.expose().clone()
     }
 
+    /// The folder of an SQLite database.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Another pool on the same database, as another process has.
     pub(crate) async fn reopen(&self) -> Database {
         open(&self.settings, &self.folder).await

@@ -17,13 +17,14 @@ use fcs_service::auth::{Access, AuthMode, Principal, Role, Rule};
 use fcs_service::settings::DatabaseSettings;
 use scoring_gateway::Gateway;
 use scoring_gateway::app::keys::NewClient;
-use scoring_gateway::store::{self, Claim, Draft};
+use scoring_gateway::store::{Claim, Draft, Found};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use tonic::Code;
 
 use crate::keys::line;
-use crate::store::draft;
+use crate::store::{append, draft};
+use crate::support::gateway::stores;
 use crate::support::server::Server;
 use crate::support::{TestStore, package, suite};
 
@@ -45,18 +46,18 @@ fn of(tenant: &str, number: u64) -> Draft {
 suite!(tenants_share_a_log_and_see_only_their_part);
 
 async fn tenants_share_a_log_and_see_only_their_part(test: TestStore) {
-    let store = store::of(&test.database);
+    let store = stores(&test.database).decisions;
     let drafts: Vec<_> = (1..=6)
         .map(|number| of(TENANTS[usize::from(number % 2 == 0)], number))
         .collect();
     // Pairs of drafts have one key, which is one within a tenant only.
-    let claimed = store.append(&drafts).await.unwrap();
-    let indices: Vec<_> = claimed.iter().map(|it| it.decision.log_index).collect();
+    let claimed = append(&*store, &drafts).await;
+    let indices: Vec<_> = claimed.iter().map(|it| it.decision.log_index()).collect();
     assert_eq!(indices, [1, 2, 3, 4, 5, 6]);
     let acme: TenantId = "acme".parse().unwrap();
     let other: TenantId = "other".parse().unwrap();
     let page = store.page(&acme, 0, 10).await.unwrap();
-    let mine: Vec<_> = page.iter().map(|decision| decision.log_index).collect();
+    let mine: Vec<_> = page.iter().map(Found::log_index).collect();
     assert_eq!(mine, [1, 3, 5]);
     assert_eq!(store.highest_index_of(&acme).await.unwrap(), 5);
     assert_eq!(store.highest_index_of(&other).await.unwrap(), 6);
@@ -71,10 +72,13 @@ async fn tenants_share_a_log_and_see_only_their_part(test: TestStore) {
     assert_eq!(store.latest(&other, application).await.unwrap(), None);
     let of_application = store.page_of(&other, application, 0, 10).await.unwrap();
     assert_eq!(of_application, []);
-    let Claim { client, key, .. } = &first.claim;
-    let found = store.claimed(&acme, client, key).await.unwrap().unwrap();
-    assert_eq!(found.decision.log_index, 1);
-    assert_eq!(store.claimed(&nobody, client, key).await.unwrap(), None);
+    let found = store.claimed(&first.claim).await.unwrap().unwrap();
+    assert_eq!(found.decision.log_index(), 1);
+    let theirs = Claim {
+        tenant: nobody,
+        ..first.claim.clone()
+    };
+    assert_eq!(store.claimed(&theirs).await.unwrap(), None);
     let feed = store.feed(0, 10).await.unwrap();
     let tenants: Vec<_> = feed.iter().map(|entry| entry.tenant.as_str()).collect();
     assert_eq!(tenants, ["acme", "other", "acme", "other", "acme", "other"]);
@@ -103,9 +107,9 @@ async fn row_security_stands_behind_the_queries() {
     let folder = tempfile::tempdir().unwrap();
     let database = fcs_service::database::open(&settings, folder.path(), "scoring_gateway");
     let database = database.await.unwrap();
-    let restricted = store::of(&database);
+    let restricted = stores(&database).decisions;
     let drafts = [of("acme", 1), of("other", 2)];
-    let claimed = restricted.append(&drafts).await.unwrap();
+    let claimed = append(&*restricted, &drafts).await;
     assert_eq!(claimed.len(), 2);
     let acme: TenantId = "acme".parse().unwrap();
     let id = drafts[0].summary.decision_id;

@@ -35,6 +35,7 @@ impl Fleet {
     pub(crate) async fn start(size: usize, database_url: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("trust.toml"), package::trust_policy()).unwrap();
+        std::fs::write(folder.path().join("keys.toml"), super::gateway::KEY_FILE).unwrap();
         let models = serve_models(Arc::new(FakeModels::default())).await;
         let mut fleet = Self {
             folder,
@@ -86,6 +87,10 @@ impl Fleet {
             (
                 "FCS__GATEWAY__TRUST_POLICY",
                 text(&self.folder.path().join("trust.toml")),
+            ),
+            (
+                "FCS__GATEWAY__PRIVACY__KEY_FILE",
+                text(&self.folder.path().join("keys.toml")),
             ),
         ];
         let process = Process::start(NAME, &folder, |command| {

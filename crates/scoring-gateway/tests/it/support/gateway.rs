@@ -10,10 +10,9 @@ use fcs_decision::features::FeatureInput;
 use fcs_decision::trust::TrustPolicy;
 use fcs_service::admission::Admission;
 use fcs_service::auth::Principal;
-use fcs_service::cache::Cache;
 use fcs_service::database::Database;
 use fcs_service::grpc::Deadline;
-use fcs_service::settings::{AdmissionSettings, RedisSettings};
+use fcs_service::settings::AdmissionSettings;
 use fcs_service::{MetricsHandle, OsRandom};
 use scoring_gateway::app::App;
 use scoring_gateway::app::catalog::Catalog;
@@ -27,6 +26,7 @@ use scoring_gateway::app::shadow::Shadows;
 use scoring_gateway::app::traffic::{ProposedArm, ProposedTable};
 use scoring_gateway::jobs::writer::Writer;
 use scoring_gateway::metrics::Metrics;
+use scoring_gateway::privacy::{KeyFile, Vault};
 use scoring_gateway::settings::{NoticeSettings, ShadowSettings};
 use scoring_gateway::store::{self, CaseStore, DecisionStore, FleetStore, ShadowStore};
 use tokio::sync::{mpsc, watch};
@@ -46,12 +46,26 @@ pub(crate) struct Stores {
 
 /// The stores of an open database.
 pub(crate) fn stores(database: &Database) -> Stores {
+    let stores = store::of(database, vault());
     Stores {
-        decisions: store::of(database),
-        cases: store::cases_of(database),
-        fleet: store::fleet_of(database),
-        shadows: store::shadows_of(database),
+        decisions: stores.decisions,
+        cases: stores.cases,
+        fleet: stores.fleet,
+        shadows: stores.shadows,
     }
+}
+
+/// The keys of every test's data.
+pub(crate) const KEY_FILE: &str = "blind_index_key = \"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\"\n\
+                                   [[key_encryption_keys]]\n\
+                                   id = \"kek-1\"\n\
+                                   key = \"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\"\n";
+
+pub(crate) fn vault() -> Arc<Vault> {
+    Arc::new(Vault::new(
+        &KeyFile::parse(KEY_FILE).unwrap(),
+        Arc::new(OsRandom),
+    ))
 }
 
 /// A creditor for notices.
@@ -79,15 +93,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) async fn start(stores: Stores) -> Self {
         let (queue, jobs) = queue(1_000);
-        let (mut gateway, writer) =
-            Self::without_writer(stores, queue, RedisSettings::default()).await;
-        gateway.writer = Some(tokio::spawn(writer.run(jobs)));
-        gateway
-    }
-
-    pub(crate) async fn with_cache(stores: Stores, redis: RedisSettings) -> Self {
-        let (queue, jobs) = queue(1_000);
-        let (mut gateway, writer) = Self::without_writer(stores, queue, redis).await;
+        let (mut gateway, writer) = Self::without_writer(stores, queue).await;
         gateway.writer = Some(tokio::spawn(writer.run(jobs)));
         gateway
     }
@@ -95,15 +101,10 @@ impl Gateway {
     /// A gateway whose queue nobody empties, and the queue's end.
     pub(crate) async fn stuck(stores: Stores, capacity: usize) -> (Self, mpsc::Receiver<Job>) {
         let (queue, jobs) = queue(capacity);
-        (
-            Self::without_writer(stores, queue, RedisSettings::default())
-                .await
-                .0,
-            jobs,
-        )
+        (Self::without_writer(stores, queue).await.0, jobs)
     }
 
-    async fn without_writer(stores: Stores, queue: Queue, redis: RedisSettings) -> (Self, Writer) {
+    async fn without_writer(stores: Stores, queue: Queue) -> (Self, Writer) {
         let Stores {
             decisions: store,
             cases,
@@ -145,7 +146,6 @@ impl Gateway {
             flights: Flights::default(),
             notices: notices(),
             page_tokens: PageTokens::new(&[1; 32]),
-            cache: Cache::connect(&redis, "fcs-test"),
             clock,
             random: Arc::new(OsRandom),
             metrics: metrics.clone(),

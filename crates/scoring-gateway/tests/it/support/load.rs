@@ -126,7 +126,8 @@ impl Load {
             if page.is_empty() {
                 break;
             }
-            for decision in page {
+            for found in page {
+                let decision = found.kept().unwrap();
                 verdict.is_gap_free &= decision.log_index == last + 1;
                 last = decision.log_index;
                 let record = DecisionRecord::from_bytes(&decision.record).unwrap();

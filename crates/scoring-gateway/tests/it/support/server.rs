@@ -18,7 +18,7 @@ use futures::future::try_join_all;
 use scoring_gateway::Gateway;
 use scoring_gateway::app::port::ModelPort as _;
 use scoring_gateway::app::traffic::PinnedModel;
-use scoring_gateway::settings::GatewaySettings;
+use scoring_gateway::settings::{GatewaySettings, PrivacySettings};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -48,7 +48,12 @@ impl Server {
         let models = Arc::new(FakeModels::default());
         let trust_policy = folder.path().join("trust.toml");
         std::fs::write(&trust_policy, package::trust_policy()).unwrap();
+        let key_file = folder.path().join("keys.toml");
+        std::fs::write(&key_file, super::gateway::KEY_FILE).unwrap();
         let own = GatewaySettings {
+            privacy: PrivacySettings {
+                key_file: Some(key_file),
+            },
             model_server_url: format!("http://{}", serve_models(Arc::clone(&models)).await),
             trust_policy,
             notice: super::gateway::notices(),
@@ -56,7 +61,8 @@ impl Server {
         };
         let mut settings = Settings::embedded(folder.path(), own);
         prepare(&mut settings).await;
-        let running = launch::<Gateway>(settings, &Shared::silent())
+        // On the heap it does not grow the future of every test.
+        let running = Box::pin(launch::<Gateway>(settings, &Shared::silent()))
             .await
             .unwrap();
         let channel = fcs_service::grpc::channel(&format!("http://{}", running.http)).unwrap();
