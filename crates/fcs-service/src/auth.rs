@@ -16,6 +16,7 @@ mod role;
 mod settings;
 mod token;
 
+pub(crate) use access::Table;
 pub use access::{Access, Rule};
 pub use certificate::{CertificateRole, InvalidCertificateRole};
 pub use credential::Auth;

@@ -15,19 +15,20 @@ use axum::response::{IntoResponse, Response};
 use axum::{Router, body::Body};
 use fcs_core::{ApiError, ErrorCode};
 use futures::FutureExt as _;
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use opentelemetry::propagation::Extractor;
 use tracing::{Instrument as _, Span, debug, error, error_span, field, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::auth::{Guard, guard};
+use crate::admission::Admission;
+use crate::auth::{Guard, Rule, Table, guard};
 use crate::grpc::Deadline;
 use crate::metrics::requests::{RequestMetrics, UNMATCHED};
 use crate::problem::{INTERNAL_MESSAGE, Problem, page, reason};
 use crate::serve::EndConnection;
 use crate::settings::{CallerRule, HttpSettings};
 use crate::tasks::panic_text;
-use crate::{Random, RequestId, ServiceContext, request_id};
+use crate::{Random, RequestId, Service, ServiceContext, request_id};
 
 /// What the edge of a service needs.
 pub(crate) struct Edge {
@@ -37,16 +38,15 @@ pub(crate) struct Edge {
     /// How long the body of a request may take to arrive.
     body_timeout: Duration,
     callers: Vec<CallerRule>,
+    rules: Table,
+    admission: Admission,
     /// [`crate::Service::detail_member`].
     detail_member: fn(&str) -> Option<&'static str>,
 }
 
 impl Edge {
     /// The edge of a service with its settings.
-    pub(crate) fn of<T>(
-        ctx: &ServiceContext<T>,
-        detail_member: fn(&str) -> Option<&'static str>,
-    ) -> Self {
+    pub(crate) fn of<S: Service>(ctx: &ServiceContext<S::Settings>) -> Self {
         let http = &ctx.settings.http;
         Self {
             random: Arc::clone(&ctx.random),
@@ -54,8 +54,20 @@ impl Edge {
             request_timeout: Duration::from_millis(http.request_timeout_ms),
             body_timeout: Duration::from_millis(http.body_timeout_ms),
             callers: ctx.settings.tls.callers.clone(),
-            detail_member,
+            rules: Table(S::ACCESS),
+            admission: ctx.admission.clone(),
+            detail_member: S::detail_member,
         }
+    }
+
+    /// Refuses a request for which there is neither a place nor room to wait for one.
+    fn refuse_when_full(&self, seen: &Seen) -> Result<(), ApiError> {
+        let class = if seen.is_grpc {
+            self.rules.class(Rule::CALL, &seen.path)
+        } else {
+            self.rules.class(seen.method.as_str(), &seen.route)
+        };
+        class.map_or(Ok(()), |class| self.admission.refuse_when_full(class))
     }
 }
 
@@ -92,36 +104,68 @@ pub(crate) async fn no_route(request: Request) -> Response {
     .into_response()
 }
 
+/// What is known of a request before it goes anywhere.
+struct Seen {
+    started: Instant,
+    id: RequestId,
+    is_grpc: bool,
+    method: Method,
+    path: String,
+    /// As the router matched it.
+    route: String,
+}
+
+impl Seen {
+    fn of(request: &Request, random: &dyn Random) -> Self {
+        let route = request.extensions().get::<MatchedPath>();
+        Self {
+            started: Instant::now(),
+            id: RequestId::of(request.headers(), random),
+            is_grpc: is_grpc(request),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            route: route.map_or(UNMATCHED, MatchedPath::as_str).to_owned(),
+        }
+    }
+}
+
 /// Takes a request through the routes.
 async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = RequestId::of(request.headers(), &*edge.random);
-    let is_grpc = is_grpc(&request);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|it| it.as_str().to_owned());
-    let route = route.unwrap_or_else(|| UNMATCHED.to_owned());
-    let span = span(&request, &id, if is_grpc { &path } else { &route });
-    let answer = answer(&edge, request, id.clone(), next, is_grpc);
+    let seen = Seen::of(&request, &*edge.random);
+    // Before anything else: under overload a refusal must cost little.
+    if let Err(error) = edge.refuse_when_full(&seen) {
+        let response = refusal(error, &seen.id, seen.is_grpc).await;
+        return told(&edge, response, seen);
+    }
+    let Seen { is_grpc, id, .. } = &seen;
+    let span = span(
+        &request,
+        id,
+        if *is_grpc { &seen.path } else { &seen.route },
+    );
+    let answer = answer(&edge, request, id.clone(), next, *is_grpc);
     let mut response = answer.instrument(span.clone()).await;
-    if let (false, Some(member)) = (is_grpc, (edge.detail_member)(&path)) {
+    if let (false, Some(member)) = (is_grpc, (edge.detail_member)(&seen.path)) {
         let shaped = async { Problem::repeat_detail(response, member) };
         response = id.clone().scope(shaped).await;
     }
     let _entered = span.enter();
-    let taken = started.elapsed();
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+    told(&edge, response, seen)
+}
+
+/// The answer with the identifier of its request, counted and logged.
+fn told(edge: &Edge, mut response: Response, seen: Seen) -> Response {
+    let taken = seen.started.elapsed();
+    if let Ok(value) = HeaderValue::from_str(seen.id.as_str()) {
         response.headers_mut().insert(request_id::HEADER, value);
     }
-    if is_grpc {
-        return grpc::observe(&edge.metrics, response, &route, path, taken);
+    if seen.is_grpc {
+        return grpc::observe(&edge.metrics, response, &seen.route, seen.path, taken);
     }
     let status = response.status();
-    edge.metrics.http(&method, &route, status.as_u16(), taken);
-    span.record("status", status.as_u16());
+    edge.metrics
+        .http(&seen.method, &seen.route, status.as_u16(), taken);
+    Span::current().record("status", status.as_u16());
     // What is not available is told where that is found out; under overload a line per request would be one more load.
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         warn!(
@@ -137,6 +181,15 @@ async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) ->
         );
     }
     response
+}
+
+async fn refusal(error: ApiError, id: &RequestId, is_grpc: bool) -> Response {
+    if is_grpc {
+        return crate::grpc::status(&error).into_http::<Body>();
+    }
+    id.clone()
+        .scope(async { Problem(error).into_response() })
+        .await
 }
 
 /// The span of a request, below the caller's. It has the highest level, so that its fields are on every line
@@ -217,11 +270,7 @@ async fn answer(
         Err(late) => late,
     };
     let incomplete = failure.reason == reason::REQUEST_INCOMPLETE;
-    let mut response = if is_grpc {
-        crate::grpc::status(&failure).into_http::<Body>()
-    } else {
-        id.scope(async { Problem(failure).into_response() }).await
-    };
+    let mut response = refusal(failure, &id, is_grpc).await;
     if incomplete {
         response.extensions_mut().insert(EndConnection);
     }

@@ -96,14 +96,14 @@ pub async fn launch<S: Service>(
     let routes = Box::pin(start::<S>(ctx.clone())).await?;
     let counts = Cache::connect(&settings.redis, &format!("fcs:{}:limit", S::NAME));
     let rates = RateLimits::new(&settings.limits, counts, Arc::clone(&ctx.clock));
-    let guard = Guard::new(S::ACCESS, ctx.auth.clone(), rates, ctx.admission.clone());
+    let guard = Guard::new(S::ACCESS, ctx.auth.clone(), rates);
     guard
         .check(&routes)
         .with_context(|| format!("{} cannot start", S::NAME))?;
     let app = edge::wrap(
         routes.merge(probes(ctx.health.clone())),
         &settings.http,
-        Edge::of(&ctx, S::detail_member),
+        Edge::of::<S>(&ctx),
         guard,
     );
     for guard in unwind {

@@ -102,7 +102,7 @@ pub(super) enum Finding {
 
 /// The rules of a service beside those of every service.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table(pub(super) &'static [Rule]);
+pub(crate) struct Table(pub(crate) &'static [Rule]);
 
 impl Table {
     /// The rule of a gRPC method, whatever protocol the request speaks.
@@ -128,6 +128,15 @@ impl Table {
         } else {
             Finding::OtherMethods(others)
         }
+    }
+
+    /// The class of the requests of a route, when each of them takes a place.
+    pub(crate) fn class(self, method: &str, path: &str) -> Option<Class> {
+        let found = self
+            .0
+            .iter()
+            .find(|rule| rule.method == method && rule.path == path);
+        found.and_then(|rule| rule.class)
     }
 
     /// The paths of a router that no rule names. A service does not start with one.

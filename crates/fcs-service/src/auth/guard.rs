@@ -13,7 +13,6 @@ use tracing::{Span, error};
 
 use super::access::{Finding, Table};
 use super::{Access, Auth, Principal, PrincipalKind, Rule, reason};
-use crate::admission::Admission;
 use crate::limit::{RateLimits, Refused, Standing};
 use crate::problem::{self, Problem};
 use crate::tls::PeerIdentity;
@@ -23,7 +22,6 @@ pub(crate) struct Guard {
     table: Table,
     auth: Auth,
     limits: Option<RateLimits>,
-    admission: Admission,
 }
 
 impl Guard {
@@ -31,13 +29,11 @@ impl Guard {
         rules: &'static [Rule],
         auth: Auth,
         limits: Option<RateLimits>,
-        admission: Admission,
     ) -> Self {
         Self {
             table: Table(rules),
             auth,
             limits,
-            admission,
         }
     }
 
@@ -67,21 +63,15 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let is_grpc = crate::edge::is_grpc(&request);
-    let rule = match route(guard.table, &request, is_grpc) {
-        Route::Ruled(rule) => rule,
+    let access = match route(guard.table, &request, is_grpc) {
+        Route::Ruled(access) => access,
         // The fallback says so.
         Route::Missing => return next.run(request).await,
         Route::Refused(answer) => return answer,
     };
-    let Access::Needs(scope) = rule.access else {
+    let Access::Needs(scope) = access else {
         return next.run(request).await;
     };
-    // Before anything else: under overload a refusal must cost little.
-    if let Some(class) = rule.class
-        && let Err(error) = guard.admission.refuse_when_full(class)
-    {
-        return refusal(error, is_grpc);
-    }
     let peer = request.extensions().get::<PeerIdentity>().cloned();
     let principal = match guard.auth.principal(request.headers(), peer).await {
         Ok(principal) => principal,
@@ -109,8 +99,8 @@ pub(crate) async fn guard(
 
 /// The route of a request.
 enum Route {
-    /// It has a rule.
-    Ruled(&'static Rule),
+    /// These may call it.
+    Ruled(Access),
     /// There is none.
     Missing,
     /// Nobody may call it.
@@ -120,7 +110,7 @@ enum Route {
 fn route(table: Table, request: &Request, is_grpc: bool) -> Route {
     let path = request.uri().path();
     if let Some(rule) = table.call(path) {
-        return Route::Ruled(rule);
+        return Route::Ruled(rule.access);
     }
     let Some(route) = request.extensions().get::<MatchedPath>() else {
         return Route::Missing;
@@ -130,7 +120,7 @@ fn route(table: Table, request: &Request, is_grpc: bool) -> Route {
         return Route::Refused(tonic::Status::unimplemented(message).into_http::<Body>());
     }
     match table.route(request.method().as_str(), route.as_str()) {
-        Finding::Ruled(rule) => Route::Ruled(rule),
+        Finding::Ruled(rule) => Route::Ruled(rule.access),
         Finding::OtherMethods(methods) => Route::Refused(other_methods(request, &methods)),
         Finding::Unruled => {
             error!(route = route.as_str(), "a route has no access rule");
