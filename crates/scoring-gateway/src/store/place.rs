@@ -76,6 +76,17 @@ pub(super) struct WantedKey<'a> {
     pub(super) retain_until: Day,
 }
 
+impl<'a> WantedKey<'a> {
+    /// The key of a draft's application.
+    pub(super) const fn of(draft: &'a Draft) -> Self {
+        Self {
+            tenant: &draft.claim.tenant,
+            application_id: &draft.summary.application_id,
+            retain_until: draft.retain_until,
+        }
+    }
+}
+
 /// A key for each of these applications, to be stored where there is none.
 pub(super) fn fresh_keys<'a>(
     wanted: impl Iterator<Item = WantedKey<'a>>,
@@ -127,11 +138,7 @@ impl<'a> Batch<'a> {
         let pairs = self.drafts.iter().zip(self.claims);
         pairs
             .filter(|(_, claim)| claim.among(self.taken).is_none())
-            .map(|(draft, _)| WantedKey {
-                tenant: &draft.claim.tenant,
-                application_id: &draft.summary.application_id,
-                retain_until: draft.retain_until,
-            })
+            .map(|(draft, _)| WantedKey::of(draft))
     }
 
     /// Gives contiguous indices after `last` to the drafts whose keys are free; the first draft with a key takes it.
@@ -191,7 +198,7 @@ fn same_key(left: &Claim, right: &Claim) -> bool {
     left.tenant == right.tenant && left.client == right.client && left.key == right.key
 }
 
-fn stands(log_index: u64, draft: &Draft, claim: &Claim) -> Appended {
+pub(super) fn stands(log_index: u64, draft: &Draft, claim: &Claim) -> Appended {
     let decision = Found::Kept(StoredDecision {
         log_index,
         record: draft.record.clone(),

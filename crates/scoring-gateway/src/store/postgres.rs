@@ -1,5 +1,7 @@
 //! The store on PostgreSQL.
 
+mod append;
+
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
@@ -12,12 +14,14 @@ use super::sql::{READ_TIMEOUT, StoreFailure, sql_store};
 
 // READ COMMITTED is enough: every batch takes the lock on the sequencer's row first, and each statement after it has
 // a snapshot of its own, taken when the batches before were committed. So the batch sees every key that they
-// claimed, and no other batch runs until it ends. A higher level would only add serialisation failures.
+// claimed, and no other batch runs until it ends. A higher level would only add serialisation failures. Keys are looked
+// up by index: a plan that was made while a table was nearly empty would read all of it, until it is analysed.
 sql_store!(
     /// The store on PostgreSQL.
     PostgresStore,
     Postgres,
-    begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.tenant = '*'",
+    begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL app.tenant = '*'; SET LOCAL enable_seqscan = off; \
+             SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off",
     lock = "SELECT last_index FROM log_head WHERE id = 1 FOR UPDATE",
 );
 
@@ -122,6 +126,11 @@ pub(super) fn migrations() -> Migrator {
             7,
             "encrypt applicants",
             include_str!("../../migrations/postgres/0007_encrypt_applicants.sql"),
+        ),
+        (
+            8,
+            "write in one statement",
+            include_str!("../../migrations/postgres/0008_write_in_one_statement.sql"),
         ),
     ])
 }

@@ -56,6 +56,8 @@ macro_rules! sql_store {
             pool: sqlx::Pool<$engine>,
             vault: std::sync::Arc<$crate::privacy::Vault>,
             commits: $crate::store::notice::CommitWatch,
+            /// Whether no key from before encryption is left, as it was before the first batch.
+            keys_are_sealed: tokio::sync::OnceCell<bool>,
         }
 
         const _: () = {
@@ -75,15 +77,36 @@ macro_rules! sql_store {
             impl $store {
                 /// The store of an open pool.
                 pub fn new(pool: sqlx::Pool<$engine>, vault: std::sync::Arc<Vault>) -> Self {
-                    Self { pool, vault, commits: $crate::store::notice::CommitWatch::new() }
+                    Self {
+                        pool,
+                        vault,
+                        commits: $crate::store::notice::CommitWatch::new(),
+                        keys_are_sealed: tokio::sync::OnceCell::new(),
+                    }
                 }
 
                 async fn write(&self, connection: &mut Connection, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError> {
+                    if *self.keys_are_sealed(connection).await.map_err(sql::not_written)?
+                        && let Some(appended) = Self::append_new(self, connection, drafts).await?
+                    {
+                        return Ok(appended);
+                    }
                     let mut transaction = connection.begin_with($begin).await.map_err(sql::not_written)?;
                     let appended =
                         insert(&mut transaction, drafts, &self.vault).await.map_err(sql::not_written)?;
                     self.commits.confirm(transaction.commit()).await.map_err(sql::unknown)?;
                     Ok(appended)
+                }
+
+                async fn keys_are_sealed(&self, connection: &mut Connection) -> Result<&bool, StoreFailure> {
+                    let look = async || {
+                        let mut transaction = connection.begin_with($begin).await?;
+                        let clear: Option<i64> =
+                            sqlx::query_scalar(sql::KEY_IN_THE_CLEAR).fetch_optional(&mut *transaction).await?;
+                        transaction.commit().await?;
+                        Ok(clear.is_none())
+                    };
+                    self.keys_are_sealed.get_or_try_init(look).await
                 }
 
                 async fn look_up(

@@ -210,8 +210,8 @@ async fn write_in_the_clear(test: &TestStore) -> Draft {
              'refer', 600, 0.1, 'test-card/1', 'stable', {record}, {digest})"
         ),
         format!(
-            "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at) \
-             VALUES ('default', '{}', '{}', {fingerprint}, '{id}', 1, {at})",
+            "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at, \
+             in_the_clear) VALUES ('default', '{}', '{}', {fingerprint}, '{id}', 1, {at}, TRUE)",
             claim.client, claim.key
         ),
         "UPDATE log_head SET last_index = 1".to_owned(),
