@@ -1,6 +1,7 @@
 //! The grammar of the command line: noun, then verb.
 
 mod decision;
+mod erase;
 mod key;
 mod policy;
 mod traffic;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
+pub(crate) use erase::EraseArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 pub(crate) use policy::{PastArguments, PolicyCommand};
 pub(crate) use traffic::TrafficCommand;
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     /// Score applications and look at decisions.
     #[command(subcommand)]
     Decision(DecisionCommand),
+    /// Have what is kept of an applicant erased, or list erasures.
+    Erase(EraseArguments),
     /// Look at groups.
     #[command(subcommand)]
     Bias(BiasCommand),

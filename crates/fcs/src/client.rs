@@ -5,6 +5,7 @@ use fcs_proto::deployment::v1::audit_service_client::AuditServiceClient;
 use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClient;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
 use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
+use fcs_proto::scoring::v1::privacy_service_client::PrivacyServiceClient;
 use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::shadow_service_client::ShadowServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
@@ -30,6 +31,8 @@ pub(crate) struct Clients {
     pub(crate) scoring: ScoringServiceClient<Line>,
     /// API keys.
     pub(crate) keys: KeyServiceClient<Line>,
+    /// Erasures.
+    pub(crate) privacy: PrivacyServiceClient<Line>,
     /// What shadow arms would have decided.
     pub(crate) shadow: ShadowServiceClient<Line>,
     /// The traffic table.
@@ -68,6 +71,7 @@ impl Clients {
             scoring: ScoringServiceClient::new(gateway.clone())
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
             keys: KeyServiceClient::new(gateway.clone()),
+            privacy: PrivacyServiceClient::new(gateway.clone()),
             shadow: ShadowServiceClient::new(gateway.clone()),
             traffic: TrafficServiceClient::new(gateway),
             monitoring: MonitoringServiceClient::new(line(&endpoints.bias_monitor)?),

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod decision;
 pub(crate) mod deployment;
 pub(crate) mod doctor;
+pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod model;

@@ -29,6 +29,8 @@ pub(crate) const RULES: &[Rule] = &[
         "/v1/decisions/{decision_id}/notice/deliveries",
         Scope::DecisionsReview,
     ),
+    Rule::post("/v1/erasures", Scope::DecisionsErase),
+    Rule::get("/v1/erasures", Scope::DecisionsErase),
     Rule::get("/v1/shadow/{arm}/decisions", Scope::DecisionsRead),
     Rule::get("/v1/shadow/{arm}/summary", Scope::DecisionsRead),
     Rule::public("GET", "/v1/openapi.json"),
@@ -85,6 +87,14 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::DecisionsRead,
     )
     .takes_place(Class::Read),
+    Rule::call(
+        "/faircredit.scoring.v1.PrivacyService/EraseApplication",
+        Scope::DecisionsErase,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.PrivacyService/ListErasures",
+        Scope::DecisionsErase,
+    ),
     Rule::call(
         "/faircredit.scoring.v1.KeyService/CreateClient",
         Scope::KeysAdmin,

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod command;
 pub mod control;
 pub mod decisions;
+pub mod erasure;
 pub mod explain;
 pub mod feed;
 pub mod flight;
@@ -26,7 +27,7 @@ use fcs_service::admission::Admission;
 
 use crate::metrics::Metrics;
 use crate::settings::NoticeSettings;
-use crate::store::{CaseStore, DecisionStore, StoreError};
+use crate::store::{CaseStore, DecisionStore, ErasureStore, StoreError};
 
 /// The use cases with what they need.
 pub struct App {
@@ -44,6 +45,8 @@ pub struct App {
     pub queue: queue::Queue,
     /// Keys of requests in flight.
     pub flights: flight::Flights,
+    /// Erasures of applications.
+    pub erasures: Arc<dyn ErasureStore>,
     /// Who gives notice of adverse action.
     pub notices: NoticeSettings,
     /// The key of page tokens.

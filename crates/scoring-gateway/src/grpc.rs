@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod model_client;
 pub(crate) mod model_servers;
 mod notice;
+mod privacy;
 mod review;
 mod scoring;
 mod shadow;
@@ -23,6 +24,7 @@ use fcs_core::{ApiError, DecisionId, InvalidId};
 use fcs_proto::scoring::v1::feed_service_server::{self, FeedServiceServer};
 use fcs_proto::scoring::v1::key_service_server::{self, KeyServiceServer};
 use fcs_proto::scoring::v1::notice_service_server::{self, NoticeServiceServer};
+use fcs_proto::scoring::v1::privacy_service_server::{self, PrivacyServiceServer};
 use fcs_proto::scoring::v1::review_service_server::{self, ReviewServiceServer};
 use fcs_proto::scoring::v1::scoring_service_server::{self, ScoringServiceServer};
 use fcs_proto::scoring::v1::shadow_service_server::{self, ShadowServiceServer};
@@ -45,10 +47,11 @@ use crate::settings::GatewaySettings;
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// The services that health and reflection name.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     scoring_service_server::SERVICE_NAME,
     review_service_server::SERVICE_NAME,
     notice_service_server::SERVICE_NAME,
+    privacy_service_server::SERVICE_NAME,
     feed_service_server::SERVICE_NAME,
     traffic_service_server::SERVICE_NAME,
     shadow_service_server::SERVICE_NAME,
@@ -75,6 +78,9 @@ pub(crate) fn routes(
     let notices = notice::Notices {
         app: Arc::clone(app),
     };
+    let privacy = privacy::PrivacyEndpoint {
+        app: Arc::clone(app),
+    };
     let traffic = traffic::Traffic {
         control: Arc::clone(&app.traffic),
     };
@@ -87,6 +93,9 @@ pub(crate) fn routes(
     let routes = Routes::new(scoring)
         .add_service(ReviewServiceServer::new(reviews).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(NoticeServiceServer::new(notices).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(
+            PrivacyServiceServer::new(privacy).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
         .add_service(FeedServiceServer::new(feed).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(
             TrafficServiceServer::new(traffic).max_decoding_message_size(REQUEST_BYTES_MAX),

@@ -4,6 +4,7 @@ mod application;
 mod batch;
 mod body;
 mod decisions;
+mod erasures;
 mod notices;
 mod openapi;
 mod render;

@@ -1,5 +1,6 @@
 //! The background work of the gateway.
 
+pub mod eraser;
 pub mod heartbeat;
 pub mod reconcile;
 pub mod sealer;

@@ -43,6 +43,7 @@ use crate::app::queue::queue;
 use crate::app::shadow::Shadows;
 use crate::grpc::model_client::ModelClient;
 use crate::grpc::model_servers::ModelServers;
+use crate::jobs::eraser::Eraser;
 use crate::jobs::heartbeat::Heartbeat;
 use crate::jobs::reconcile::{KeyPurge, ModelReconciler};
 use crate::jobs::sealer::Sealer;
@@ -159,6 +160,7 @@ async fn wire(
         decisions: store,
         cases,
         privacy,
+        erasures,
         shadows: shadow_store,
         fleet,
     } = stores;
@@ -192,6 +194,7 @@ async fn wire(
         traffic,
         queue,
         flights: Flights::default(),
+        erasures,
         notices: settings.notice.clone(),
         page_tokens: page_tokens(ctx, &*cases).await?,
         cases,
@@ -294,6 +297,13 @@ fn spawn_reconcilers(
         soft: ctx.soft.clone(),
     };
     ctx.spawn("sealer", sealer.run());
+    let eraser = Eraser {
+        store: Arc::clone(&app.erasures),
+        clock: Arc::clone(&app.clock),
+        metrics: app.metrics.clone(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("eraser", eraser.run());
 }
 
 /// What this gateway does beside the others on its store.

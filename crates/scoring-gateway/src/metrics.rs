@@ -97,6 +97,8 @@ pub struct Metrics {
     pub rows_sealed: Counter,
     /// Data keys that were wrapped anew after the key-encryption key had changed.
     pub keys_rewrapped: Counter,
+    /// Applications whose keys were destroyed after their hold had ended.
+    pub applications_erased: Counter,
     /// Decisions replayed, by whether the bytes were identical.
     pub replays: Family<ReplayLabels, Counter>,
     /// Decisions that shadow arms looked at in this process, by what came of it.
@@ -152,6 +154,7 @@ impl Default for Metrics {
             keys_purged: Counter::default(),
             rows_sealed: Counter::default(),
             keys_rewrapped: Counter::default(),
+            applications_erased: Counter::default(),
             replays: Family::default(),
             shadow_decisions: Family::default(),
             shadow_seconds: Histogram::new(SECONDS),
@@ -264,6 +267,12 @@ impl Metrics {
         registry.register("rows_sealed", help, self.rows_sealed.clone());
         let help = "Data keys wrapped anew after the key-encryption key had changed";
         registry.register("data_keys_rewrapped", help, self.keys_rewrapped.clone());
+        let help = "Applications whose keys were destroyed after their hold had ended";
+        registry.register(
+            "applications_erased",
+            help,
+            self.applications_erased.clone(),
+        );
     }
 
     fn register_shadows(&self, registry: &mut Registry) {

@@ -6,6 +6,8 @@ mod case_sql;
 mod cases;
 mod clients;
 mod columns;
+mod erasure_sql;
+mod erasures;
 mod fleet;
 mod found;
 mod notice;
@@ -38,6 +40,7 @@ pub use cases::{
     CASE_ROWS_MAX, CaseStore, Delivery, DeliveryChannel, Kept, Review, ReviewOutcome, ReviewReason,
 };
 pub use clients::{ClientStore, clients_of};
+pub use erasures::{Erasure, ErasureRequest, ErasureStore, Requested};
 use fleet::fleet_of;
 pub use fleet::{FleetStore, Instance};
 pub use found::{Appended, Claimed, Found, StoredDecision, Tombstone};
@@ -262,6 +265,8 @@ pub struct Stores {
     pub cases: Arc<dyn CaseStore>,
     /// The keys of applicants' data.
     pub privacy: Arc<dyn PrivacyStore>,
+    /// Erasures of applications.
+    pub erasures: Arc<dyn ErasureStore>,
     /// What shadow arms would have decided.
     pub shadows: Arc<dyn ShadowStore>,
     /// What gateways tell each other.
@@ -279,12 +284,13 @@ pub fn of(database: &Database, vault: Arc<Vault>) -> Stores {
 
 fn stores<S>(store: S, fleet: Arc<dyn FleetStore>) -> Stores
 where
-    S: DecisionStore + CaseStore + PrivacyStore + ShadowStore,
+    S: DecisionStore + CaseStore + PrivacyStore + ErasureStore + ShadowStore,
 {
     let store = Arc::new(store);
     Stores {
         decisions: Arc::clone(&store) as _,
         cases: Arc::clone(&store) as _,
+        erasures: Arc::clone(&store) as _,
         shadows: Arc::clone(&store) as _,
         privacy: store,
         fleet,

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 
-const CONTRACTS: [&str; 11] = [
+const CONTRACTS: [&str; 12] = [
     "faircredit/scoring/v1/scoring.proto",
     "faircredit/scoring/v1/feed.proto",
     "faircredit/scoring/v1/keys.proto",
     "faircredit/scoring/v1/notice.proto",
+    "faircredit/scoring/v1/privacy.proto",
     "faircredit/scoring/v1/review.proto",
     "faircredit/scoring/v1/traffic.proto",
     "faircredit/model/v1/model.proto",

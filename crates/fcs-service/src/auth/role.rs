@@ -80,6 +80,8 @@ named!(
         DecisionsRead = "decisions:read",
         /// Record a human review.
         DecisionsReview = "decisions:review",
+        /// Have an application of the own tenant erased.
+        DecisionsErase = "decisions:erase",
         /// Send demographics and loan outcomes.
         OutcomesWrite = "outcomes:write",
         /// Read group reports.
@@ -120,6 +122,8 @@ named!(
         Reviewer = "reviewer",
         /// A person who checks decisions and the log.
         Auditor = "auditor",
+        /// A person who has applications erased.
+        PrivacyOfficer = "privacy-officer",
         /// Everything within a tenant.
         TenantAdmin = "tenant-admin",
         /// A system that sends demographics and outcomes. The bias monitor does not tell tenants apart, so neither this
@@ -148,10 +152,12 @@ impl Role {
             Self::Originator => Scopes::of(&[S::DecisionsScore, S::DecisionsRead]),
             Self::Reviewer => Scopes::of(&[S::DecisionsRead, S::DecisionsReview]),
             Self::Auditor => Scopes::of(&[S::DecisionsRead, S::LogRead]),
+            Self::PrivacyOfficer => Scopes::of(&[S::DecisionsErase]),
             Self::TenantAdmin => Scopes::of(&[
                 S::DecisionsScore,
                 S::DecisionsRead,
                 S::DecisionsReview,
+                S::DecisionsErase,
                 S::KeysAdmin,
                 S::LogRead,
             ]),
@@ -242,6 +248,7 @@ mod tests {
             Role::Originator,
             Role::Reviewer,
             Role::Auditor,
+            Role::PrivacyOfficer,
             Role::TenantAdmin,
         ];
         for role in tenant {

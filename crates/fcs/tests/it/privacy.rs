@@ -96,3 +96,34 @@ fn keys(value: &Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+#[test]
+fn an_erasure_is_asked_for_by_command_and_listed() {
+    let system = System::start(Store::Sqlite);
+    parse(&system.demo("boston-hmda").wait_with_output().unwrap());
+    let application = &rows("boston-hmda/data/applications.csv.gz")[1][0];
+    let erase = [
+        "erase",
+        "--application",
+        application,
+        "--reason",
+        "asked for by letter",
+        "-o",
+        "json",
+    ];
+    let asked = parse(&system.fcs(&erase).output().unwrap());
+    assert_eq!(
+        asked["state"], "scheduled",
+        "on hold for 25 months: {asked}"
+    );
+    let listed = parse(
+        &system
+            .fcs(&["erase", "--list", "-o", "json"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(listed, json!([asked]));
+    let unknown = ["erase", "--application", "nobody", "--reason", "a test"];
+    let unknown = system.fcs(&unknown).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(3), "not found");
+}

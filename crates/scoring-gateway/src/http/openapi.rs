@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Http, decisions, json, notices, reviews, shadow};
+use super::{Http, decisions, erasures, json, notices, reviews, shadow};
 
 const DESCRIPTION: &str = "Decides on credit applications and answers for every decision. Errors are problems of RFC \
                            9457 with stable reasons; the same commands are there over gRPC.";
@@ -20,6 +20,7 @@ const DESCRIPTION: &str = "Decides on credit applications and answers for every 
     tags(
         (name = "decisions", description = "Decisions, and the log of all of them"),
         (name = "reviews", description = "What people decided after the system had decided"),
+        (name = "erasures", description = "Erasure of what is kept of an applicant"),
         (name = "shadow", description = "What shadow arms would have decided"),
         (name = "notices", description = "Adverse action notices (12 CFR 1002.9)"),
     )
@@ -36,6 +37,7 @@ pub(super) fn described() -> OpenApiRouter<Http> {
         .routes(routes!(decisions::explain))
         .routes(routes!(decisions::replay))
         .routes(routes!(reviews::record, reviews::list))
+        .routes(routes!(erasures::erase, erasures::list))
         .routes(routes!(shadow::list))
         .routes(routes!(shadow::summarise))
         .routes(routes!(notices::find))

@@ -8,6 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres};
 
 use super::case_sql::sql_case_store;
+use super::erasure_sql::sql_erasure_store;
 use super::privacy_sql::sql_privacy_store;
 use super::shadow_sql::sql_shadow_store;
 use super::sql::{READ_TIMEOUT, StoreFailure, sql_store};
@@ -78,6 +79,7 @@ impl Drop for Lease {
     }
 }
 sql_case_store!(PostgresStore, Postgres);
+sql_erasure_store!(PostgresStore, Postgres);
 sql_privacy_store!(
     PostgresStore,
     Postgres,

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, SqliteConnection};
 
 use super::case_sql::sql_case_store;
+use super::erasure_sql::sql_erasure_store;
 use super::privacy_sql::sql_privacy_store;
 use super::shadow_sql::sql_shadow_store;
 use super::sql::{StoreFailure, sql_store};
@@ -49,6 +50,7 @@ sql_shadow_store!(
     begin = "BEGIN IMMEDIATE",
     now = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
 );
+sql_erasure_store!(SqliteStore, Sqlite);
 sql_privacy_store!(SqliteStore, Sqlite, begin = "BEGIN IMMEDIATE");
 
 pub(super) fn migrations() -> Migrator {

@@ -14,6 +14,7 @@ mod bad_inputs_json;
 mod batch;
 mod cases;
 mod disconnects;
+mod erasures;
 mod faults;
 mod feed;
 mod fleet;

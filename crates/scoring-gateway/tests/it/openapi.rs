@@ -36,7 +36,7 @@ async fn the_document_is_served_and_holds_every_route() {
     let document: Value = serde_json::from_str(&scoring_gateway::openapi_document()).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 11, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 12, "{:?}", paths.keys());
     for (path, operations) in paths {
         for (method, operation) in operations.as_object().unwrap() {
             let answers = operation["responses"].as_object().unwrap();

@@ -71,7 +71,7 @@ fn of(test: &TestStore, keks: &[(&str, &str)]) -> Stores {
 }
 
 /// The first column of every row that a statement gives, as text.
-async fn texts(database: &Database, statement: String) -> Vec<String> {
+pub(crate) async fn texts(database: &Database, statement: String) -> Vec<String> {
     match database {
         Database::Postgres(pool) => {
             let rows = sqlx::query(AssertSqlSafe(statement))
@@ -90,7 +90,7 @@ async fn texts(database: &Database, statement: String) -> Vec<String> {
     }
 }
 
-async fn run(database: &Database, statement: &str) {
+pub(crate) async fn run(database: &Database, statement: &str) {
     match database {
         Database::Postgres(pool) => {
             sqlx::query(AssertSqlSafe(statement.to_owned()))
@@ -187,7 +187,7 @@ async fn no_table_holds_what_an_applicant_said(test: TestStore) {
 }
 
 /// Puts the marked decision and its review into the store as the release before wrote them.
-async fn write_in_the_clear(test: &TestStore) -> Draft {
+pub(crate) async fn write_in_the_clear(test: &TestStore) -> Draft {
     let draft = marked();
     let literal = |bytes: &[u8]| match test.database {
         Database::Postgres(_) => format!("'\\x{}'", hex(bytes)),
@@ -227,7 +227,7 @@ async fn write_in_the_clear(test: &TestStore) -> Draft {
     draft
 }
 
-fn sealer(privacy: Arc<dyn PrivacyStore>) -> Sealer {
+pub(crate) fn sealer(privacy: Arc<dyn PrivacyStore>) -> Sealer {
     Sealer {
         store: privacy,
         metrics: Metrics::default(),

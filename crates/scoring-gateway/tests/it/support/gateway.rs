@@ -28,7 +28,9 @@ use scoring_gateway::jobs::writer::Writer;
 use scoring_gateway::metrics::Metrics;
 use scoring_gateway::privacy::{KeyFile, Vault};
 use scoring_gateway::settings::{NoticeSettings, ShadowSettings};
-use scoring_gateway::store::{self, CaseStore, DecisionStore, FleetStore, ShadowStore};
+use scoring_gateway::store::{
+    self, CaseStore, DecisionStore, ErasureStore, FleetStore, ShadowStore,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +44,7 @@ pub(crate) struct Stores {
     pub(crate) cases: Arc<dyn CaseStore>,
     pub(crate) fleet: Arc<dyn FleetStore>,
     pub(crate) shadows: Arc<dyn ShadowStore>,
+    pub(crate) erasures: Arc<dyn ErasureStore>,
 }
 
 /// The stores of an open database.
@@ -52,6 +55,7 @@ pub(crate) fn stores(database: &Database) -> Stores {
         cases: stores.cases,
         fleet: stores.fleet,
         shadows: stores.shadows,
+        erasures: stores.erasures,
     }
 }
 
@@ -110,12 +114,12 @@ impl Gateway {
             cases,
             fleet,
             shadows,
+            erasures,
         } = stores;
-        let models = Arc::new(FakeModels::default());
+        let (models, shadow_models) = (Arc::new(FakeModels::default()), Arc::default());
         let clock = Arc::new(StoppedClock(NOW)) as Arc<dyn Clock>;
         let catalog = catalog_of(&models, &clock);
         let metrics = Metrics::default();
-        let shadow_models = Arc::new(FakeModels::default());
         let shadows = Shadows {
             log: Arc::clone(&store),
             store: shadows,
@@ -144,6 +148,7 @@ impl Gateway {
             traffic,
             queue,
             flights: Flights::default(),
+            erasures,
             notices: notices(),
             page_tokens: PageTokens::new(&[1; 32]),
             clock,
