@@ -8,12 +8,22 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 /// Decisions of one commit, as the gateway has them at most.
 const BATCH: i64 = 64;
 
-/// Copies the decisions and their keys, 64 in a commit on one connection; returns rows per second.
+/// The tables of a decision, with what tells the rows of some indices.
+const TABLES: [(&str, &str); 3] = [
+    (
+        "applicant_keys",
+        "(tenant, applicant) IN (SELECT tenant, applicant FROM scoring_gateway.decisions WHERE ",
+    ),
+    ("decisions", "("),
+    ("idempotency", "("),
+];
+
+/// Copies the decisions with their keys, 64 in a commit on one connection; returns decisions per second.
 pub(crate) async fn group_commit(url: &str, length: Duration) -> anyhow::Result<f64> {
     let mut connection = PgConnection::connect(url).await?;
     let schema = "scoring_gateway";
     execute(&mut connection, "SET app.tenant = '*'").await?;
-    for table in ["decisions", "idempotency"] {
+    for (table, _) in TABLES {
         execute(
             &mut connection,
             &format!("DROP TABLE IF EXISTS bare_{table}"),
@@ -35,10 +45,10 @@ pub(crate) async fn group_commit(url: &str, length: Duration) -> anyhow::Result<
     while start.elapsed() < length {
         ensure!(copied + BATCH <= highest, "the gateway wrote too few rows");
         let mut transaction = connection.begin().await?;
-        for table in ["decisions", "idempotency"] {
+        for (table, rows) in TABLES {
             let copy = format!(
                 "INSERT INTO bare_{table} SELECT * FROM {schema}.{table} \
-                 WHERE log_index > {copied} AND log_index <= {}",
+                 WHERE {rows}log_index > {copied} AND log_index <= {})",
                 copied + BATCH
             );
             execute(&mut transaction, &copy).await?;
