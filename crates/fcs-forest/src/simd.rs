@@ -1,8 +1,8 @@
 //! The one place that asks what the processor can do, and the only `unsafe` code of the crate.
 //!
-//! A [`Job`] is ordinary safe code. It is compiled twice, for any processor and for one with AVX2, BMI and POPCNT, where the
-//! compiler turns its loops over arrays into wider instructions. Both give the same bits: Rust never reorders or
-//! fuses floating-point operations.
+//! A [`Job`] is ordinary safe code. It is compiled for any processor, for one with AVX2, BMI and POPCNT, and if it says
+//! so for one with AVX-512, where the compiler turns its loops over arrays into wider instructions. All give the same
+//! bits: Rust never reorders or fuses floating-point operations.
 
 #![expect(
     unsafe_code,
@@ -15,6 +15,9 @@ pub(crate) trait Job {
     /// What it returns.
     type Output;
 
+    /// Whether it works on arrays that fill the registers of AVX-512.
+    const WIDE: bool = false;
+
     /// Does the work.
     fn run(self) -> Self::Output;
 }
@@ -22,6 +25,11 @@ pub(crate) trait Job {
 /// Runs a job with the best instructions that this processor has.
 #[inline]
 pub(crate) fn run<J: Job>(job: J) -> J::Output {
+    #[cfg(target_arch = "x86_64")]
+    if J::WIDE && has_avx512() {
+        // SAFETY: `run_avx512` needs nothing but the features that `has_avx512` has just found in this processor.
+        return unsafe { run_avx512(job) };
+    }
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         // SAFETY: `run_avx2` needs nothing but the features that `has_avx2` has just found in this processor.
@@ -33,15 +41,35 @@ pub(crate) fn run<J: Job>(job: J) -> J::Output {
 /// The standard library asks the processor once and remembers the answer.
 #[cfg(target_arch = "x86_64")]
 #[inline]
+fn has_avx512() -> bool {
+    #[cfg(test)]
+    if REGISTER_BITS_MAX.get() < 512 {
+        return false;
+    }
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
 fn has_avx2() -> bool {
     #[cfg(test)]
-    if PORTABLE_ONLY.get() {
+    if REGISTER_BITS_MAX.get() < 256 {
         return false;
     }
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("popcnt")
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
+fn run_avx512<J: Job>(job: J) -> J::Output {
+    job.run()
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -52,15 +80,15 @@ fn run_avx2<J: Job>(job: J) -> J::Output {
 
 #[cfg(test)]
 thread_local! {
-    static PORTABLE_ONLY: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    static REGISTER_BITS_MAX: std::cell::Cell<u32> = const { std::cell::Cell::new(u32::MAX) };
 }
 
-/// Does some work as on a processor that has no better instructions.
+/// Does some work as on a processor whose registers are no wider.
 #[cfg(test)]
-pub(crate) fn portable<T>(work: impl FnOnce() -> T) -> T {
-    PORTABLE_ONLY.set(true);
+pub(crate) fn with_registers<T>(bits_max: u32, work: impl FnOnce() -> T) -> T {
+    let before = REGISTER_BITS_MAX.replace(bits_max);
     let done = work();
-    PORTABLE_ONLY.set(false);
+    REGISTER_BITS_MAX.set(before);
     done
 }
 

@@ -133,6 +133,10 @@ impl Attribution for Attributor {
     /// The columns of a row.
     type Scratch = Vec<f64>;
 
+    const WIDE: bool = false;
+
+    const ROWS_AT_ONCE: usize = 16;
+
     fn model(&self) -> &Model {
         &self.model
     }

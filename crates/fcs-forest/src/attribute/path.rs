@@ -15,7 +15,8 @@
 //! factor and -1 for one that is not. One pass down multiplies the factors above each node, one pass up collects the
 //! leaves below it, and at each node the two meet as that node's part of its feature's value. A feature that was
 //! asked before on the path has a factor already: it is divided out, and only the difference counts. What happens in
-//! the small subtrees at the ends of a tree is worked out beforehand ([`twig`]).
+//! the small subtrees at the ends of a tree is worked out beforehand ([`twig`]). Rows that come together go through the
+//! trees [`eight`] at a time instead.
 
 #![expect(
     clippy::inline_always,
@@ -25,6 +26,7 @@
 mod build;
 mod cover;
 mod draft;
+mod eight;
 mod group;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,7 @@ use crate::simd;
 use build::Build;
 use cover::mean_value;
 use draft::{drafts_of, path_features_max};
+use eight::{Together, TreesByPoints};
 use group::{FAR_PLACES, Group, NEAR_PLACES, Scratch};
 
 /// Bytes of a twig's table.
@@ -52,11 +55,16 @@ const TWIG_BYTES_MAX: usize = 2 << 10;
 /// this at most: with more, single rows would wait for memory longer than they save.
 const TWIGS_BYTES_MAX: usize = 16 << 20;
 
+/// From so many rows on they go through the trees eight at a time, which takes as long as some rows one by one.
+const ROWS_TOGETHER_MIN: usize = 6;
+
 /// Attributes margins of one model to its features by the paths of its trees, without a reference population.
 pub struct PathAttributor {
     model: Model,
     classes: Classes,
     plans: Plans,
+    /// For rows that come together.
+    together: eight::Plans,
     /// What the sum of the trees is divided by.
     divisor: f64,
     base_margin: f64,
@@ -97,10 +105,15 @@ impl PathAttributor {
             Classes::new(ensemble, model.column_count()).ok_or(AttributionError::NotCompiled)?;
         let answers = Answers::new(ensemble, &classes).ok_or(AttributionError::NotCompiled)?;
         let mut by_points: [Vec<usize>; 4] = Default::default();
+        let mut together = TreesByPoints::default();
         let mut base_margin = ensemble.summation.start;
         for (index, tree) in ensemble.trees.iter().enumerate() {
             base_margin += mean_value(tree, index)?;
-            match path_features_max(tree, index, &drafts_of(model, tree))? {
+            let features = path_features_max(tree, index, &drafts_of(model, tree))?;
+            if features > 0 {
+                together.add(index, features);
+            }
+            match features {
                 0 => {}
                 1..=8 => by_points[0].push(index),
                 9..=16 => by_points[1].push(index),
@@ -116,11 +129,13 @@ impl PathAttributor {
             table_bytes_max,
         };
         let plans = Plans::new(&build, &by_points).ok_or(AttributionError::NotCompiled)?;
+        let together = eight::Plans::new(&build, &together).ok_or(AttributionError::NotCompiled)?;
         Ok(Self {
             divisor: ensemble.summation.divisor,
             model: model.clone(),
             classes,
             plans,
+            together,
             base_margin: base_margin / ensemble.summation.divisor,
         })
     }
@@ -141,17 +156,26 @@ impl PathAttributor {
         contributions
     }
 
-    /// The values of several rows, one row after the other in both.
+    /// The values of several rows, one row after the other in both. Those of a row do not depend on the others, but
+    /// differ by rounding between calls of few rows and of many.
     ///
     /// # Panics
     /// When `rows` does not hold whole rows, or `contributions` not one number for each of `rows`.
     pub fn contributions_of(&self, rows: &[f64], contributions: &mut [f64]) {
-        simd::run(Rows::new(self, rows, contributions));
+        if rows.len() < ROWS_TOGETHER_MIN * self.model.feature_names().len() {
+            simd::run(Rows::new(self, rows, contributions));
+        } else {
+            simd::run(Rows::new(&Together(self), rows, contributions));
+        }
     }
 }
 
 impl Attribution for PathAttributor {
     type Scratch = PlansScratch;
+
+    const WIDE: bool = false;
+
+    const ROWS_AT_ONCE: usize = 16;
 
     fn model(&self) -> &Model {
         &self.model

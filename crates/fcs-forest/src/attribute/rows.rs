@@ -9,13 +9,16 @@ use crate::classes::Classes;
 use crate::model::Model;
 use crate::simd::Job;
 
-/// Rows that are attributed together.
-const ROWS_AT_ONCE: usize = 16;
-
 /// What attributes rows.
 pub(super) trait Attribution {
     /// State that one call uses again for all its rows.
     type Scratch;
+
+    /// As of [`Job`].
+    const WIDE: bool;
+
+    /// Rows that are attributed together.
+    const ROWS_AT_ONCE: usize;
 
     fn model(&self) -> &Model;
 
@@ -56,17 +59,20 @@ impl<'a, A> Rows<'a, A> {
 impl<A: Attribution> Job for Rows<'_, A> {
     type Output = ();
 
+    const WIDE: bool = A::WIDE;
+
     #[inline(always)]
     fn run(self) {
         let model = self.attribution.model();
         let classes = self.attribution.classes();
         let width = model.feature_names().len().max(1);
         let column_count = classes.map_or(0, |classes| classes.columns().len());
-        let mut found = vec![0; column_count * ROWS_AT_ONCE.min(self.rows.len().div_ceil(width))];
+        let mut found =
+            vec![0; column_count * A::ROWS_AT_ONCE.min(self.rows.len().div_ceil(width))];
         let mut buffer = Vec::new();
         let mut scratch = self.attribution.scratch();
-        let chunks = self.rows.chunks(width * ROWS_AT_ONCE);
-        for (rows, totals) in chunks.zip(self.contributions.chunks_mut(width * ROWS_AT_ONCE)) {
+        let chunks = self.rows.chunks(width * A::ROWS_AT_ONCE);
+        for (rows, totals) in chunks.zip(self.contributions.chunks_mut(width * A::ROWS_AT_ONCE)) {
             let found = &mut found[..column_count * rows.len().div_ceil(width)];
             if let Some(classes) = classes.filter(|_| column_count > 0) {
                 for (row, found) in rows.chunks(width).zip(found.chunks_mut(column_count)) {

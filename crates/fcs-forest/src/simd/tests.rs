@@ -1,11 +1,11 @@
-//! Both compilations of every job on the golden models.
+//! All compilations of every job on the golden models.
 
 #![cfg(target_arch = "x86_64")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{has_avx2, portable};
+use super::{has_avx2, has_avx512, with_registers};
 use crate::{AttributionError, Attributor, Engine, Format, Kernel, Model, PathAttributor};
 
 /// Rows of a reference population.
@@ -55,11 +55,15 @@ fn golden(table: &Path) -> Option<Golden> {
 
 /// Checks that some work gives the same bits with and without better instructions.
 fn compare(name: &str, count: usize, work: impl Fn(&mut [f64])) {
-    let (mut better, mut plain) = (vec![0.0; count], vec![f64::NAN; count]);
-    work(&mut better);
-    portable(|| work(&mut plain));
-    let bits = |numbers: Vec<f64>| numbers.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-    assert_eq!(bits(better), bits(plain), "{name}");
+    let bits = |register_bits_max| -> Vec<u64> {
+        let mut numbers = vec![f64::NAN; count];
+        with_registers(register_bits_max, || work(&mut numbers));
+        numbers.into_iter().map(f64::to_bits).collect()
+    };
+    let plain = bits(128);
+    for register_bits in [256, 512] {
+        assert_eq!(bits(register_bits), plain, "{name}, {register_bits}");
+    }
 }
 
 #[test]
@@ -68,7 +72,7 @@ fn better_instructions_give_the_bits_of_the_portable_code() {
         // Nothing can be compared here.
         return;
     }
-    assert!(!portable(has_avx2) && has_avx2());
+    assert!(!with_registers(128, has_avx2) && !with_registers(256, has_avx512));
     let mut kernels = Vec::new();
     for Golden { name, model, rows } in goldens() {
         let width = model.feature_names().len();
@@ -93,9 +97,12 @@ fn better_instructions_give_the_bits_of_the_portable_code() {
             Err(AttributionError::NoTrees) => continue,
             attributor => attributor.expect("the model tells its covers"),
         };
-        compare(&name, rows.len(), |values| {
-            attributor.contributions_of(&rows, values);
-        });
+        // One row, and several.
+        for count in [width, rows.len()] {
+            compare(&name, count, |values| {
+                attributor.contributions_of(&rows[..count], values);
+            });
+        }
     }
     for kernel in Kernel::ALL {
         assert!(kernels.contains(&kernel), "no model suits {kernel}");

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::super::error::AttributionError;
-use super::{PathAttributor, Plan, TWIG_BYTES_MAX, cover::share};
+use super::{PathAttributor, Plan, ROWS_TOGETHER_MIN, TWIG_BYTES_MAX, cover::share, eight};
 use crate::ensemble::{Ensemble, Summation};
 use crate::format::Format;
 use crate::front::Front;
@@ -284,6 +284,20 @@ impl PathAttributor {
         ]
     }
 
+    /// Trees that are integrated with 3, 4, 5, 6, 8, 16 and 32 points when rows come together.
+    fn tree_counts_together(&self) -> [usize; 7] {
+        let plans = &self.together;
+        [
+            plans.three.tree_count(),
+            plans.four.tree_count(),
+            plans.five.tree_count(),
+            plans.six.tree_count(),
+            plans.eight.tree_count(),
+            plans.sixteen.tree_count(),
+            plans.thirty_two.tree_count(),
+        ]
+    }
+
     fn twig_count(&self) -> usize {
         let plans = &self.plans;
         plans.four.twig_count()
@@ -303,21 +317,44 @@ impl<const N: usize> Plan<N> {
     }
 }
 
+impl<const N: usize> eight::Plan<N> {
+    fn tree_count(&self) -> usize {
+        let nodes = self.packs.iter().flat_map(|pack| &pack.nodes);
+        nodes.filter(|node| node.state == 0).count()
+    }
+}
+
 /// Bytes of a twig's table: none, a few, as usual, and as many as they like.
 const TWIG_BYTES: [usize; 4] = [0, 600, TWIG_BYTES_MAX, usize::MAX];
 
-/// Checks a tree that must be integrated by the rule of a place in [`PathAttributor::tree_counts`].
-fn check_order(tree: Tree, row: &[f64], order: usize) {
+/// The values of a row on its own, and of one among others.
+fn alone_and_together(attributor: &PathAttributor, row: &[f64]) -> [Vec<f64>; 2] {
+    let other: Vec<f64> = row.iter().map(|value| 0.5 - value).collect();
+    let mut rows = vec![other; ROWS_TOGETHER_MIN];
+    rows[1] = row.to_vec();
+    let mut values = vec![f64::NAN; rows.len() * row.len()];
+    attributor.contributions_of(&rows.concat(), &mut values);
+    let together = values[row.len()..][..row.len()].to_vec();
+    [attributor.contributions(row), together]
+}
+
+/// Checks a tree that must be integrated by the rules of two places in [`PathAttributor::tree_counts`] and
+/// [`PathAttributor::tree_counts_together`].
+fn check_order(tree: Tree, row: &[f64], order: usize, order_together: usize) {
     let expected = by_size(&tree, row);
     let model = model(vec![tree]);
     for twig_bytes in TWIG_BYTES {
         let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
-        let mut counts = [0; 4];
+        let (mut counts, mut together) = ([0; 4], [0; 7]);
         counts[order] = 1;
+        together[order_together] = 1;
         assert_eq!(attributor.tree_counts(), counts);
+        assert_eq!(attributor.tree_counts_together(), together);
         assert!(twig_bytes > 0 || attributor.twig_count() == 0);
-        let difference = largest_difference(&attributor.contributions(row), &expected);
-        assert!(difference < TOLERANCE, "{twig_bytes}: {difference:e}");
+        for found in alone_and_together(&attributor, row) {
+            let difference = largest_difference(&found, &expected);
+            assert!(difference < TOLERANCE, "{twig_bytes}: {difference:e}");
+        }
     }
 }
 
@@ -392,9 +429,10 @@ fn covers_far_apart_are_attributed_as_far_as_numbers_reach_and_refused_beyond() 
     let row = vec![1.0; FEATURES];
     for twig_bytes in TWIG_BYTES {
         let attributor = PathAttributor::with_twigs(&reached, twig_bytes).expect("covers");
-        let contributions = attributor.contributions(&row);
-        let total = attributor.base_margin() + contributions.iter().sum::<f64>();
-        assert!((total - 9.0).abs() < TOLERANCE, "{contributions:?}");
+        for contributions in alone_and_together(&attributor, &row) {
+            let total = attributor.base_margin() + contributions.iter().sum::<f64>();
+            assert!((total - 9.0).abs() < TOLERANCE, "{contributions:?}");
+        }
     }
     let beyond = model(vec![thinning_chain(10, 21)]);
     assert_eq!(
@@ -418,23 +456,39 @@ proptest! {
         for twig_bytes in TWIG_BYTES {
             let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
             prop_assert!(twig_bytes > 0 || attributor.twig_count() == 0);
-            let found = attributor.contributions(&row);
-            let difference = largest_difference(&found, &expected);
-            prop_assert!(difference < TOLERANCE, "{:e}", difference);
             prop_assert!((attributor.base_margin() - base / trees.len() as f64).abs() < TOLERANCE);
-            let total = attributor.base_margin() + found.iter().sum::<f64>();
-            prop_assert!((total - model.margin(&row)).abs() < TOLERANCE);
+            for found in alone_and_together(&attributor, &row) {
+                let difference = largest_difference(&found, &expected);
+                prop_assert!(difference < TOLERANCE, "{:e}", difference);
+                let total = attributor.base_margin() + found.iter().sum::<f64>();
+                prop_assert!((total - model.margin(&row)).abs() < TOLERANCE);
+            }
         }
     }
 
     #[test]
-    fn four_points_are_enough_for_8_features(tree in trees(1..=8_usize), row in rows()) {
-        check_order(tree, &row, 0);
+    fn three_points_are_enough_for_6_features(tree in trees(1..=6_usize), row in rows()) {
+        check_order(tree, &row, 0, 0);
     }
 
     #[test]
-    fn eight_points_are_enough_for_16_features(tree in trees(9..=16_usize), row in rows()) {
-        check_order(tree, &row, 1);
+    fn four_points_are_enough_for_8_features(tree in trees(7..=8_usize), row in rows()) {
+        check_order(tree, &row, 0, 1);
+    }
+
+    #[test]
+    fn five_points_are_enough_for_10_features(tree in trees(9..=10_usize), row in rows()) {
+        check_order(tree, &row, 1, 2);
+    }
+
+    #[test]
+    fn six_points_are_enough_for_12_features(tree in trees(11..=12_usize), row in rows()) {
+        check_order(tree, &row, 1, 3);
+    }
+
+    #[test]
+    fn eight_points_are_enough_for_16_features(tree in trees(13..=16_usize), row in rows()) {
+        check_order(tree, &row, 1, 4);
     }
 }
 
@@ -444,33 +498,39 @@ proptest! {
 
     #[test]
     fn sixteen_points_are_enough_for_32_features(tree in trees(17..=32_usize), row in rows()) {
-        check_order(tree, &row, 2);
+        check_order(tree, &row, 2, 5);
     }
 
     #[test]
     fn thirty_two_points_are_enough_for_64_features(tree in trees(33..=64_usize), row in rows()) {
-        check_order(tree, &row, 3);
+        check_order(tree, &row, 3, 6);
     }
 
     #[test]
-    fn a_row_has_the_same_bits_alone_among_others_and_in_portable_code(
+    fn bits_depend_on_neither_the_processor_nor_the_neighbours(
         trees in (trees(1..=8_usize), trees(9..=16_usize), trees(17..=32_usize), trees(33..=64_usize)),
-        rows in vec(rows(), 1..5),
+        rows in prop_oneof![vec(rows(), 2..20), vec(rows(), 64..67)],
     ) {
         let model = model(vec![trees.0.clone(), trees.0, trees.1, trees.2, trees.3]);
-        let flat = rows.concat();
         for twig_bytes in TWIG_BYTES {
             let attributor = PathAttributor::with_twigs(&model, twig_bytes).expect("covers");
             prop_assert_eq!(attributor.tree_counts(), [2, 1, 1, 1]);
-            let alone: Vec<f64> = rows.iter().flat_map(|row| attributor.contributions(row)).collect();
-            let mut together = vec![f64::NAN; flat.len()];
-            attributor.contributions_of(&flat, &mut together);
-            let mut portable = vec![f64::NAN; flat.len()];
-            simd::portable(|| attributor.contributions_of(&flat, &mut portable));
-            let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
-            let alone = bits(alone);
-            prop_assert_eq!(&bits(together), &alone);
-            prop_assert_eq!(&bits(portable), &alone);
+            let bits = |register_bits_max, rows: &[Vec<f64>]| {
+                let mut values = vec![f64::NAN; rows.len() * FEATURES];
+                let rows = rows.concat();
+                simd::with_registers(register_bits_max, || attributor.contributions_of(&rows, &mut values));
+                let rows = values.chunks_exact(FEATURES);
+                rows.map(|row| row.iter().map(|value| value.to_bits()).collect()).collect::<Vec<Vec<u64>>>()
+            };
+            let (alone, together) = (bits(128, &rows[..1]), bits(128, &rows));
+            for register_bits in [256, 512] {
+                prop_assert_eq!(&bits(register_bits, &rows[..1]), &alone);
+                prop_assert_eq!(&bits(register_bits, &rows), &together);
+            }
+            let reversed: Vec<Vec<f64>> = rows.iter().rev().cloned().collect();
+            let mut found = bits(512, &reversed);
+            found.reverse();
+            prop_assert_eq!(found, together);
         }
     }
 }
