@@ -55,8 +55,11 @@ impl App {
         page_size: u32,
     ) -> Result<Vec<Erasure>, ApiError> {
         let limit = page_limit(page_size)?;
-        let after = after_place.min(INDEX_MAX);
-        let erasures = self.erasures.erasures(tenant, after, limit).await;
+        if after_place > INDEX_MAX {
+            let message = format!("after_place is at most {INDEX_MAX}");
+            return Err(ApiError::invalid("AFTER_PLACE_INVALID", message, vec![]));
+        }
+        let erasures = self.erasures.erasures(tenant, after_place, limit).await;
         erasures.map_err(store_unavailable)
     }
 }

@@ -126,7 +126,7 @@ pub(super) async fn erase(
     params(ListQuery),
     responses(
         (status = 200, description = "The erasures, the earliest first", body = Erasures),
-        schema::ReadProblems,
+        schema::ListProblems,
     )
 )]
 pub(super) async fn list(
