@@ -56,8 +56,6 @@ macro_rules! sql_store {
             pool: sqlx::Pool<$engine>,
             vault: std::sync::Arc<$crate::privacy::Vault>,
             commits: $crate::store::notice::CommitWatch,
-            /// Whether no key from before encryption is left, as it was before the first batch.
-            keys_are_sealed: tokio::sync::OnceCell<bool>,
         }
 
         const _: () = {
@@ -77,18 +75,11 @@ macro_rules! sql_store {
             impl $store {
                 /// The store of an open pool.
                 pub fn new(pool: sqlx::Pool<$engine>, vault: std::sync::Arc<Vault>) -> Self {
-                    Self {
-                        pool,
-                        vault,
-                        commits: $crate::store::notice::CommitWatch::new(),
-                        keys_are_sealed: tokio::sync::OnceCell::new(),
-                    }
+                    Self { pool, vault, commits: $crate::store::notice::CommitWatch::new() }
                 }
 
                 async fn write(&self, connection: &mut Connection, drafts: &[Draft]) -> Result<Vec<Appended>, AppendError> {
-                    if *self.keys_are_sealed(connection).await.map_err(sql::not_written)?
-                        && let Some(appended) = Self::append_new(self, connection, drafts).await?
-                    {
+                    if let Some(appended) = Self::append_new(self, connection, drafts).await? {
                         return Ok(appended);
                     }
                     let mut transaction = connection.begin_with($begin).await.map_err(sql::not_written)?;
@@ -96,17 +87,6 @@ macro_rules! sql_store {
                         insert(&mut transaction, drafts, &self.vault).await.map_err(sql::not_written)?;
                     self.commits.confirm(transaction.commit()).await.map_err(sql::unknown)?;
                     Ok(appended)
-                }
-
-                async fn keys_are_sealed(&self, connection: &mut Connection) -> Result<&bool, StoreFailure> {
-                    let look = async || {
-                        let mut transaction = connection.begin_with($begin).await?;
-                        let clear: Option<i64> =
-                            sqlx::query_scalar(sql::KEY_IN_THE_CLEAR).fetch_optional(&mut *transaction).await?;
-                        transaction.commit().await?;
-                        Ok(clear.is_none())
-                    };
-                    self.keys_are_sealed.get_or_try_init(look).await
                 }
 
                 async fn look_up(
@@ -248,7 +228,8 @@ macro_rules! sql_store {
                         .push_bind(&written.claim.fingerprint.as_bytes()[..])
                         .push_bind(written.draft.summary.decision_id.to_string())
                         .push_bind(sql::to_i64(written.log_index))
-                        .push_bind(written.draft.summary.decided_at.0);
+                        .push_bind(written.draft.summary.decided_at.0)
+                        .push_bind(false);
                 });
                 query.build().execute(connection).await.map(drop)
             }

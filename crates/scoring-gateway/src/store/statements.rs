@@ -85,10 +85,8 @@ pub(super) const OR_KEEP_KEYS: &str = " ON CONFLICT (tenant, applicant) DO UPDAT
 pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, tenant, decision_id, application_id, \
                                            decided_at, outcome, score, probability, model, arm, record, record_digest, \
                                            applicant) ";
-pub(super) const KEY_IN_THE_CLEAR: &str =
-    "SELECT created_at FROM idempotency WHERE in_the_clear LIMIT 1";
 pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
-                                        log_index, created_at) ";
+                                        log_index, created_at, in_the_clear) ";
 pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms, shadows FROM traffic WHERE id = 1";
 pub(super) const SWAP_TRAFFIC: &str = "UPDATE traffic SET generation = $1, salt = $2, arms = $3, shadows = $4 \
      WHERE id = 1 AND generation = $5";

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fcs_core::{ErrorCode, ReviewId};
+use fcs_core::{ErrorCode, ReviewId, UnixMicros};
 use fcs_service::OsRandom;
 use fcs_service::database::Database;
 use scoring_gateway::jobs::sealer::{Sealed, Sealer};
@@ -22,6 +22,7 @@ use crate::support::{NOW, TestStore, applicant, suite};
 suite!(
     no_table_holds_what_an_applicant_said,
     rows_from_before_encryption_are_read_and_then_encrypted,
+    a_key_that_the_release_before_takes_meanwhile_is_found,
     keys_are_wrapped_anew_and_a_wrong_file_is_refused,
     a_destroyed_key_leaves_tombstones,
 );
@@ -188,6 +189,10 @@ async fn no_table_holds_what_an_applicant_said(test: TestStore) {
 
 /// Puts the marked decision and its review into the store as the release before wrote them.
 pub(crate) async fn write_in_the_clear(test: &TestStore) -> Draft {
+    write_in_the_clear_at(test, 1).await
+}
+
+async fn write_in_the_clear_at(test: &TestStore, index: u64) -> Draft {
     let draft = marked();
     let literal = |bytes: &[u8]| match test.database {
         Database::Postgres(_) => format!("'\\x{}'", hex(bytes)),
@@ -206,15 +211,15 @@ pub(crate) async fn write_in_the_clear(test: &TestStore) -> Draft {
     for statement in [
         format!(
             "INSERT INTO decisions (log_index, tenant, decision_id, application_id, decided_at, outcome, score, \
-             probability, model, arm, record, record_digest) VALUES (1, 'default', '{id}', '{application}', {at}, \
+             probability, model, arm, record, record_digest) VALUES ({index}, 'default', '{id}', '{application}', {at}, \
              'refer', 600, 0.1, 'test-card/1', 'stable', {record}, {digest})"
         ),
         format!(
-            "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at, \
-             in_the_clear) VALUES ('default', '{}', '{}', {fingerprint}, '{id}', 1, {at}, TRUE)",
+            "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at) \
+             VALUES ('default', '{}', '{}', {fingerprint}, '{id}', {index}, {at})",
             claim.client, claim.key
         ),
-        "UPDATE log_head SET last_index = 1".to_owned(),
+        format!("UPDATE log_head SET last_index = {index}"),
         format!(
             "INSERT INTO reviews (review_id, decision_id, reviewer, outcome, reasons, note, reviewed_at, client, key, \
              fingerprint) VALUES ('{}', '{id}', '{}', 'deny', '{reasons}', '{}', {at}, 'default/default', 'r', \
@@ -278,6 +283,24 @@ async fn rows_from_before_encryption_are_read_and_then_encrypted(test: TestStore
     }
     run(&test.database, "DELETE FROM idempotency").await;
     assert!(!tables_hold_marker(&test.database).await);
+}
+
+/// While gateways are replaced, those of the release before still write, and a retry must not be decided again.
+async fn a_key_that_the_release_before_takes_meanwhile_is_found(test: TestStore) {
+    let log = store::of(&test.database, vault()).decisions;
+    append(&*log, &[draft("k-1", 11)]).await;
+    let theirs = write_in_the_clear_at(&test, 2).await;
+    let again = append(&*log, &[draft("k-3", 13), theirs.clone()]).await;
+    let indices = again.iter().map(|claimed| claimed.decision.log_index());
+    assert_eq!(indices.collect::<Vec<_>>(), [3, 2]);
+    assert!(again[1].same_request);
+    // Once the keys in the clear are purged, only the primary key tells, and it does.
+    let before = UnixMicros(NOW.0 + 1);
+    assert_eq!(log.purge_claims(before, 10).await.unwrap(), 3);
+    let after = [draft("k-4", 14)];
+    for _ in 0..2 {
+        assert_eq!(append(&*log, &after).await[0].decision.log_index(), 4);
+    }
 }
 
 const BLIND_KEY: &str = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=";

@@ -1,8 +1,9 @@
 //! The usual batch on PostgreSQL: new keys of new applications, written and committed by one statement.
 //!
 //! Whether keys are new is not asked first. When one is not, a primary key refuses the statement, nothing of it is left,
-//! and the batch goes the long way, statement by statement. The statement is a transaction of its own: the log's head
-//! is locked until its commit, so that indices have no gap, and the answer ends only after the commit.
+//! and the batch goes the long way, statement by statement; so it does while keys stand in the clear. The statement is a
+//! transaction of its own: the log's head is locked until its commit, so that indices have no gap, and the answer ends
+//! only after the commit.
 
 use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, Row as _};
@@ -15,8 +16,8 @@ use crate::store::{AppendError, Appended, Draft};
 
 const APPEND: &str = "\
 WITH tenant AS MATERIALIZED (SELECT set_config('app.tenant', '*', true)), \
-head AS (UPDATE log_head SET last_index = last_index + $1 FROM tenant WHERE id = 1 \
-    RETURNING last_index - $1 AS last_index), \
+head AS (UPDATE log_head SET last_index = last_index + $1 FROM tenant \
+    WHERE id = 1 AND NOT keys_in_the_clear RETURNING last_index - $1 AS last_index), \
 new_keys AS (INSERT INTO applicant_keys (tenant, applicant, kek_id, wrapped_key, application_id, retain_until) \
     SELECT k.* FROM head, UNNEST($2::TEXT[], $3::BYTEA[], $4::TEXT[], $5::BYTEA[], $6::BYTEA[], $7::TEXT[]) AS k), \
 new_decisions AS (INSERT INTO decisions (log_index, tenant, decision_id, application_id, decided_at, outcome, score, \
@@ -26,8 +27,9 @@ new_decisions AS (INSERT INTO decisions (log_index, tenant, decision_id, applica
     FROM head, UNNEST($8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[], $12::INTEGER[], $13::DOUBLE PRECISION[], \
         $14::TEXT[], $15::TEXT[], $16::BYTEA[], $17::BYTEA[], $18::BYTEA[]) WITH ORDINALITY AS d (tenant, decision_id, \
         decided_at, outcome, score, probability, model, arm, record, record_digest, applicant, place)), \
-new_claims AS (INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at) \
-    SELECT c.tenant, c.client, c.key, c.fingerprint, c.decision_id, head.last_index + c.place, c.created_at \
+new_claims AS (INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at, \
+        in_the_clear) \
+    SELECT c.tenant, c.client, c.key, c.fingerprint, c.decision_id, head.last_index + c.place, c.created_at, FALSE \
     FROM head, UNNEST($8::TEXT[], $19::TEXT[], $20::TEXT[], $21::BYTEA[], $9::TEXT[], $10::BIGINT[]) \
         WITH ORDINALITY AS c (tenant, client, key, fingerprint, decision_id, created_at, place)) \
 SELECT last_index FROM head";
@@ -46,8 +48,8 @@ impl PostgresStore {
         let mut first = None;
         let statement = async {
             let rows = batch.statement().fetch_all(connection).await?;
-            let last: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
-            first = Some(last + 1);
+            let last: Option<i64> = rows.first().map(|row| row.try_get(0)).transpose()?;
+            first = last.map(|last| last + 1);
             Ok::<_, sqlx::Error>(())
         };
         let written = self.commits.confirm(statement).await;
@@ -61,9 +63,9 @@ impl PostgresStore {
                         .collect(),
                 ))
             }
+            (Ok(()), None) => Ok(None),
             (Err(error), _) if is_taken(&*error) => Ok(None),
             (Err(error), _) => Err(unknown(error)),
-            (Ok(()), None) => Err(unknown("the log has no head")),
         }
     }
 }
