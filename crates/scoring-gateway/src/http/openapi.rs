@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,6 +18,8 @@ const DESCRIPTION: &str = "Decides on credit applications and answers for every 
 #[openapi(
     info(title = "Fair Credit Scorer: scoring gateway", version = "1", description = DESCRIPTION,
          license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    modifiers(&Credentials),
+    security((), ("credential" = [])),
     tags(
         (name = "decisions", description = "Decisions, and the log of all of them"),
         (name = "reviews", description = "What people decided after the system had decided"),
@@ -26,6 +29,23 @@ const DESCRIPTION: &str = "Decides on credit applications and answers for every 
     )
 )]
 struct Document;
+
+const CREDENTIAL: &str = "An API key of a client, or a token (JWT) of the identity provider for a person. A client \
+                          certificate (mTLS) serves as well. Required where `auth.mode` is `required`.";
+
+/// What a caller shows.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(CREDENTIAL))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("credential", SecurityScheme::Http(bearer));
+    }
+}
 
 /// Every route with its description.
 pub(super) fn described() -> OpenApiRouter<Http> {
