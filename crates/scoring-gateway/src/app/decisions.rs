@@ -120,7 +120,7 @@ impl App {
     ) -> Result<Page, ApiError> {
         let limit = page_limit(query.page_size)?;
         let _place = self.admission.enter(Class::Read).await?;
-        let after_index = self.start_of(query)?;
+        let after_index = self.start_of(tenant, query)?;
         // One more than asked for tells whether there is a next page.
         let page = match &query.application_id {
             None => self.store.page(tenant, after_index, limit + 1).await,
@@ -130,9 +130,10 @@ impl App {
         let (found_count, mut decisions) = (found.len(), within_bytes(found));
         decisions.truncate(limit as usize);
         let next_page_token = match decisions.last() {
-            Some(last) if decisions.len() < found_count => {
-                Some(self.page_tokens.seal(list_name(query), last.log_index()))
-            }
+            Some(last) if decisions.len() < found_count => Some(
+                self.page_tokens
+                    .seal(&list_name(tenant, query), last.log_index()),
+            ),
             _ => None,
         };
         let highest_index = self
@@ -148,14 +149,16 @@ impl App {
     }
 
     /// The index that a page begins after.
-    fn start_of(&self, query: &PageQuery) -> Result<u64, ApiError> {
+    fn start_of(&self, tenant: &TenantId, query: &PageQuery) -> Result<u64, ApiError> {
         match query.page_token.as_str() {
             "" if query.after_index > INDEX_MAX => {
                 let message = format!("after_index is at most {INDEX_MAX}");
                 Err(ApiError::invalid("AFTER_INDEX_INVALID", message, vec![]))
             }
             "" => Ok(query.after_index),
-            token if query.after_index == 0 => self.page_tokens.open(list_name(query), token),
+            token if query.after_index == 0 => {
+                self.page_tokens.open(&list_name(tenant, query), token)
+            }
             _ => {
                 let message = "a page begins after an index or at a page token; give one of them";
                 Err(ApiError::invalid("PAGE_TOKEN_INVALID", message, vec![]))
@@ -256,12 +259,10 @@ fn model_of(record: &DecisionRecord) -> Result<PinnedModel, ApiError> {
     })
 }
 
-/// The list that a page token belongs to.
-fn list_name(query: &PageQuery) -> &str {
-    query
-        .application_id
-        .as_ref()
-        .map_or("", ApplicationId::as_str)
+/// The list that a page token belongs to. No tenant's name has a slash.
+fn list_name(tenant: &TenantId, query: &PageQuery) -> String {
+    let application = query.application_id.as_ref();
+    format!("{tenant}/{}", application.map_or("", ApplicationId::as_str))
 }
 
 /// The head of a page whose records fit the limit; at least one.

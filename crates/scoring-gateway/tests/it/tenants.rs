@@ -151,7 +151,8 @@ async fn row_security_stands_behind_the_queries() {
     );
 }
 
-async fn activate(server: &Server, key: &str) {
+/// Puts the first model into force as the bearer of a key.
+pub(crate) async fn activate(server: &Server, key: &str) {
     let model = ModelRef {
         name: package::MODEL.to_owned(),
         version: "1".to_owned(),
@@ -366,9 +367,9 @@ async fn keys_and_lists_end_at_the_tenant_and_the_feed_names_it() {
     assert_eq!(list("acme").await, (1, 1));
     assert_eq!(list("other").await, (0, 0));
     // The same idempotency key of another tenant is another request, which may have another body.
-    let score = async |tenant: &'static str, income: u32| {
+    let score = async |tenant: &'static str, key: &str, income: u32| {
         let headers = format!(
-            "authorization: Bearer {}\r\nidempotency-key: k-1\r\n",
+            "authorization: Bearer {}\r\nidempotency-key: {key}\r\n",
             keys[&(Role::Originator, tenant)]
         );
         let body = serde_json::json!({
@@ -380,9 +381,9 @@ async fn keys_and_lists_end_at_the_tenant_and_the_feed_names_it() {
         let answer = server.http("POST", path, &headers, body.as_bytes()).await;
         (answer.status, answer.head.contains("idempotency-replayed"))
     };
-    assert_eq!(score("acme", 20_000).await, (200, true));
-    assert_eq!(score("other", 30_000).await, (200, false));
-    assert_eq!(score("other", 30_000).await, (200, true));
+    assert_eq!(score("acme", "k-1", 20_000).await, (200, true));
+    assert_eq!(score("other", "k-1", 30_000).await, (200, false));
+    assert_eq!(score("other", "k-1", 30_000).await, (200, true));
     let mut feed = FeedServiceClient::new(line(server, &keys[&(Role::Monitor, "other")]));
     let mut stream = feed
         .subscribe(SubscribeRequest { after_index: 0 })
@@ -395,4 +396,20 @@ async fn keys_and_lists_end_at_the_tenant_and_the_feed_names_it() {
         tenants.extend(message.entries.into_iter().map(|entry| entry.tenant));
     }
     assert_eq!(tenants, TENANTS);
+    // A page token opens for the tenant that it was given to.
+    assert_eq!(score("acme", "k-2", 40_000).await, (200, false));
+    let page = async |tenant: &'static str, token: &str| {
+        let headers = format!(
+            "authorization: Bearer {}\r\n",
+            keys[&(Role::Auditor, tenant)]
+        );
+        let path = format!("/v1/decisions?page_size=1&page_token={token}");
+        server.http("GET", &path, &headers, b"").await
+    };
+    let first = page("acme", "").await.json();
+    let token = first["next_page_token"].as_str().unwrap();
+    assert_eq!(page("acme", token).await.status, 200);
+    let refused = page("other", token).await;
+    let reason = refused.json()["reason"].clone();
+    assert_eq!((refused.status, reason), (400, "PAGE_TOKEN_INVALID".into()));
 }
