@@ -1,39 +1,45 @@
-//! Decisions per second beside FastAPI with LightGBM and beside the bare commit of the same rows; and what happens
-//! under ten times the load that the gateway can carry.
+//! Decisions per second beside servers of the same model and beside the bare commit of the same rows; what happens
+//! under ten times the load that the gateway can carry; and the model server alone beside the same servers.
 
+mod answer;
+mod grpc;
 mod limit;
+mod measure;
 mod ours;
 mod overload;
+mod peers;
 mod processes;
 mod report;
 mod rows;
+mod serving;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
 use clap::Parser;
-use fcs_testkit::load::{Answers, Load, Pace, post, run};
+use serde::Serialize;
 
-use crate::ours::{Ours, local};
-use crate::processes::{Program, cost};
-use crate::report::{Line, Report, median};
+use crate::measure::{Plan, measure_all, median};
+use crate::ours::Ours;
+use crate::peers::{Peers, Places};
+use crate::report::Report;
 use crate::rows::Rows;
 
 /// The name of our line.
 pub(crate) const OURS: &str = "fcs, durable, with reasons";
-const ROWS: usize = 2_000;
 
 #[derive(Parser)]
 struct Options {
     /// Folder of the release builds of scoring-gateway and model-server.
     #[arg(long)]
     programs: PathBuf,
-    /// Python with the peers.
+    /// Python with FastAPI.
     #[arg(long)]
     python: PathBuf,
+    /// Python with MLServer, which needs an older FastAPI.
+    #[arg(long)]
+    mlserver: PathBuf,
     /// Folder of peer.py.
     #[arg(long)]
     scripts: PathBuf,
@@ -49,159 +55,77 @@ struct Options {
     /// Measures overload instead: so many seconds of ten times the load that the gateway can carry.
     #[arg(long)]
     overload: Option<u64>,
+    /// Measures the model server alone instead.
+    #[arg(long)]
+    serving: bool,
     /// Prints one JSON document.
     #[arg(long)]
     json: bool,
 }
 
-/// Who is measured.
-struct Contender {
-    name: &'static str,
-    address: SocketAddr,
-    path: &'static str,
-    processes: Vec<u32>,
-}
-
+#[expect(
+    clippy::disallowed_macros,
+    reason = "a benchmark is no service of the product"
+)]
 #[tokio::main(worker_threads = 1)]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let folder = tempfile::tempdir()?;
-    let rows = Rows::read(Path::new("models"), ROWS)?;
-    let ours = Ours::start(&options.programs, folder.path()).await?;
+    let rows = Arc::new(Rows::read()?);
     if let Some(seconds) = options.overload {
+        let ours = Ours::start(&options.programs, folder.path()).await?;
         return overload::measure(&ours, &rows, Duration::from_secs(seconds), options.json).await;
     }
-    let (peer, peer_address) = peer(&options, folder.path())?;
-    let beside = |name, path| Contender {
-        name,
-        address: peer_address,
-        path,
-        processes: vec![peer.id()],
+    let places = Places {
+        fastapi: &options.python,
+        mlserver: &options.mlserver,
+        scripts: &options.scripts,
     };
-    let contenders = [
-        Contender {
-            name: OURS,
-            address: ours.address,
-            path: "/v1/applications/score",
-            processes: ours.processes(),
-        },
-        beside("FastAPI + LightGBM, bare", "/score"),
-        beside("FastAPI + LightGBM, contributions", "/explain"),
-    ];
-    let mut report = Report {
-        lines: measure_all(&options, &contenders, &rows).await?,
-        group_commit_per_second: 0.0,
+    let peers = Peers::start(&places, folder.path(), &rows)?;
+    let plan = Plan {
+        connections: options.connections,
+        repetitions: options.repetitions,
+        length: Duration::from_secs(options.seconds),
     };
-    let mut limits = Vec::new();
-    for _ in 0..options.repetitions {
-        limits.push(limit::group_commit(&ours.postgres.url(), Duration::from_secs(1)).await?);
+    let programs = (options.programs.as_path(), folder.path());
+    if options.serving {
+        let report = serving::measure(&plan, &rows, programs, &peers).await?;
+        return print(options.json, &report, serving::Report::tables);
     }
-    report.group_commit_per_second = median(limits);
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+    let report = decisions(&plan, &rows, programs, &peers).await?;
+    print(options.json, &report, Report::text)
+}
+
+fn print<T: Serialize>(json: bool, report: &T, text: fn(&T) -> String) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(report)?);
     } else {
-        report.print();
+        print!("{}", text(report));
     }
     Ok(())
 }
 
-/// Two workers, one for each core of the smallest machine.
-fn peer(options: &Options, folder: &Path) -> anyhow::Result<(Program, SocketAddr)> {
-    let address = local();
-    let mut command = Command::new(&options.python);
-    command
-        .args(["-m", "uvicorn", "peer:app", "--workers", "2"])
-        .args(["--no-access-log", "--log-level", "warning"])
-        .args(["--host", "127.0.0.1", "--port", &address.port().to_string()])
-        .arg("--app-dir")
-        .arg(&options.scripts)
-        .env(
-            "MODEL",
-            std::path::absolute("models/taiwan-default/1/model.txt")?,
-        )
-        .env("OMP_NUM_THREADS", "1");
-    let program = Program::start(command, &folder.join("peer.log"), address)?;
-    Ok((program, address))
-}
-
-/// Contenders take turns within each repetition.
-async fn measure_all(
-    options: &Options,
-    contenders: &[Contender],
-    rows: &Rows,
-) -> anyhow::Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    let mut measurement = 0;
-    for &connections in &options.connections {
-        let mut measured: Vec<Vec<Line>> = contenders.iter().map(|_| Vec::new()).collect();
-        for repetition in 0..=options.repetitions {
-            for (contender, lines) in contenders.iter().zip(&mut measured) {
-                measurement += 1;
-                let length = Duration::from_secs(options.seconds);
-                let line = measure(contender, connections, length, (rows, measurement)).await?;
-                // The first time warms up.
-                if repetition > 0 {
-                    lines.push(line);
-                }
-            }
-        }
-        lines.extend(measured.iter().map(|lines| middle(lines)));
+/// Whole decisions beside the peers, and the limit.
+async fn decisions(
+    plan: &Plan,
+    rows: &Arc<Rows>,
+    (programs, folder): (&Path, &Path),
+    peers: &Peers,
+) -> anyhow::Result<Report> {
+    let ours = Ours::start(programs, folder).await?;
+    let contenders = [
+        ours.contender(OURS, rows),
+        peers.fastapi("FastAPI + LightGBM, bare", "/score", rows),
+        peers.mlserver_http("MLServer + LightGBM, bare", rows),
+        peers.fastapi("FastAPI + LightGBM, contributions", "/explain", rows),
+    ];
+    let lines = measure_all(plan, &contenders.each_ref()).await?;
+    let mut limits = Vec::new();
+    for _ in 0..plan.repetitions {
+        limits.push(limit::group_commit(&ours.postgres.url(), Duration::from_secs(1)).await?);
     }
-    Ok(lines)
-}
-
-async fn measure(
-    contender: &Contender,
-    connections: u32,
-    length: Duration,
-    (rows, measurement): (&Rows, u64),
-) -> anyhow::Result<Line> {
-    let before = cost(&contender.processes);
-    let load = Load {
-        to: contender.address,
-        connections,
-        pace: Pace::Closed,
-        length,
-    };
-    let answers = send(load, contender.path, rows, measurement).await;
-    let after = cost(&contender.processes);
-    let (count, name) = (answers.count(200), contender.name);
-    ensure!(
-        count > 0 && answers.times.len() == 1 && answers.lost == 0,
-        "{name} answered {:?}, and lost {}",
-        answers.times.keys(),
-        answers.lost
-    );
-    let ms = |of_thousand| answers.quantile(200, of_thousand).as_secs_f64() * 1e3;
-    Ok(Line {
-        contender: name,
-        connections,
-        per_second: answers.per_second(200),
-        p50_ms: ms(500),
-        p99_ms: ms(990),
-        cpu_us: (after.cpu_s - before.cpu_s) / count as f64 * 1e6,
-        memory_mib: after.memory_bytes as f64 / f64::from(1 << 20),
+    Ok(Report {
+        lines,
+        group_commit_per_second: median(limits),
     })
-}
-
-/// Sends rows of one measurement.
-pub(crate) async fn send(load: Load, path: &'static str, rows: &Rows, measurement: u64) -> Answers {
-    let rows = rows.clone();
-    let request = move |number| {
-        let key = format!("idempotency-key: k-{measurement}-{number}\r\n");
-        post(path, &key, &rows.body(measurement, number))
-    };
-    run(load, request).await
-}
-
-fn middle(lines: &[Line]) -> Line {
-    let of = |field: fn(&Line) -> f64| median(lines.iter().map(field).collect());
-    Line {
-        per_second: of(|line| line.per_second),
-        p50_ms: of(|line| line.p50_ms),
-        p99_ms: of(|line| line.p99_ms),
-        cpu_us: of(|line| line.cpu_us),
-        memory_mib: of(|line| line.memory_mib),
-        ..lines[0].clone()
-    }
 }

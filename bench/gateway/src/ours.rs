@@ -3,15 +3,23 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use fcs_proto::inference::RepositoryModelLoadRequest;
 use fcs_proto::model::v1::ModelRef;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_proto::scoring::v1::{ApplyTrafficRequest, TrafficArm, TrafficTable};
 use fcs_testkit::postgres_server::PostgresServer;
 use fcs_testkit::process::free_port;
 
+use crate::grpc;
+use crate::measure::{Contender, Requests, http};
 use crate::processes::Program;
+use crate::rows::{MODEL, Rows};
+
+/// Where decisions are asked for.
+pub(crate) const SCORE: &str = "/v1/applications/score";
 
 /// The running system.
 pub(crate) struct Ours {
@@ -46,14 +54,53 @@ impl Ours {
         })
     }
 
-    /// The processes that a decision costs.
-    pub(crate) fn processes(&self) -> Vec<u32> {
-        vec![self.gateway.id(), self.models.id(), self.postgres.id()]
+    /// As who is measured, with all processes that a decision costs.
+    pub(crate) fn contender(&self, name: &'static str, rows: &Arc<Rows>) -> Contender {
+        Contender {
+            name,
+            address: self.address,
+            processes: vec![self.gateway.id(), self.models.id(), self.postgres.id()],
+            requests: http(rows, |rows, measurement, number| {
+                rows.application(SCORE, measurement, number)
+            }),
+        }
     }
 
     /// The gateway alone.
     pub(crate) fn gateway(&self) -> u32 {
         self.gateway.id()
+    }
+}
+
+/// The model server alone, with the sample package loaded.
+pub(crate) struct ModelServer {
+    address: SocketAddr,
+    program: Program,
+}
+
+impl ModelServer {
+    /// Starts it and loads the package.
+    pub(crate) async fn start(programs: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let address = local();
+        let program = service(programs, "model-server", folder, address)?;
+        let request = RepositoryModelLoadRequest {
+            model_name: MODEL.to_owned(),
+            ..RepositoryModelLoadRequest::default()
+        };
+        let mut client = grpc::connect(address).await?;
+        let loaded = client.repository_model_load(request).await;
+        loaded.with_context(|| format!("load {MODEL}"))?;
+        Ok(Self { address, program })
+    }
+
+    /// As who is measured.
+    pub(crate) fn contender(&self, name: &'static str, requests: Requests) -> Contender {
+        Contender {
+            name,
+            address: self.address,
+            processes: vec![self.program.id()],
+            requests,
+        }
     }
 }
 
@@ -86,7 +133,7 @@ fn command(programs: &Path, name: &str, folder: &Path, listens: SocketAddr) -> C
 /// Gives all traffic to the sample package.
 async fn activate(gateway: SocketAddr) -> anyhow::Result<()> {
     let model = ModelRef {
-        name: "taiwan-default".to_owned(),
+        name: MODEL.to_owned(),
         version: "1".to_owned(),
         ..ModelRef::default()
     };
@@ -110,6 +157,6 @@ async fn activate(gateway: SocketAddr) -> anyhow::Result<()> {
     client
         .apply_traffic(request)
         .await
-        .context("give the traffic to taiwan-default/1")?;
+        .context("give the traffic to the package")?;
     Ok(())
 }

@@ -1,24 +1,23 @@
 //! Ten times the load that the gateway can carry.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fcs_testkit::load::{Answers, Load, Pace, get, run};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::ours::Ours;
+use crate::ours::{Ours, SCORE};
 use crate::processes::cost;
 use crate::rows::Rows;
-use crate::send;
 
-const SCORE: &str = "/v1/applications/score";
 const CALM: Duration = Duration::from_secs(5);
 const TOO_MUCH: f64 = 10.0;
 
 /// Measures the capacity, then the overload with probes beside it, then the time after it.
 pub(crate) async fn measure(
     ours: &Ours,
-    rows: &Rows,
+    rows: &Arc<Rows>,
     length: Duration,
     as_json: bool,
 ) -> anyhow::Result<()> {
@@ -28,11 +27,11 @@ pub(crate) async fn measure(
         pace,
         length,
     };
-    drop(send(load(64, Pace::Closed, CALM), SCORE, rows, 1).await);
-    let capacity = send(load(64, Pace::Closed, 2 * CALM), SCORE, rows, 2).await;
+    drop(send(load(64, Pace::Closed, CALM), rows, 1).await);
+    let capacity = send(load(64, Pace::Closed, 2 * CALM), rows, 2).await;
     let can = capacity.per_second(200);
     let calm = load(64, Pace::Open(can / 2.0), CALM);
-    let before = send(calm, SCORE, rows, 3).await;
+    let before = send(calm, rows, 3).await;
 
     let probes = Load {
         connections: 1,
@@ -42,11 +41,11 @@ pub(crate) async fn measure(
     let start = Instant::now();
     let flood = load(1_024, Pace::Open(TOO_MUCH * can), length);
     let (under, probed, memory) = tokio::join!(
-        send(flood, SCORE, rows, 4),
+        send(flood, rows, 4),
         run(probes, |_| get("/health")),
         highest_memory(ours.gateway(), start + length)
     );
-    let after = send(calm, SCORE, rows, 5).await;
+    let after = send(calm, rows, 5).await;
     let ms = |answers: &Answers, status, of_thousand| {
         answers.quantile(status, of_thousand).as_secs_f64() * 1e3
     };
@@ -85,4 +84,13 @@ async fn highest_memory(process: u32, end: Instant) -> u64 {
         sleep(Duration::from_millis(500)).await;
     }
     highest
+}
+
+/// Sends applications of one measurement.
+async fn send(load: Load, rows: &Arc<Rows>, measurement: u64) -> Answers {
+    let rows = Arc::clone(rows);
+    run(load, move |number| {
+        rows.application(SCORE, measurement, number)
+    })
+    .await
 }

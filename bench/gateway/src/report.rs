@@ -1,20 +1,9 @@
 //! What was measured, as a table or a document.
 
-use comfy_table::Table;
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
-/// One contender at one concurrency; medians over the repetitions.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Line {
-    pub(crate) contender: &'static str,
-    pub(crate) connections: u32,
-    pub(crate) per_second: f64,
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
-    /// CPU of all its processes for one answer.
-    pub(crate) cpu_us: f64,
-    pub(crate) memory_mib: f64,
-}
+use crate::measure::Line;
 
 /// Everything of one run.
 #[derive(Debug, Serialize)]
@@ -25,9 +14,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn print(&self) {
+    /// The table in Markdown, and what the limit says.
+    pub(crate) fn text(&self) -> String {
         let mut table = Table::new();
-        table.set_header([
+        table.load_style(presets::ASCII_MARKDOWN).set_header([
             "contender",
             "connections",
             "answers/s",
@@ -53,30 +43,16 @@ impl Report {
                 format!("{ratio:.2}"),
             ]);
         }
-        println!("{table}");
-        println!(
-            "bare commits of the same rows, 64 each: {:.0} rows/s",
-            self.group_commit_per_second
-        );
-        for line in self
-            .lines
-            .iter()
-            .filter(|line| line.contender == crate::OURS)
-        {
-            println!(
-                "ours at {} connections: {:.0} % of them",
-                line.connections,
-                line.per_second / self.group_commit_per_second * 100.0
-            );
-        }
+        let limit = self.group_commit_per_second;
+        let ours = self.lines.iter().filter(|it| it.contender == crate::OURS);
+        let shares = ours.map(|line| {
+            let percent = line.per_second / limit * 100.0;
+            format!(
+                "ours at {} connections: {percent:.0} % of them\n",
+                line.connections
+            )
+        });
+        let shares: String = shares.collect();
+        format!("{table}\n\nbare commits of the same rows, 64 each: {limit:.0} rows/s\n{shares}")
     }
-}
-
-/// The median; of an even number the lower one.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values
-        .get(values.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or(f64::NAN)
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,8 +16,11 @@ use crate::packages;
 pub(crate) enum Bench {
     /// Measures the tree engine beside LightGBM, XGBoost, hessboost, lleaves, tl2cgen, ONNX Runtime and shap.
     Engine(Options),
-    /// Measures the gateway on PostgreSQL beside FastAPI with LightGBM and beside the bare commit of the same rows.
+    /// Measures the gateway on PostgreSQL beside FastAPI and MLServer with LightGBM and beside the bare commit of the
+    /// same rows.
     Gateway(GatewayOptions),
+    /// Measures the model server alone, over HTTP and gRPC, beside FastAPI and MLServer with LightGBM.
+    Serving(ServingOptions),
 }
 
 #[derive(Args)]
@@ -27,6 +31,16 @@ pub(crate) struct GatewayOptions {
     /// Measures instead what happens under ten times the load that the gateway can carry, for so many seconds.
     #[arg(long, value_name = "SECONDS")]
     overload: Option<u64>,
+    /// How to print the results.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(crate) struct ServingOptions {
+    /// Measures shorter and less often.
+    #[arg(long)]
+    quick: bool,
     /// How to print the results.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -65,6 +79,7 @@ pub(crate) fn run_bench(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Engine(options) => engine(options),
         Bench::Gateway(options) => gateway(options),
+        Bench::Serving(options) => serving(options),
     }
 }
 
@@ -74,7 +89,7 @@ fn engine(options: &Options) -> anyhow::Result<()> {
     let home = workspace_root().join("target/bench-engine");
     let data = home.join("data");
     fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
-    let python = install_peers(&scripts, &home.join("venv"))?;
+    let python = install_peers(&scripts.join("requirements.txt"), &home.join("venv"))?;
     let shapes = shapes(options);
     let script = |name: &str| {
         let mut command = new("nice");
@@ -128,20 +143,35 @@ fn engine(options: &Options) -> anyhow::Result<()> {
     run(&mut measure)
 }
 
-/// Peers, our services, our binary, and then the run.
 fn gateway(options: &GatewayOptions) -> anyhow::Result<()> {
+    let ours = ["scoring-gateway", "model-server"];
+    let mut measure = services(&ours, options.quick, options.output)?;
+    measure.env("FCS_TEST_POSTGRES_PROGRAMS", packages::postgres_folder()?);
+    if let Some(seconds) = options.overload {
+        measure.args(["--overload", &seconds.to_string()]);
+    }
+    run(&mut measure)
+}
+
+fn serving(options: &ServingOptions) -> anyhow::Result<()> {
+    let mut measure = services(&["model-server"], options.quick, options.output)?;
+    run(measure.arg("--serving"))
+}
+
+/// Peers, our services, and our binary, which is returned ready to run.
+fn services(ours: &[&str], quick: bool, output: Output) -> anyhow::Result<Command> {
     let scripts = workspace_root().join("bench/gateway");
     let home = workspace_root().join("target/bench-gateway");
     fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
-    let python = install_peers(&scripts, &home.join("venv"))?;
-    run(cargo().args([
-        "build",
-        "--release",
-        "-p",
-        "scoring-gateway",
-        "-p",
-        "model-server",
-    ]))?;
+    let python = install_peers(&scripts.join("requirements.txt"), &home.join("venv"))?;
+    let pins = scripts.join("requirements-mlserver.txt");
+    let mlserver = install_peers(&pins, &home.join("venv-mlserver"))?;
+    let mut services = cargo();
+    services.args(["build", "--release"]);
+    for name in ours {
+        services.args(["-p", name]);
+    }
+    run(&mut services)?;
     let build = home.join("build");
     run(cargo()
         .args(["build", "--release", "--manifest-path"])
@@ -153,19 +183,17 @@ fn gateway(options: &GatewayOptions) -> anyhow::Result<()> {
         .arg(workspace_root().join("target/release"))
         .arg("--python")
         .arg(&python)
+        .arg("--mlserver")
+        .arg(&mlserver)
         .arg("--scripts")
-        .arg(&scripts)
-        .env("FCS_TEST_POSTGRES_PROGRAMS", packages::postgres_folder()?);
-    if options.quick {
+        .arg(&scripts);
+    if quick {
         measure.args(["--repetitions", "2", "--seconds", "2"]);
     }
-    if let Some(seconds) = options.overload {
-        measure.args(["--overload", &seconds.to_string()]);
-    }
-    if matches!(options.output, Output::Json) {
+    if matches!(output, Output::Json) {
         measure.arg("--json");
     }
-    run(&mut measure)
+    Ok(measure)
 }
 
 fn shapes(options: &Options) -> Vec<String> {
@@ -181,9 +209,8 @@ fn shapes(options: &Options) -> Vec<String> {
 }
 
 /// A virtual environment with exactly the pinned peers; made anew when the pins change.
-fn install_peers(scripts: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
-    let pins = scripts.join("requirements.txt");
-    let wanted = fs::read_to_string(&pins).with_context(|| format!("read {}", pins.display()))?;
+fn install_peers(pins: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let wanted = fs::read_to_string(pins).with_context(|| format!("read {}", pins.display()))?;
     let python = folder.join("bin/python");
     let installed = folder.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
@@ -201,7 +228,7 @@ fn install_peers(scripts: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
         ])
         // The pins are complete. XGBoost asks for a newer Python than others here work with, but does not need it.
         .args(["--no-deps", "--ignore-requires-python", "--requirement"])
-        .arg(&pins))?;
+        .arg(pins))?;
     fs::write(&installed, wanted).with_context(|| format!("write {}", installed.display()))?;
     Ok(python)
 }
