@@ -26,6 +26,7 @@ mod openapi;
 mod overload;
 mod policy;
 mod privacy;
+mod redis_faults;
 mod replication;
 mod review;
 mod shadow;
