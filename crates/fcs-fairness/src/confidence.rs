@@ -12,6 +12,13 @@ impl Confidence {
         self.0
     }
 
+    /// The level of each of several intervals that hold together at this level, whatever their
+    /// dependence (Bonferroni): the error is divided among them.
+    pub(crate) fn divided_among(self, intervals: usize) -> Self {
+        let error = (1.0 - self.0) / intervals.max(1) as f64;
+        Self((1.0 - error).min(1.0 - f64::EPSILON / 2.0))
+    }
+
     /// The standard normal quantile that leaves half of the remaining probability above it:
     /// 1.96 for 0.95.
     pub(crate) fn critical_value(self) -> f64 {

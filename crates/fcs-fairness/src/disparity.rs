@@ -1,6 +1,7 @@
-use crate::proportion::Proportion;
 use crate::rates::approvals;
-use crate::{Confidence, GroupCounters, Interval};
+use crate::score_gap::standardised_difference;
+use crate::scores::Moment;
+use crate::{Confidence, GroupCounters, Interval, two_proportions};
 
 /// The approval rate of a group divided by that of the reference group (adverse impact ratio, also
 /// disparate impact), with the interval that is symmetric in the logarithm.
@@ -20,30 +21,7 @@ pub fn adverse_impact_ratio(
     confidence: Confidence,
 ) -> Option<Interval> {
     let (group, reference) = (approvals(group)?, approvals(reference)?);
-    if reference.selected <= 0.0 {
-        return None;
-    }
-    let value = group.rate() / reference.rate();
-    let adjust = group.is_extreme() || reference.is_extreme();
-    let (group, reference) = if adjust {
-        (group.with_half_counts(), reference.with_half_counts())
-    } else {
-        (group, reference)
-    };
-    let centre = (group.rate() / reference.rate()).ln();
-    let variance = log_variance(group) + log_variance(reference);
-    let half_width = confidence.critical_value() * variance.sqrt();
-    Interval::around(
-        value,
-        (centre - half_width).exp(),
-        (centre + half_width).exp(),
-    )
-}
-
-/// The large-sample variance of the logarithm of a proportion; written as one fraction, because
-/// `1 / selected - 1 / total` cancels.
-fn log_variance(proportion: Proportion) -> f64 {
-    (proportion.total - proportion.selected) / (proportion.selected * proportion.total)
+    two_proportions::ratio(group, reference, confidence).ok()
 }
 
 /// The approval rate of a group minus that of the reference group, with the hybrid score interval;
@@ -58,12 +36,8 @@ pub fn approval_rate_difference(
     reference: &GroupCounters,
     confidence: Confidence,
 ) -> Option<Interval> {
-    let group = approvals(group)?.wilson(confidence)?;
-    let reference = approvals(reference)?.wilson(confidence)?;
-    let value = group.value - reference.value;
-    let below = (group.value - group.lower).hypot(reference.upper - reference.value);
-    let above = (group.upper - group.value).hypot(reference.value - reference.lower);
-    Interval::around(value, (value - below).max(-1.0), (value + above).min(1.0))
+    let (group, reference) = (approvals(group)?, approvals(reference)?);
+    two_proportions::difference(group, reference, confidence).ok()
 }
 
 /// The mean score of a group minus that of the reference group, in standard deviations; negative
@@ -87,28 +61,16 @@ pub fn standardised_mean_difference(
     reference: &GroupCounters,
     confidence: Confidence,
 ) -> Option<Interval> {
-    let difference = group.mean_score()? - reference.mean_score()?;
-    let (group_size, reference_size) = (group.decisions() as f64, reference.decisions() as f64);
-    let size = group_size + reference_size;
-    let mut both = *group;
-    both.merge(reference);
-    let variance_in_total = both.score_variance()?;
-    let variance_within = (group_size * group.score_variance()?
-        + reference_size * reference.score_variance()?)
-        / size;
-    if variance_within <= 0.0 {
-        return None;
-    }
-    let within = difference / variance_within.sqrt();
-    let variance = size / (group_size * reference_size) + within * within / (2.0 * size);
-    let half_width = confidence.critical_value() * variance.sqrt();
-    let share_product = group_size / size * (reference_size / size);
-    let carry_over = |within: f64| within / (1.0 + share_product * within * within).sqrt();
-    Interval::around(
-        difference / variance_in_total.sqrt(),
-        carry_over(within - half_width),
-        carry_over(within + half_width),
-    )
+    standardised_difference(moment(group)?, moment(reference)?, confidence).ok()
+}
+
+fn moment(counters: &GroupCounters) -> Option<Moment> {
+    let count = counters.decisions() as f64;
+    Some(Moment {
+        count,
+        mean: counters.mean_score()?,
+        squared_deviations: counters.score_variance()? * count,
+    })
 }
 
 #[cfg(test)]

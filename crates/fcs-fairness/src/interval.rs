@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::Undefined;
+
 /// A measured value and its confidence interval; finite, and `lower <= value <= upper`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -22,11 +24,58 @@ impl Interval {
             upper: upper.max(value),
         })
     }
+
+    /// The interval without what lies outside the range of the metric; the value stays inside.
+    pub(crate) fn within(self, least: f64, most: f64) -> Result<Self, Undefined> {
+        let (lower, upper) = (self.lower.max(least), self.upper.min(most));
+        Self::around(self.value, lower, upper).ok_or(Undefined::NotFinite)
+    }
+
+    /// The interval of a rising linear function of the value.
+    pub(crate) fn scaled(self, factor: f64, shift: f64) -> Result<Self, Undefined> {
+        let at = |number: f64| factor * number + shift;
+        Self::around(at(self.value), at(self.lower), at(self.upper)).ok_or(Undefined::NotFinite)
+    }
+
+    /// The interval with the opposite sign.
+    pub(crate) fn negated(self) -> Self {
+        Self {
+            value: -self.value,
+            lower: -self.upper,
+            upper: -self.lower,
+        }
+    }
+
+    /// The interval of the distance from zero.
+    pub(crate) fn absolute(self) -> Self {
+        let nearest = self.lower.max(-self.upper).max(0.0);
+        Self {
+            value: self.value.abs(),
+            lower: nearest,
+            upper: self.upper.max(-self.lower),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_distance_from_zero_reaches_zero_only_if_the_interval_does() {
+        let absolute = |lower: f64, value: f64, upper: f64| {
+            let found = Interval {
+                value,
+                lower,
+                upper,
+            }
+            .absolute();
+            (found.lower, found.value, found.upper)
+        };
+        assert_eq!(absolute(-3.0, -2.0, -1.0), (1.0, 2.0, 3.0));
+        assert_eq!(absolute(-3.0, -2.0, 1.0), (0.0, 2.0, 3.0));
+        assert_eq!(absolute(1.0, 2.0, 5.0), (1.0, 2.0, 5.0));
+    }
 
     #[test]
     fn an_interval_is_widened_to_its_value_and_never_holds_a_non_finite_number() {

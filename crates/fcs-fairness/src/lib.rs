@@ -23,15 +23,28 @@ mod disparity;
 mod interval;
 mod proportion;
 mod rates;
+mod two_proportions;
+mod undefined;
 mod verdict;
 
 pub mod calibration;
+pub mod calibration_within;
+pub mod discrimination;
+pub mod error_rates;
+pub mod inequality;
 pub mod min_max;
+pub mod parity;
 pub mod report;
+pub mod score_gap;
+pub mod scores;
+pub mod significance;
+pub mod strata;
+pub mod tally;
 
 pub use confidence::{Confidence, InvalidConfidence};
 pub use counters::GroupCounters;
 pub use disparity::{adverse_impact_ratio, approval_rate_difference, standardised_mean_difference};
 pub use interval::Interval;
 pub use rates::{approval_rate, default_rate_among_approved};
+pub use undefined::{Measured, Test, Undefined};
 pub use verdict::{Thresholds, Verdict, verdict};

@@ -1,4 +1,4 @@
-use crate::{Confidence, Interval};
+use crate::{Confidence, Interval, Undefined};
 
 /// `selected` of `total`, with `total > 0` and `selected <= total`.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,32 @@ impl Proportion {
             selected: selected as f64,
             total: total as f64,
         })
+    }
+
+    /// A share of signed counts. Fails without a whole, or on counts that cannot be.
+    pub(crate) fn of_counts(selected: i64, total: i64) -> Result<Self, Undefined> {
+        if selected < 0 || total < selected {
+            return Err(Undefined::NegativeCount);
+        }
+        if total == 0 {
+            return Err(Undefined::ZeroDenominator);
+        }
+        Ok(Self {
+            selected: selected as f64,
+            total: total as f64,
+        })
+    }
+
+    /// What was not selected.
+    pub(crate) fn complement(self) -> Self {
+        Self {
+            selected: self.total - self.selected,
+            total: self.total,
+        }
+    }
+
+    pub(crate) fn interval(self, confidence: Confidence) -> Result<Interval, Undefined> {
+        self.wilson(confidence).ok_or(Undefined::NotFinite)
     }
 
     pub(crate) fn rate(self) -> f64 {

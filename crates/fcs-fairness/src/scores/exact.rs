@@ -1,0 +1,116 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use super::Split;
+use crate::tally::{Decision, Outcome};
+
+/// A finite score; zero has one sign.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct FiniteScore(f64);
+
+impl FiniteScore {
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Eq for FiniteScore {}
+
+impl PartialOrd for FiniteScore {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FiniteScore {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl TryFrom<f64> for FiniteScore {
+    type Error = InvalidScore;
+
+    fn try_from(score: f64) -> Result<Self, InvalidScore> {
+        // Adding zero turns -0 into 0.
+        score
+            .is_finite()
+            .then_some(Self(score + 0.0))
+            .ok_or(InvalidScore)
+    }
+}
+
+/// The score is not a finite number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a score must be a finite number")]
+pub struct InvalidScore;
+
+/// Every distinct score of a group with its counts.
+///
+/// Only integers are added, so the same rows in any order, in any shards, give the same bits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExactScores {
+    points: BTreeMap<FiniteScore, Split<i64>>,
+}
+
+impl ExactScores {
+    /// Counts one decision; `times` is -1 to take it back. Fails if `score` is not finite.
+    pub fn record(
+        &mut self,
+        score: f64,
+        decision: Decision,
+        outcome: Option<Outcome>,
+        times: i64,
+    ) -> Result<(), InvalidScore> {
+        let counts = self
+            .points
+            .entry(FiniteScore::try_from(score)?)
+            .or_default();
+        let count = counts.side_mut(decision).get_mut(outcome);
+        *count = count.wrapping_add(times);
+        Ok(())
+    }
+
+    /// Adds the scores of other decisions so many times; a negative number takes them back.
+    pub fn add(&mut self, other: &Self, times: i64) {
+        for (score, counts) in &other.points {
+            let own = self.points.entry(*score).or_default();
+            own.approved.add(&counts.approved, times);
+            own.declined.add(&counts.declined, times);
+        }
+    }
+
+    /// The number of distinct scores that were seen.
+    pub fn len(&self) -> usize {
+        self.points.len()
+    }
+
+    /// Whether no score was counted.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    pub(super) fn points(&self) -> impl Iterator<Item = (f64, &Split<i64>)> {
+        self.points
+            .iter()
+            .map(|(score, counts)| (score.get(), counts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_zeros_are_one_score_and_no_other_number_is_lost() {
+        let mut scores = ExactScores::default();
+        for score in [0.0, -0.0, 0.5] {
+            scores.record(score, Decision::Approve, None, 1).unwrap();
+        }
+        assert_eq!(scores.len(), 2);
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let refused = scores.record(bad, Decision::Approve, None, 1);
+            assert_eq!(refused, Err(InvalidScore));
+        }
+    }
+}
