@@ -111,12 +111,7 @@ pub fn equalised_odds_difference(
     confidence: Confidence,
 ) -> Result<Interval, Undefined> {
     let [one, other] = both_differences(group, reference, confidence.divided_among(2))?;
-    let (one, other) = (one.absolute(), other.absolute());
-    Ok(Interval {
-        value: one.value.max(other.value),
-        lower: one.lower.max(other.lower),
-        upper: one.upper.max(other.upper),
-    })
+    Ok(one.absolute().or_larger(other.absolute()))
 }
 
 /// Equalised odds ratio: the smaller of the ratios of TPR and FPR, each taken as smaller over larger
@@ -131,11 +126,7 @@ pub fn equalised_odds_ratio(
         two_proportions::smaller_over_larger(rate.of(group)?, rate.of(reference)?, half)
     };
     let (one, other) = (ratio(Rate::TruePositive)?, ratio(Rate::FalsePositive)?);
-    Ok(Interval {
-        value: one.value.min(other.value),
-        lower: one.lower.min(other.lower),
-        upper: one.upper.min(other.upper),
-    })
+    Ok(one.or_smaller(other))
 }
 
 /// Average odds difference: the mean of the differences of FPR and TPR (Bellamy, R. K. E. and others

@@ -46,6 +46,20 @@ impl Interval {
         }
     }
 
+    /// The interval of the larger of two values, if both intervals hold.
+    pub(crate) fn or_larger(self, other: Self) -> Self {
+        Self {
+            value: self.value.max(other.value),
+            lower: self.lower.max(other.lower),
+            upper: self.upper.max(other.upper),
+        }
+    }
+
+    /// The interval of the smaller of two values, if both intervals hold.
+    pub(crate) fn or_smaller(self, other: Self) -> Self {
+        self.negated().or_larger(other.negated()).negated()
+    }
+
     /// The interval of the distance from zero.
     pub(crate) fn absolute(self) -> Self {
         let nearest = self.lower.max(-self.upper).max(0.0);

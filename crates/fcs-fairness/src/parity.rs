@@ -32,6 +32,17 @@ pub fn demographic_parity_difference(
     two_proportions::difference(selections(group)?, selections(reference)?, confidence)
 }
 
+/// Demographic parity ratio of two groups: the smaller approval rate over the larger; at most 1, and
+/// blind to who is ahead. fairlearn: `demographic_parity_ratio` of two groups.
+pub fn demographic_parity_ratio(
+    group: &Tally,
+    reference: &Tally,
+    confidence: Confidence,
+) -> Result<Interval, Undefined> {
+    let (group, reference) = (selections(group)?, selections(reference)?);
+    two_proportions::smaller_over_larger(group, reference, confidence)
+}
+
 /// Shortfall: `n_p q_r - k_p`, the approvals that the group lacks to be approved at the reference
 /// group's rate; negative when it has more. In applicants.
 ///

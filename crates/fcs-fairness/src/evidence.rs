@@ -1,0 +1,42 @@
+//! Everything that is counted of one group.
+
+use crate::scores::{DifferentBins, Population, Sample, Scores};
+use crate::tally::Tally;
+
+/// Decisions, outcomes and scores of one group; additive and signed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// Decisions and outcomes.
+    pub tally: Tally,
+    /// Scores, of the decisions that have one.
+    pub scores: Scores,
+}
+
+impl Evidence {
+    /// Adds the evidence of other decisions so many times; a negative number takes it back. Fails, and
+    /// changes nothing, if the scores were counted in another way.
+    pub fn add(&mut self, other: &Self, times: i64) -> Result<(), DifferentBins> {
+        self.scores.add(&other.scores, times)?;
+        self.tally.add(&other.tally, times);
+        Ok(())
+    }
+
+    /// The people that a metric of decisions or outcomes covers.
+    pub(crate) fn members(&self, population: Population) -> i64 {
+        let known = self.tally.approved.known();
+        match population {
+            Population::AllDecisions => self.tally.decisions(),
+            Population::ApprovedWithKnownOutcome => known,
+            Population::KnownOutcome => known.wrapping_add(self.tally.declined().known()),
+        }
+    }
+
+    /// The people that a metric of scores covers.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a sum of counts below 2^53 is an integer, and a larger one saturates"
+    )]
+    pub(crate) fn scored(&self, population: Population) -> i64 {
+        Sample::new(&self.scores, population).map_or(0, |sample| sample.moment().count as i64)
+    }
+}
