@@ -21,6 +21,11 @@ impl Evidence {
         Ok(())
     }
 
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.tally.is_empty() && self.scores.is_empty()
+    }
+
     /// The people that a metric of decisions or outcomes covers.
     pub(crate) fn members(&self, population: Population) -> i64 {
         let known = self.tally.approved.known();

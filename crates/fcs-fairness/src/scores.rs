@@ -68,4 +68,13 @@ impl Scores {
             }
         }
     }
+
+    /// Whether no score is left.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Exact(scores) => scores.is_empty(),
+            Self::Binned(histogram) => histogram.bins().next().is_none(),
+        }
+    }
 }

@@ -96,26 +96,31 @@ impl Table {
             groups: row.groups,
             stratum: row.stratum,
         };
-        self.add(key, &evidence, times)
+        self.add(&key, &evidence, times)
     }
 
     /// Adds counters so many times; a negative number takes them back. Fails, and changes nothing, if
     /// they do not fit.
-    pub fn add(&mut self, key: Key, evidence: &Evidence, times: i64) -> Result<(), TableError> {
+    pub fn add(&mut self, key: &Key, evidence: &Evidence, times: i64) -> Result<(), TableError> {
         if key.groups.len() != self.attributes.len() {
             return Err(TableError::Attributes {
                 expected: self.attributes.len(),
                 found: key.groups.len(),
             });
         }
-        let own = self.cells.entry(key).or_default();
-        own.add(evidence, times).map_err(TableError::Bins)
+        let own = self.cells.entry(key.clone()).or_default();
+        own.add(evidence, times).map_err(TableError::Bins)?;
+        // Cells that nothing is left of are dropped, so that equal contents are equal tables.
+        if own.is_empty() {
+            self.cells.remove(key);
+        }
+        Ok(())
     }
 
     /// Adds the decisions of another table with the same attributes.
     pub fn merge(&mut self, other: &Self) -> Result<(), TableError> {
         for (key, evidence) in &other.cells {
-            self.add(key.clone(), evidence, 1)?;
+            self.add(key, evidence, 1)?;
         }
         Ok(())
     }
@@ -176,6 +181,7 @@ mod tests {
         once.push(row(0.5)).unwrap();
         let mut again = once.clone();
         again.retract(row(0.5)).unwrap();
+        assert_eq!(again, Table::new(vec!["sex".to_owned()]));
         again.push(row(0.5)).unwrap();
         assert_eq!(again, once);
     }

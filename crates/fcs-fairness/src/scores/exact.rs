@@ -62,21 +62,26 @@ impl ExactScores {
         outcome: Option<Outcome>,
         times: i64,
     ) -> Result<(), InvalidScore> {
-        let counts = self
-            .points
-            .entry(FiniteScore::try_from(score)?)
-            .or_default();
-        let count = counts.side_mut(decision).get_mut(outcome);
-        *count = count.wrapping_add(times);
+        let mut counts = Split::default();
+        *counts.side_mut(decision).get_mut(outcome) = 1;
+        self.add_at(FiniteScore::try_from(score)?, &counts, times);
         Ok(())
     }
 
     /// Adds the scores of other decisions so many times; a negative number takes them back.
     pub fn add(&mut self, other: &Self, times: i64) {
         for (score, counts) in &other.points {
-            let own = self.points.entry(*score).or_default();
-            own.approved.add(&counts.approved, times);
-            own.declined.add(&counts.declined, times);
+            self.add_at(*score, counts, times);
+        }
+    }
+
+    /// Scores that nothing is left of are dropped, so that equal contents are equal values.
+    fn add_at(&mut self, score: FiniteScore, counts: &Split<i64>, times: i64) {
+        let own = self.points.entry(score).or_default();
+        own.approved.add(&counts.approved, times);
+        own.declined.add(&counts.declined, times);
+        if *own == Split::default() {
+            self.points.remove(&score);
         }
     }
 

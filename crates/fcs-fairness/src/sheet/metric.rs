@@ -70,7 +70,9 @@ pub struct Metric {
     pub population: Population,
     /// For a metric by score quantile: the share of everybody that was asked for.
     pub share_asked: Option<f64>,
-    /// And the share that the cut approves; larger with ties.
+    /// The share of everybody that the metric rests on. By score quantile: whom the cut approves, more
+    /// than asked for with ties. For conditional disparity: decisions in strata that allow the
+    /// comparison.
     pub share: Option<f64>,
     /// People of the group, or of all groups, that the metric covers.
     pub group_count: i64,

@@ -192,16 +192,15 @@ impl Pair<'_> {
     /// Of the group and everybody else: it needs no reference group.
     fn conditional_disparity(&self, confidence: Confidence) -> Metric {
         let found = conditional_demographic_disparity(&self.strata, confidence);
-        let in_strata = self
-            .strata
-            .values()
-            .map(|stratum| stratum.group.decisions())
-            .sum();
-        Metric::own(
-            Name::ConditionalDemographicDisparity,
-            Population::AllDecisions,
-            in_strata,
-            found.map(|found| found.disparity),
-        )
+        let everyone = self.everyone.tally.decisions() as f64;
+        Metric {
+            share: found.ok().map(|found| found.compared as f64 / everyone),
+            ..Metric::own(
+                Name::ConditionalDemographicDisparity,
+                Population::AllDecisions,
+                self.group.tally.decisions(),
+                found.map(|found| found.disparity),
+            )
+        }
     }
 }

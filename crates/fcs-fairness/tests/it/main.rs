@@ -7,6 +7,8 @@
 )]
 
 mod golden;
+mod metrics;
 mod properties;
 mod published;
 mod report;
+mod tables;

