@@ -200,14 +200,23 @@ mod tests {
         assert!((found.value - 3.5 / 4.0).abs() < 1e-15, "{found:?}");
     }
 
+    /// The limits are Newcombe's by scipy's root finder (`newcombe` in `tests/golden/metrics`).
     #[test]
     fn perfect_separation_is_not_certain() {
         let up = area(&[0.9, 0.8, 0.7], &[0.1, 0.2, 0.3]).unwrap();
-        assert!((up.value - 1.0).abs() < 1e-15 && up.lower < 0.9, "{up:?}");
+        assert!((up.value - 1.0).abs() < 1e-15, "{up:?}");
+        assert!((up.lower - 0.501_018_760_701_530_1).abs() < 1e-9, "{up:?}");
         let down = area(&[0.1, 0.2, 0.3], &[0.9, 0.8, 0.7]).unwrap();
         assert!(down.value.abs() < 1e-15 && (down.upper + up.lower - 1.0).abs() < 1e-9);
         let flat = area(&[0.5; 9], &[0.5; 9]).unwrap();
-        assert!(flat.lower < 0.4 && flat.upper > 0.6, "{flat:?}");
+        assert!(
+            (flat.lower - 0.263_729_309_195_815_2).abs() < 1e-9,
+            "{flat:?}"
+        );
+        assert!(
+            (flat.upper - 0.736_270_690_804_184_8).abs() < 1e-9,
+            "{flat:?}"
+        );
     }
 
     #[test]

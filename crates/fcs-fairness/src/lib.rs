@@ -1,21 +1,29 @@
 //! Group fairness over counters: what was decided for each group, and how far groups are apart.
 //!
-//! For: additive integer state per group, the metrics over it with their intervals, a three-valued
-//! verdict against a floor, and calibration of the predicted probability.
+//! For: additive integer state per group, every group metric over it with its interval and counts, a
+//! three-valued verdict against a floor, and calibration of the predicted probability.
 //! Not for: collecting decisions, storing counters, deciding which groups exist, or anything that
 //! looks at one applicant.
 //!
+//! [`table::Table`] holds decisions by group and stratum, from rows or from counters;
+//! [`sheet::sheet`] gives every metric of one attribute, of an intersection or within a stratum. The
+//! functions behind a sheet take counts of two groups and can be called one by one.
+//!
 //! Conventions:
 //! - Selection means approval. A referral is not an approval: it counts as a decision that did not
-//!   select.
-//! - Outcome metrics (default rate, calibration) cover approved applicants only, because nobody
-//!   learns how a denied applicant would have repaid. They say nothing about the denied.
-//! - A metric that is undefined is `None`. No function returns NaN or an infinity.
-//! - Every interval is a two-sided interval for a sample of fixed size. Looking again and again
-//!   while decisions arrive makes it wrong more often than its confidence says; see [`verdict()`].
+//!   select. Repaid is the favourable outcome, and a higher score is better.
+//! - Outcomes are rarely known of applicants who were not approved (selective labels). Each metric
+//!   names its population; one that needs outcomes of everybody is undefined where only those of the
+//!   approved are known.
+//! - A metric without a value says why: [`Undefined`], or `None` in the older functions over
+//!   [`GroupCounters`]. No function returns NaN or an infinity.
+//! - Every interval and test is for a sample of fixed size. Looking again and again while decisions
+//!   arrive makes it wrong more often than its confidence says; see [`verdict()`].
 //!
-//! Invariants: counters are integers, so merging is exact, associative and commutative; a report of
-//! merged counters equals the report of the whole; an [`Interval`] contains its value.
+//! Invariants: counts are integers, so merging is exact, associative and commutative, and a correction
+//! is an increment taken back and another added; a report of merged counters equals the report of the
+//! whole; rows and counters give the same numbers where both are defined; an [`Interval`] contains its
+//! value.
 
 mod confidence;
 mod counters;

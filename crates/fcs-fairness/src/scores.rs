@@ -36,36 +36,59 @@ pub enum Scores {
     Binned(Histogram),
 }
 
+/// How finely scores are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// No score is known.
+    None,
+    /// Every score is known.
+    Exact,
+    /// Scores are known by bin. Means, spreads and the Brier score are exact all the same; areas,
+    /// separations, distances and cuts take the members of a bin for tied.
+    Binned,
+}
+
 /// Scores that were counted in different ways cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("scores counted exactly or in bins with other edges cannot be added to these")]
 pub struct DifferentBins;
 
 impl Scores {
-    /// Adds the scores of other decisions so many times; a negative number takes them back.
+    /// Adds the scores of other decisions so many times; a negative number takes them back. Fails, and
+    /// changes nothing, if they were counted in another way.
     pub fn add(&mut self, other: &Self, times: i64) -> Result<(), DifferentBins> {
         match (&mut *self, other) {
-            (_, Self::None) => Ok(()),
+            (_, Self::None) => {}
             (Self::None, Self::Exact(scores)) => {
                 let mut own = ExactScores::default();
                 own.add(scores, times);
                 *self = Self::Exact(own);
-                Ok(())
             }
             (Self::None, Self::Binned(histogram)) => {
                 let mut own = Histogram::new(histogram.edges().clone());
                 own.add(histogram, times)?;
                 *self = Self::Binned(own);
-                Ok(())
             }
-            (Self::Exact(own), Self::Exact(scores)) => {
-                own.add(scores, times);
-                Ok(())
-            }
-            (Self::Binned(own), Self::Binned(histogram)) => own.add(histogram, times),
+            (Self::Exact(own), Self::Exact(scores)) => own.add(scores, times),
+            (Self::Binned(own), Self::Binned(histogram)) => own.add(histogram, times)?,
             (Self::Exact(_), Self::Binned(_)) | (Self::Binned(_), Self::Exact(_)) => {
-                Err(DifferentBins)
+                return Err(DifferentBins);
             }
+        }
+        // Equal contents are equal values, also after everything was taken back.
+        if self.is_empty() {
+            *self = Self::None;
+        }
+        Ok(())
+    }
+
+    /// How finely the scores are known.
+    pub fn resolution(&self) -> Resolution {
+        match self {
+            Self::None => Resolution::None,
+            Self::Exact(_) => Resolution::Exact,
+            Self::Binned(_) => Resolution::Binned,
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use metric::{Metric, Name};
 
-use crate::scores::DifferentBins;
+use crate::scores::{DifferentBins, Resolution};
 use crate::table::Table;
 use crate::{Confidence, Evidence, Undefined};
 
@@ -66,6 +66,8 @@ pub struct Sheet {
     pub minimum_cell_size: u32,
     /// Decisions without a value of some attribute: in no cell.
     pub without_value: i64,
+    /// How finely scores are known.
+    pub scores: Resolution,
     /// Metrics of all shown groups together.
     pub overall: Vec<Metric>,
     /// Every combination of values that occur, ordered.
@@ -94,7 +96,8 @@ pub enum Cell {
         /// The end of the class.
         below: i64,
     },
-    /// More was taken back than was counted: a correction arrived before what it corrects.
+    /// The counts are of no decisions: more was taken back than was counted, because a correction
+    /// arrived before what it corrects, or a count is beyond 2^53.
     Inconsistent {
         /// The group.
         group: Group,
@@ -149,7 +152,8 @@ pub fn sheet(table: &Table, request: &Request) -> Result<Sheet, SheetError> {
     let mut shown = Vec::new();
     for (group, evidence) in &gathered.groups {
         let size = evidence.tally.decisions();
-        if evidence.tally.check() == Err(Undefined::NegativeCount) {
+        let check = evidence.tally.check();
+        if check.is_err_and(|reason| reason != Undefined::NoDecisions) {
             cells.push(Cell::Inconsistent {
                 group: group.clone(),
             });
@@ -185,6 +189,7 @@ pub fn sheet(table: &Table, request: &Request) -> Result<Sheet, SheetError> {
         confidence: request.confidence,
         minimum_cell_size: request.minimum_cell_size.max(1),
         without_value: gathered.without_value,
+        scores: gathered.everyone.scores.resolution(),
         cells,
     })
 }
@@ -253,7 +258,8 @@ impl Gathered {
             }
             let values = places.iter().map(|place| key.groups[*place].clone());
             let Some(values) = values.collect::<Option<Vec<String>>>() else {
-                gathered.without_value += evidence.tally.decisions();
+                let decisions = evidence.tally.decisions();
+                gathered.without_value = gathered.without_value.wrapping_add(decisions);
                 continue;
             };
             gathered.add(Group(values), key.stratum.as_deref(), evidence)?;

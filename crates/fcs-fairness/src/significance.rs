@@ -12,6 +12,9 @@ use crate::undefined::Test;
 /// table is not lost to rounding (R's `fisher.test` uses the same).
 const TIE_TOLERANCE: f64 = 1e-7;
 
+/// The most decisions for the exact test: some million steps.
+const EXACT_MAX: f64 = 1e10;
+
 /// A table of two rows (group, reference) and two columns (approved, not approved).
 #[derive(Clone, Copy)]
 struct Fourfold {
@@ -50,9 +53,13 @@ fn sum(row: [i64; 2]) -> f64 {
 ///
 /// Hypergeometric weights are multiplied outwards from the most probable table, so no logarithm of a
 /// factorial is needed and no digits cancel. Weights below 10^-300 of the largest count as zero.
+/// Undefined beyond 10^10 decisions.
 pub fn fisher_exact(group: &Tally, reference: &Tally) -> Result<Test, Undefined> {
     let table = Fourfold::new(group, reference)?;
     let ([drawn, _], [approved, declined], total) = table.margins();
+    if total > EXACT_MAX {
+        return Err(Undefined::TooLarge);
+    }
     let observed = table.group[0] as f64;
     let least = (drawn - declined).max(0.0);
     let most = drawn.min(approved);
@@ -241,6 +248,8 @@ mod tests {
         assert!((found.unwrap().p_value - 0.1577).abs() < 1e-3);
         let far = fisher_exact(&decided(1_000_000, 2_000_000), &decided(1, 2_000_000));
         assert!(far.unwrap().p_value < 1e-300);
+        let endless = fisher_exact(&decided(1 << 50, 1 << 52), &decided(1, 2));
+        assert_eq!(endless, Err(Undefined::TooLarge));
     }
 
     #[test]

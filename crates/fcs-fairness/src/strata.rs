@@ -40,7 +40,7 @@ pub fn conditional_demographic_disparity(
     strata: &BTreeMap<String, Stratum>,
     confidence: Confidence,
 ) -> Result<ConditionalDisparity, Undefined> {
-    let (mut terms, mut compared, mut not_compared) = (Vec::new(), 0, 0);
+    let (mut terms, mut compared, mut not_compared) = (Vec::new(), 0_i64, 0_i64);
     for stratum in strata.values() {
         if stratum.everyone.is_empty() {
             continue;
@@ -49,9 +49,9 @@ pub fn conditional_demographic_disparity(
         match disparity(stratum, confidence)? {
             Some(disparity) => {
                 terms.push((decisions as f64, disparity));
-                compared += decisions;
+                compared = compared.saturating_add(decisions);
             }
-            None => not_compared += decisions,
+            None => not_compared = not_compared.saturating_add(decisions),
         }
     }
     if compared == 0 {

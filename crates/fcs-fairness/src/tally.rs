@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GroupCounters, Undefined};
 
+/// The largest number up to which floating point holds every integer.
+const LARGEST_COUNT: i128 = 1 << 53;
+
 /// What was decided. Only [`Decision::Approve`] selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -143,18 +146,23 @@ impl Tally {
         *self == Self::default()
     }
 
-    /// Fails on a count that no decisions can have.
+    /// Fails on counts that no decisions can have. What passes adds without overflow and converts to
+    /// floating point without loss.
     pub(crate) fn check(&self) -> Result<(), Undefined> {
-        let negative = [self.approved, self.referred, self.denied]
-            .iter()
-            .any(ByOutcome::is_negative);
-        if negative {
-            return Err(Undefined::NegativeCount);
+        let mut decisions = 0_i128;
+        for counts in [self.approved, self.referred, self.denied] {
+            if counts.is_negative() {
+                return Err(Undefined::NegativeCount);
+            }
+            for count in [counts.repaid, counts.defaulted, counts.unknown] {
+                decisions += i128::from(count);
+            }
         }
-        if self.decisions() <= 0 {
-            return Err(Undefined::NoDecisions);
+        match decisions {
+            0 => Err(Undefined::NoDecisions),
+            1..=LARGEST_COUNT => Ok(()),
+            _ => Err(Undefined::NotFinite),
         }
-        Ok(())
     }
 }
 
@@ -214,6 +222,8 @@ mod tests {
         assert_eq!(tally.check(), Err(Undefined::NegativeCount));
         tally.merge(&Tally::one(Decision::Approve, None));
         assert_eq!(tally.check(), Ok(()));
+        tally.denied.unknown = i64::MAX;
+        assert_eq!(tally.check(), Err(Undefined::NotFinite));
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub enum Undefined {
     /// More was taken back than was counted: a correction arrived before what it corrects.
     #[error("a count is negative")]
     NegativeCount,
+    /// The counts are too large for an exact test; one for large samples is as good.
+    #[error("the counts are too large for an exact test")]
+    TooLarge,
     /// The numbers exceed what floating point can hold.
     #[error("the result is not a finite number")]
     NotFinite,

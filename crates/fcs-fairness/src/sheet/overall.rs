@@ -23,7 +23,7 @@ pub(super) fn metrics(
 
 fn covered(shown: &[&Evidence], population: Population) -> i64 {
     let sizes = shown.iter().map(|evidence| evidence.members(population));
-    sizes.sum()
+    sizes.fold(0, i64::saturating_add)
 }
 
 fn of_decisions(

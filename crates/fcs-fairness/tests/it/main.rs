@@ -7,8 +7,10 @@
 )]
 
 mod golden;
+mod laws;
 mod metrics;
 mod properties;
 mod published;
 mod report;
+mod sheets;
 mod tables;

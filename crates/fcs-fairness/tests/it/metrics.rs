@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use fcs_fairness::scores::Resolution;
 use fcs_fairness::sheet::{Cell, Group, Metric, Request, Sheet, sheet};
 use fcs_fairness::table::Table;
 use fcs_fairness::{Confidence, Measured};
@@ -274,6 +275,8 @@ fn counters_give_the_numbers_of_the_rows() {
 }
 
 fn assert_same(exact: &Sheet, counted: &Sheet) {
+    assert_eq!(exact.scores, Resolution::Exact);
+    assert_eq!(counted.scores, Resolution::Binned);
     assert_alike(&exact.overall, &counted.overall);
     assert_eq!(exact.cells.len(), counted.cells.len());
     for pair in exact.cells.iter().zip(&counted.cells) {
