@@ -5,7 +5,7 @@
 //! the chance in outcomes.
 
 use crate::proportion::Proportion;
-use crate::scores::{Point, Population, Sample, Scores};
+use crate::scores::{Point, Population, Sample};
 use crate::{Confidence, Interval, Undefined};
 
 /// Expected calibration error over ten bins of width 0.1: the distance of mean outcome and mean score
@@ -16,14 +16,13 @@ use crate::{Confidence, Interval, Undefined};
 /// (the error is divided among the bins); conservative, because all bins would have to be wrong the
 /// same way.
 pub fn expected_calibration_error(
-    scores: &Scores,
-    population: Population,
+    sample: &Sample,
     confidence: Confidence,
 ) -> Result<Interval, Undefined> {
-    let sample = probabilities(scores, population)?;
+    check_probabilities(sample)?;
     let bins = sample.deciles();
     let each = confidence.divided_among(bins.len());
-    let total = sample.moment().count;
+    let total = sample.all.count;
     let (mut value, mut lower, mut upper) = (0.0, 0.0, 0.0);
     for bin in &bins {
         let known = bin.known();
@@ -47,13 +46,9 @@ pub fn expected_calibration_error(
 /// Review 78, 1-3. Limits: the score interval with the largest variance that a mean of numbers in
 /// `[0, 1]` allows, `b (1 - b)` (Bhatia, R. and Davis, C. (2000), "A better bound on the variance",
 /// American Mathematical Monthly 107, 353-357); conservative, and needs no fourth moments.
-pub fn brier_score(
-    scores: &Scores,
-    population: Population,
-    confidence: Confidence,
-) -> Result<Interval, Undefined> {
-    let sample = probabilities(scores, population)?;
-    let (repaid, defaulted) = (sample.repaid(), sample.defaulted());
+pub fn brier_score(sample: &Sample, confidence: Confidence) -> Result<Interval, Undefined> {
+    check_probabilities(sample)?;
+    let (repaid, defaulted) = (sample.repaid, sample.defaulted);
     let total = repaid.count + defaulted.count;
     let mut squares = 0.0;
     for (moment, outcome) in [(repaid, 1.0), (defaulted, 0.0)] {
@@ -71,12 +66,11 @@ pub fn brier_score(
 /// Calibration in the large: mean outcome minus mean score, within `[-1, 1]`; positive when more repay
 /// than the scores said. Limits: Wilson limits of the mean outcome.
 pub fn calibration_in_the_large(
-    scores: &Scores,
-    population: Population,
+    sample: &Sample,
     confidence: Confidence,
 ) -> Result<Interval, Undefined> {
-    let sample = probabilities(scores, population)?;
-    let (repaid, all) = (sample.repaid(), sample.moment());
+    check_probabilities(sample)?;
+    let (repaid, all) = (sample.repaid, sample.all);
     let outcome = Proportion {
         selected: repaid.count,
         total: all.count,
@@ -91,14 +85,13 @@ fn repayment(bin: &Point) -> Proportion {
     }
 }
 
-/// A sample whose outcomes are all known and whose scores are probabilities.
-fn probabilities(scores: &Scores, population: Population) -> Result<Sample, Undefined> {
-    if population == Population::AllDecisions {
+/// All outcomes must be known, and scores must be probabilities.
+fn check_probabilities(sample: &Sample) -> Result<(), Undefined> {
+    if sample.population == Population::AllDecisions {
         return Err(Undefined::NoOutcomes);
     }
-    let sample = Sample::new(scores, population)?;
     if sample.is_probability {
-        Ok(sample)
+        Ok(())
     } else {
         Err(Undefined::NotProbabilities)
     }
@@ -108,46 +101,53 @@ fn probabilities(scores: &Scores, population: Population) -> Result<Sample, Unde
 mod tests {
     use super::*;
     use crate::parity::tests::confidence;
-    use crate::scores::ExactScores;
+    use crate::scores::{ExactScores, FiniteScore, Scores};
     use crate::tally::{Decision, Outcome};
 
-    fn scores(rows: &[(f64, Outcome)]) -> Scores {
+    fn sample(rows: &[(f64, Outcome)], population: Population) -> Sample {
         let mut scores = ExactScores::default();
         for (score, outcome) in rows {
-            let recorded = scores.record(*score, Decision::Approve, Some(*outcome), 1);
-            recorded.unwrap();
+            let score = FiniteScore::try_from(*score).unwrap();
+            scores.record(score, Decision::Approve, Some(*outcome), 1);
         }
-        Scores::Exact(scores)
+        Sample::new(&Scores::Exact(scores), population).unwrap()
     }
 
     const EVERYONE: Population = Population::KnownOutcome;
 
     #[test]
     fn each_error_is_the_textbook_one() {
-        let scores = scores(&[
+        let rows = [
             (0.25, Outcome::Repaid),
             (0.25, Outcome::Defaulted),
             (0.75, Outcome::Repaid),
             (0.75, Outcome::Repaid),
-        ]);
-        let error = expected_calibration_error(&scores, EVERYONE, confidence()).unwrap();
+        ];
+        let sample = sample(&rows, EVERYONE);
+        let error = expected_calibration_error(&sample, confidence()).unwrap();
         assert!((error.value - 0.25).abs() < 1e-15, "{error:?}");
-        let brier = brier_score(&scores, EVERYONE, confidence()).unwrap();
+        let brier = brier_score(&sample, confidence()).unwrap();
         assert!((brier.value - (0.5625 + 0.0625 * 3.0) / 4.0).abs() < 1e-15);
-        let large = calibration_in_the_large(&scores, EVERYONE, confidence()).unwrap();
+        let large = calibration_in_the_large(&sample, confidence()).unwrap();
         assert!((large.value - 0.25).abs() < 1e-15, "{large:?}");
     }
 
     #[test]
     fn points_are_not_probabilities() {
-        let scores = scores(&[(650.0, Outcome::Repaid), (0.5, Outcome::Defaulted)]);
+        let rows = [(650.0, Outcome::Repaid), (0.5, Outcome::Defaulted)];
+        let (points, unlabelled) = (
+            sample(&rows, EVERYONE),
+            sample(&rows, Population::AllDecisions),
+        );
         for measure in [
             expected_calibration_error,
             brier_score,
             calibration_in_the_large,
         ] {
-            let found = measure(&scores, EVERYONE, confidence());
+            let found = measure(&points, confidence());
             assert_eq!(found, Err(Undefined::NotProbabilities));
+            let found = measure(&unlabelled, confidence());
+            assert_eq!(found, Err(Undefined::NoOutcomes));
         }
     }
 }

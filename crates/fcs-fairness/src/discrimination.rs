@@ -1,6 +1,6 @@
 //! How well scores tell repayers from defaulters within one group, where outcomes are known.
 
-use crate::scores::{Population, Sample, Scores};
+use crate::scores::Sample;
 use crate::{Confidence, Interval, Undefined};
 
 /// Area under the ROC curve: the probability that a repayer scores higher than a defaulter, ties
@@ -11,12 +11,8 @@ use crate::{Confidence, Interval, Undefined};
 /// its variance is zero (perfect separation, or one score): Newcombe, R. G. (2006), "Confidence
 /// intervals for an effect size measure based on the Mann-Whitney statistic. Part 2", Statistics in
 /// Medicine 25, 559-573, method 5.
-pub fn area_under_curve(
-    scores: &Scores,
-    population: Population,
-    confidence: Confidence,
-) -> Result<Interval, Undefined> {
-    let curve = Curve::new(&Sample::new(scores, population)?)?;
+pub fn area_under_curve(sample: &Sample, confidence: Confidence) -> Result<Interval, Undefined> {
+    let curve = Curve::new(sample)?;
     let value = curve.area();
     let variance = curve.delong_variance(value);
     if variance <= f64::EPSILON * f64::EPSILON {
@@ -29,12 +25,8 @@ pub fn area_under_curve(
 }
 
 /// Gini coefficient of discrimination: `2 AUC - 1`, the convention of credit scoring.
-pub fn gini(
-    scores: &Scores,
-    population: Population,
-    confidence: Confidence,
-) -> Result<Interval, Undefined> {
-    area_under_curve(scores, population, confidence)?.scaled(2.0, -1.0)
+pub fn gini(sample: &Sample, confidence: Confidence) -> Result<Interval, Undefined> {
+    area_under_curve(sample, confidence)?.scaled(2.0, -1.0)
 }
 
 /// Kolmogorov-Smirnov separation of repayers and defaulters: the largest distance of their two
@@ -42,12 +34,8 @@ pub fn gini(
 ///
 /// Limits: each distribution within its band of Dvoretzky-Kiefer-Wolfowitz with Massart's constant
 /// (Massart, P. (1990), Annals of Probability 18, 1269-1283), each at half of the error.
-pub fn kolmogorov_smirnov(
-    scores: &Scores,
-    population: Population,
-    confidence: Confidence,
-) -> Result<Interval, Undefined> {
-    let curve = Curve::new(&Sample::new(scores, population)?)?;
+pub fn kolmogorov_smirnov(sample: &Sample, confidence: Confidence) -> Result<Interval, Undefined> {
+    let curve = Curve::new(sample)?;
     kolmogorov_distance(&curve.steps, confidence)
 }
 
@@ -91,7 +79,7 @@ impl Curve {
     fn new(sample: &Sample) -> Result<Self, Undefined> {
         let counts = |point: &crate::scores::Point| (point.repaid.count, point.defaulted.count);
         let steps: Vec<(f64, f64)> = sample.points.iter().map(counts).collect();
-        let (repaid, defaulted) = totals(&steps);
+        let (repaid, defaulted) = (sample.repaid.count, sample.defaulted.count);
         if repaid + defaulted <= 0.0 {
             return Err(Undefined::NoOutcomes);
         }
@@ -174,23 +162,22 @@ fn newcombe(value: f64, curve: &Curve, confidence: Confidence) -> Result<Interva
 mod tests {
     use super::*;
     use crate::parity::tests::confidence;
-    use crate::scores::ExactScores;
+    use crate::scores::{ExactScores, FiniteScore, Population, Scores};
     use crate::tally::{Decision, Outcome};
 
-    fn scores(repaid: &[f64], defaulted: &[f64]) -> Scores {
+    fn sample(repaid: &[f64], defaulted: &[f64]) -> Result<Sample, Undefined> {
         let mut scores = ExactScores::default();
         for (values, outcome) in [(repaid, Outcome::Repaid), (defaulted, Outcome::Defaulted)] {
             for value in values {
-                let recorded = scores.record(*value, Decision::Approve, Some(outcome), 1);
-                recorded.unwrap();
+                let score = FiniteScore::try_from(*value).unwrap();
+                scores.record(score, Decision::Approve, Some(outcome), 1);
             }
         }
-        Scores::Exact(scores)
+        Sample::new(&Scores::Exact(scores), Population::ApprovedWithKnownOutcome)
     }
 
     fn area(repaid: &[f64], defaulted: &[f64]) -> Result<Interval, Undefined> {
-        let population = Population::ApprovedWithKnownOutcome;
-        area_under_curve(&scores(repaid, defaulted), population, confidence())
+        area_under_curve(&sample(repaid, defaulted)?, confidence())
     }
 
     #[test]
@@ -223,18 +210,14 @@ mod tests {
     fn one_outcome_alone_has_no_area() {
         assert_eq!(area(&[0.5], &[]), Err(Undefined::OneOutcomeOnly));
         assert_eq!(area(&[], &[]), Err(Undefined::NoScores));
-        let population = Population::KnownOutcome;
-        let none = kolmogorov_smirnov(&Scores::None, population, confidence());
-        assert_eq!(none, Err(Undefined::NoScores));
     }
 
     #[test]
     fn the_separation_is_the_largest_distance() {
-        let scores = scores(&[0.4, 0.6, 0.8, 0.9], &[0.1, 0.2, 0.5, 0.7]);
-        let population = Population::KnownOutcome;
-        let found = kolmogorov_smirnov(&scores, population, confidence()).unwrap();
+        let sample = sample(&[0.4, 0.6, 0.8, 0.9], &[0.1, 0.2, 0.5, 0.7]).unwrap();
+        let found = kolmogorov_smirnov(&sample, confidence()).unwrap();
         assert!((found.value - 0.5).abs() < 1e-15, "{found:?}");
-        let gini = gini(&scores, population, confidence()).unwrap();
+        let gini = gini(&sample, confidence()).unwrap();
         assert!(
             (gini.value - (2.0 * 13.0 / 16.0 - 1.0)).abs() < 1e-15,
             "{gini:?}"

@@ -1,7 +1,7 @@
 //! Everything that is counted of one group.
 
-use crate::scores::{DifferentBins, Population, Sample, Scores};
-use crate::tally::Tally;
+use crate::scores::{DifferentBins, FiniteScore, Population, Scores};
+use crate::tally::{Decision, Outcome, Tally};
 
 /// Decisions, outcomes and scores of one group; additive and signed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +21,22 @@ impl Evidence {
         Ok(())
     }
 
+    /// Counts one decision so many times, its score exactly; -1 takes it back. Fails, and changes
+    /// nothing, if scores were counted in bins.
+    pub fn record(
+        &mut self,
+        decision: Decision,
+        outcome: Option<Outcome>,
+        score: Option<FiniteScore>,
+        times: i64,
+    ) -> Result<(), DifferentBins> {
+        if let Some(score) = score {
+            self.scores.record(score, decision, outcome, times)?;
+        }
+        self.tally.add(&Tally::one(decision, outcome), times);
+        Ok(())
+    }
+
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
         self.tally.is_empty() && self.scores.is_empty()
@@ -34,14 +50,5 @@ impl Evidence {
             Population::ApprovedWithKnownOutcome => known,
             Population::KnownOutcome => known.wrapping_add(self.tally.declined().known()),
         }
-    }
-
-    /// The people that a metric of scores covers.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a sum of counts below 2^53 is an integer, and a larger one saturates"
-    )]
-    pub(crate) fn scored(&self, population: Population) -> i64 {
-        Sample::new(&self.scores, population).map_or(0, |sample| sample.moment().count as i64)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::discrimination::kolmogorov_distance;
 use crate::proportion::Proportion;
-use crate::scores::{Moment, Population, Sample, Scores};
+use crate::scores::{Moment, Sample};
 use crate::undefined::Test;
 use crate::{Confidence, Interval, Undefined, two_proportions};
 
@@ -14,12 +14,11 @@ use crate::{Confidence, Interval, Undefined, two_proportions};
 /// within groups with its large-sample variance (Hedges, L. V. and Olkin, I. (1985), "Statistical
 /// Methods for Meta-Analysis", chapter 5), carried over to this denominator.
 pub fn standardised_mean_difference(
-    group: &Scores,
-    reference: &Scores,
+    group: &Sample,
+    reference: &Sample,
     confidence: Confidence,
 ) -> Result<Interval, Undefined> {
-    let moment = |scores| Ok(Sample::new(scores, Population::AllDecisions)?.moment());
-    standardised_difference(moment(group)?, moment(reference)?, confidence)
+    standardised_difference(group.all, reference.all, confidence)
 }
 
 /// The formula of [`standardised_mean_difference`]. Undefined if scores vary within neither group:
@@ -54,11 +53,11 @@ pub(crate) fn standardised_difference(
 /// Kolmogorov-Smirnov distance of the scores of two groups, with the limits of
 /// [`crate::discrimination::kolmogorov_smirnov`]. Fails if the scores were counted in different ways.
 pub fn kolmogorov_smirnov_distance(
-    group: &Scores,
-    reference: &Scores,
+    group: &Sample,
+    reference: &Sample,
     confidence: Confidence,
 ) -> Result<Interval, Undefined> {
-    kolmogorov_distance(&side_by_side(group, reference)?, confidence)
+    kolmogorov_distance(&group.beside(reference)?, confidence)
 }
 
 /// The Kolmogorov-Smirnov test of equal distributions, by the limiting distribution
@@ -66,22 +65,15 @@ pub fn kolmogorov_smirnov_distance(
 ///
 /// Smirnov, N. (1948), "Table for estimating the goodness of fit of empirical distributions", Annals
 /// of Mathematical Statistics 19, 279-281. Conservative with ties, and so in bins.
-pub fn kolmogorov_smirnov_test(group: &Scores, reference: &Scores) -> Result<Test, Undefined> {
-    let steps = side_by_side(group, reference)?;
+pub fn kolmogorov_smirnov_test(group: &Sample, reference: &Sample) -> Result<Test, Undefined> {
+    let steps = group.beside(reference)?;
     let any = Confidence::try_from(0.5).map_err(|_| Undefined::NotFinite)?;
     let distance = kolmogorov_distance(&steps, any)?.value;
-    let (one, other) = steps
-        .iter()
-        .fold((0.0, 0.0), |sum, step| (sum.0 + step.0, sum.1 + step.1));
+    let (one, other) = (group.all.count, reference.all.count);
     Ok(Test {
         statistic: Some(distance),
         p_value: kolmogorov_tail(distance * (one * other / (one + other)).sqrt()),
     })
-}
-
-fn side_by_side(group: &Scores, reference: &Scores) -> Result<Vec<(f64, f64)>, Undefined> {
-    let group = Sample::new(group, Population::AllDecisions)?;
-    group.beside(&Sample::new(reference, Population::AllDecisions)?)
 }
 
 /// The probability that Kolmogorov's limiting variable exceeds `x`; the series that converges fast is
@@ -126,14 +118,14 @@ pub struct AtQuantile {
 /// reaches. Katz interval, the cut taken as given.
 pub fn adverse_impact_ratio_at(
     share: f64,
-    group: &Scores,
-    reference: &Scores,
-    everyone: &Scores,
+    group: &Sample,
+    reference: &Sample,
+    everyone: &Sample,
     confidence: Confidence,
 ) -> Result<AtQuantile, Undefined> {
-    let sample = |scores| Sample::new(scores, Population::AllDecisions);
-    let everyone = sample(everyone)?;
-    let total = everyone.moment().count;
+    group.check_comparable(everyone)?;
+    reference.check_comparable(everyone)?;
+    let total = everyone.all.count;
     let (mut reached, mut cut) = (0.0, f64::INFINITY);
     for point in everyone.points.iter().rev() {
         if reached >= share * total {
@@ -142,43 +134,39 @@ pub fn adverse_impact_ratio_at(
         reached += point.all().count;
         cut = point.key;
     }
-    let (group, reference) = (sample(group)?, sample(reference)?);
-    group.beside(&everyone)?;
-    reference.beside(&everyone)?;
     Ok(AtQuantile {
         share: reached / total,
-        ratio: two_proportions::ratio(above(&group, cut), above(&reference, cut), confidence),
+        ratio: two_proportions::ratio(above(group, cut), above(reference, cut), confidence),
     })
 }
 
 fn above(sample: &Sample, cut: f64) -> Proportion {
-    let mut proportion = Proportion {
-        selected: 0.0,
-        total: 0.0,
-    };
-    for point in &sample.points {
-        let count = point.all().count;
-        proportion.total += count;
-        if point.key >= cut {
-            proportion.selected += count;
-        }
+    let best = sample.points.iter().rev();
+    let reached = best.take_while(|point| point.key >= cut);
+    Proportion {
+        selected: reached.map(|point| point.all().count).sum(),
+        total: sample.all.count,
     }
-    proportion
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::parity::tests::confidence;
-    use crate::scores::{Edges, ExactScores, Histogram};
+    use crate::scores::{Edges, ExactScores, FiniteScore, Histogram, Population, Scores};
     use crate::tally::Decision;
 
-    fn scores(values: &[f64]) -> Scores {
+    fn everyone(scores: &Scores) -> Sample {
+        Sample::new(scores, Population::AllDecisions).unwrap()
+    }
+
+    fn scores(values: &[f64]) -> Sample {
         let mut scores = ExactScores::default();
         for value in values {
-            scores.record(*value, Decision::Deny, None, 1).unwrap();
+            let score = FiniteScore::try_from(*value).unwrap();
+            scores.record(score, Decision::Deny, None, 1);
         }
-        Scores::Exact(scores)
+        everyone(&Scores::Exact(scores))
     }
 
     #[test]
@@ -224,7 +212,8 @@ mod tests {
         let mut histogram = Histogram::new(Edges::hundredths());
         let score = crate::scores::Score::from_millionths(5).unwrap();
         histogram.record(score, Decision::Deny, None, 1);
-        let found = kolmogorov_smirnov_test(&scores(&[0.1]), &Scores::Binned(histogram));
+        let binned = everyone(&Scores::Binned(histogram));
+        let found = kolmogorov_smirnov_test(&scores(&[0.1]), &binned);
         assert_eq!(found, Err(Undefined::DifferentBins));
     }
 }

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use exact::{ExactScores, InvalidScore};
+pub use exact::{ExactScores, FiniteScore, InvalidScore};
 pub use histogram::{BINS, Bin, Edges, Histogram, InvalidEdges, Scale, Score, ScoreSums};
 pub(crate) use moment::Moment;
-pub use sample::Population;
-pub(crate) use sample::{Point, Sample};
+pub(crate) use sample::Point;
+pub use sample::{Population, Sample};
 
-use crate::tally::ByOutcome;
+use crate::tally::{ByOutcome, Decision, Outcome};
 
 mod exact;
 mod histogram;
@@ -76,11 +76,36 @@ impl Scores {
                 return Err(DifferentBins);
             }
         }
-        // Equal contents are equal values, also after everything was taken back.
+        self.forget_emptiness();
+        Ok(())
+    }
+
+    /// Counts one exact score so many times. Fails, and changes nothing, if scores were counted in bins.
+    pub(crate) fn record(
+        &mut self,
+        score: FiniteScore,
+        decision: Decision,
+        outcome: Option<Outcome>,
+        times: i64,
+    ) -> Result<(), DifferentBins> {
+        match self {
+            Self::None => {
+                let mut own = ExactScores::default();
+                own.record(score, decision, outcome, times);
+                *self = Self::Exact(own);
+            }
+            Self::Exact(own) => own.record(score, decision, outcome, times),
+            Self::Binned(_) => return Err(DifferentBins),
+        }
+        self.forget_emptiness();
+        Ok(())
+    }
+
+    /// Equal contents are equal values, also after everything was taken back.
+    fn forget_emptiness(&mut self) {
         if self.is_empty() {
             *self = Self::None;
         }
-        Ok(())
     }
 
     /// How finely the scores are known.

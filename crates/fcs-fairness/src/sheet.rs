@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 pub use metric::{Metric, Name};
 
+use member::Member;
+
 use crate::scores::{DifferentBins, Resolution};
 use crate::table::Table;
 use crate::{Confidence, Evidence, Undefined};
 
+mod member;
 mod metric;
 mod overall;
 mod own;
@@ -147,45 +150,42 @@ pub fn sheet(table: &Table, request: &Request) -> Result<Sheet, SheetError> {
     let places = places(table, request)?;
     let gathered = Gathered::new(table, request, &places)?;
     let minimum = i64::from(request.minimum_cell_size.max(1));
-    let (reference, comparison) = gathered.reference(request.reference.as_ref(), minimum);
+    let (reference, undefined) = gathered.reference(request.reference.as_ref(), minimum);
+    let shown = gathered.shown(minimum);
+    let everyone = Member::new(&gathered.everyone);
+    let comparison = match (undefined, reference.and_then(|group| shown.get(group))) {
+        (None, Some(member)) => Ok(member),
+        (reason, _) => Err(reason.unwrap_or(Undefined::NoReferenceGroup)),
+    };
     let mut cells = Vec::with_capacity(gathered.groups.len());
-    let mut shown = Vec::new();
     for (group, evidence) in &gathered.groups {
-        let size = evidence.tally.decisions();
-        let check = evidence.tally.check();
-        if check.is_err_and(|reason| reason != Undefined::NoDecisions) {
-            cells.push(Cell::Inconsistent {
-                group: group.clone(),
-            });
+        let Some(member) = shown.get(group) else {
+            cells.push(not_shown(group, evidence, minimum));
             continue;
-        }
-        if size < minimum {
-            cells.push(suppressed(group, size, minimum));
-            continue;
-        }
-        let mut metrics = own::metrics(evidence, request.confidence);
-        if reference.as_ref() != Some(group) {
+        };
+        let mut metrics = own::metrics(member, request.confidence);
+        if reference != Some(group) {
             let pair = pair::Pair {
-                group: evidence,
+                group: member,
                 reference: comparison,
-                everyone: &gathered.everyone,
+                everyone: &everyone,
                 strata: gathered.strata_of(group),
             };
             pair.metrics(request, &mut metrics);
         }
-        shown.push(evidence);
         cells.push(Cell::Shown {
             group: group.clone(),
             tally: evidence.tally,
             metrics,
         });
     }
+    let shown: Vec<&Evidence> = shown.values().map(|member| member.evidence).collect();
     Ok(Sheet {
         attributes: request.attributes.clone(),
         stratum: request.stratum.clone(),
+        reference: reference.cloned(),
         reference_undefined: comparison.err(),
         overall: overall::metrics(&shown, &gathered.everyone, request.confidence),
-        reference,
         confidence: request.confidence,
         minimum_cell_size: request.minimum_cell_size.max(1),
         without_value: gathered.without_value,
@@ -194,11 +194,17 @@ pub fn sheet(table: &Table, request: &Request) -> Result<Sheet, SheetError> {
     })
 }
 
-fn suppressed(group: &Group, size: i64, minimum: i64) -> Cell {
+fn not_shown(group: &Group, evidence: &Evidence, minimum: i64) -> Cell {
+    let group = group.clone();
+    let check = evidence.tally.check();
+    if check.is_err_and(|reason| reason != Undefined::NoDecisions) {
+        return Cell::Inconsistent { group };
+    }
+    let size = evidence.tally.decisions();
     let from = CLASSES.iter().rev().find(|from| **from <= size);
     let below = CLASSES.iter().find(|below| **below > size);
     Cell::Suppressed {
-        group: group.clone(),
+        group,
         from: from.map_or(0, |from| *from),
         below: below.map_or(minimum, |below| (*below).min(minimum)),
     }
@@ -286,32 +292,40 @@ impl Gathered {
         own.add(evidence, 1).map_err(SheetError::Bins)
     }
 
-    /// The reference group and its evidence, or why there is none.
-    fn reference(
-        &self,
-        asked: Option<&Group>,
+    /// The groups that are large enough.
+    fn shown(&self, minimum: i64) -> BTreeMap<&Group, Member<'_>> {
+        let large = |evidence: &Evidence| {
+            evidence.tally.check().is_ok() && evidence.tally.decisions() >= minimum
+        };
+        let groups = self.groups.iter().filter(|(_, evidence)| large(evidence));
+        groups
+            .map(|(group, evidence)| (group, Member::new(evidence)))
+            .collect()
+    }
+
+    /// The reference group, and why nothing can be compared with it.
+    fn reference<'a>(
+        &'a self,
+        asked: Option<&'a Group>,
         minimum: i64,
-    ) -> (Option<Group>, Result<&Evidence, Undefined>) {
+    ) -> (Option<&'a Group>, Option<Undefined>) {
         let largest = || {
             let sizes = self.groups.iter().rev();
             let largest = sizes.max_by_key(|(_, evidence)| evidence.tally.decisions());
             largest.map(|(group, _)| group)
         };
         let Some(group) = asked.or_else(largest) else {
-            return (None, Err(Undefined::NoReferenceGroup));
+            return (None, Some(Undefined::NoReferenceGroup));
         };
-        let evidence = match self.groups.get(group) {
-            Some(evidence) if evidence.tally.is_empty() => Err(Undefined::NoReferenceGroup),
-            Some(evidence) => match evidence.tally.check() {
-                Err(reason) => Err(reason),
-                Ok(()) if evidence.tally.decisions() < minimum => {
-                    Err(Undefined::ReferenceSuppressed)
-                }
-                Ok(()) => Ok(evidence),
-            },
-            None => Err(Undefined::NoReferenceGroup),
+        let tally = self.groups.get(group).map(|evidence| evidence.tally);
+        let tally = tally.unwrap_or_default();
+        let reason = match tally.check() {
+            Err(Undefined::NoDecisions) => Some(Undefined::NoReferenceGroup),
+            Err(reason) => Some(reason),
+            Ok(()) if tally.decisions() < minimum => Some(Undefined::ReferenceSuppressed),
+            Ok(()) => None,
         };
-        (Some(group.clone()), evidence)
+        (Some(group), reason)
     }
 
     fn strata_of(&self, group: &Group) -> BTreeMap<String, crate::strata::Stratum> {

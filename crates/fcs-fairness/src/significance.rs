@@ -12,6 +12,10 @@ use crate::undefined::Test;
 /// table is not lost to rounding (R's `fisher.test` uses the same).
 const TIE_TOLERANCE: f64 = 1e-7;
 
+/// Weights below this share of the largest count as zero. Smaller numbers would round to themselves when
+/// multiplied by almost one, so a walk would never end.
+const SMALLEST: f64 = f64::MIN_POSITIVE;
+
 /// The most decisions for the exact test: some million steps.
 const EXACT_MAX: f64 = 1e10;
 
@@ -52,7 +56,7 @@ fn sum(row: [i64; 2]) -> f64 {
 /// 98, 39-82. Practice takes it for small numbers (an expected count below 5); 29 CFR 1607.4(D).
 ///
 /// Hypergeometric weights are multiplied outwards from the most probable table, so no logarithm of a
-/// factorial is needed and no digits cancel. Weights below 10^-300 of the largest count as zero.
+/// factorial is needed and no digits cancel. Weights below 10^-307 of the largest count as zero.
 /// Undefined beyond 10^10 decisions.
 pub fn fisher_exact(group: &Tally, reference: &Tally) -> Result<Test, Undefined> {
     let table = Fourfold::new(group, reference)?;
@@ -92,11 +96,11 @@ impl Walk {
     /// The weight of the observed count, that of the mode being 1.
     fn weight_of_observed(&self, step: impl Fn(f64) -> f64) -> f64 {
         let (mut weight, mut k) = (1.0, self.mode);
-        while k < self.observed && weight > 0.0 {
+        while k < self.observed && weight >= SMALLEST {
             weight *= step(k);
             k += 1.0;
         }
-        while k > self.observed && weight > 0.0 {
+        while k > self.observed && weight >= SMALLEST {
             k -= 1.0;
             weight /= step(k);
         }
@@ -114,13 +118,13 @@ impl Walk {
         };
         count(1.0);
         let (mut weight, mut k) = (1.0, self.mode);
-        while k < self.ends[1] && weight > 0.0 {
+        while k < self.ends[1] && weight >= SMALLEST {
             weight *= step(k);
             k += 1.0;
             count(weight);
         }
         (weight, k) = (1.0, self.mode);
-        while k > self.ends[0] && weight > 0.0 {
+        while k > self.ends[0] && weight >= SMALLEST {
             k -= 1.0;
             weight /= step(k);
             count(weight);

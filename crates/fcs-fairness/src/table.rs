@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Evidence;
-use crate::scores::{DifferentBins, ExactScores, InvalidScore, Scores};
-use crate::tally::{Decision, Outcome, Tally};
+use crate::scores::{DifferentBins, FiniteScore, InvalidScore};
+use crate::tally::{Decision, Outcome};
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,38 +81,47 @@ impl Table {
 
     /// Counts so many equal rows; a negative number takes them back.
     pub fn count(&mut self, row: Row, times: i64) -> Result<(), TableError> {
-        let mut evidence = Evidence {
-            tally: Tally::one(row.decision, row.outcome),
-            scores: Scores::None,
-        };
-        if let Some(score) = row.score {
-            let mut scores = ExactScores::default();
-            scores
-                .record(score, row.decision, row.outcome, 1)
-                .map_err(TableError::Score)?;
-            evidence.scores = Scores::Exact(scores);
-        }
+        let score = row.score.map(FiniteScore::try_from).transpose();
+        let score = score.map_err(TableError::Score)?;
         let key = Key {
             groups: row.groups,
             stratum: row.stratum,
         };
-        self.add(&key, &evidence, times)
+        self.change(&key, |cell| {
+            cell.record(row.decision, row.outcome, score, times)
+        })
     }
 
     /// Adds counters so many times; a negative number takes them back. Fails, and changes nothing, if
     /// they do not fit.
     pub fn add(&mut self, key: &Key, evidence: &Evidence, times: i64) -> Result<(), TableError> {
+        self.change(key, |cell| cell.add(evidence, times))
+    }
+
+    /// Changes one cell. Cells that nothing is left of are dropped, so that equal contents are equal
+    /// tables.
+    fn change(
+        &mut self,
+        key: &Key,
+        change: impl FnOnce(&mut Evidence) -> Result<(), DifferentBins>,
+    ) -> Result<(), TableError> {
         if key.groups.len() != self.attributes.len() {
             return Err(TableError::Attributes {
                 expected: self.attributes.len(),
                 found: key.groups.len(),
             });
         }
-        let own = self.cells.entry(key.clone()).or_default();
-        own.add(evidence, times).map_err(TableError::Bins)?;
-        // Cells that nothing is left of are dropped, so that equal contents are equal tables.
-        if own.is_empty() {
-            self.cells.remove(key);
+        if let Some(cell) = self.cells.get_mut(key) {
+            change(cell).map_err(TableError::Bins)?;
+            if cell.is_empty() {
+                self.cells.remove(key);
+            }
+            return Ok(());
+        }
+        let mut cell = Evidence::default();
+        change(&mut cell).map_err(TableError::Bins)?;
+        if !cell.is_empty() {
+            self.cells.insert(key.clone(), cell);
         }
         Ok(())
     }

@@ -6,10 +6,11 @@ use crate::tally::{Decision, Outcome};
 
 /// A finite score; zero has one sign.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct FiniteScore(f64);
+pub struct FiniteScore(f64);
 
 impl FiniteScore {
-    pub(super) fn get(self) -> f64 {
+    /// The number.
+    pub fn get(self) -> f64 {
         self.0
     }
 }
@@ -54,18 +55,17 @@ pub struct ExactScores {
 }
 
 impl ExactScores {
-    /// Counts one decision; `times` is -1 to take it back. Fails if `score` is not finite.
+    /// Counts one decision so many times; -1 takes it back.
     pub fn record(
         &mut self,
-        score: f64,
+        score: FiniteScore,
         decision: Decision,
         outcome: Option<Outcome>,
         times: i64,
-    ) -> Result<(), InvalidScore> {
+    ) {
         let mut counts = Split::default();
         *counts.side_mut(decision).get_mut(outcome) = 1;
-        self.add_at(FiniteScore::try_from(score)?, &counts, times);
-        Ok(())
+        self.add_at(score, &counts, times);
     }
 
     /// Adds the scores of other decisions so many times; a negative number takes them back.
@@ -110,12 +110,12 @@ mod tests {
     fn both_zeros_are_one_score_and_no_other_number_is_lost() {
         let mut scores = ExactScores::default();
         for score in [0.0, -0.0, 0.5] {
-            scores.record(score, Decision::Approve, None, 1).unwrap();
+            let score = FiniteScore::try_from(score).unwrap();
+            scores.record(score, Decision::Approve, None, 1);
         }
         assert_eq!(scores.len(), 2);
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let refused = scores.record(bad, Decision::Approve, None, 1);
-            assert_eq!(refused, Err(InvalidScore));
+            assert_eq!(FiniteScore::try_from(bad), Err(InvalidScore));
         }
     }
 }

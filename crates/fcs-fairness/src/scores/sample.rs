@@ -52,63 +52,75 @@ enum Keys {
     Bins(super::Edges),
 }
 
-/// The scores of one population of one group, ascending.
+/// The scores of one population of one group, ascending, ready for every formula.
 #[derive(Clone, Debug)]
-pub(crate) struct Sample {
+pub struct Sample {
     pub(crate) points: Vec<Point>,
+    pub(crate) population: Population,
     pub(crate) is_probability: bool,
+    pub(crate) repaid: Moment,
+    pub(crate) defaulted: Moment,
+    pub(crate) all: Moment,
     keys: Keys,
 }
 
 impl Sample {
-    pub(crate) fn new(scores: &Scores, population: Population) -> Result<Self, Undefined> {
-        let mut sample = match scores {
+    /// The scores of a population. Fails if it has none, or on counts that cannot be.
+    pub fn new(scores: &Scores, population: Population) -> Result<Self, Undefined> {
+        let (mut points, keys, scale) = match scores {
             Scores::None => return Err(Undefined::NoScores),
-            Scores::Exact(scores) => Self {
-                points: exact_points(scores, population)?,
-                is_probability: true,
-                keys: Keys::Scores,
-            },
-            Scores::Binned(histogram) => Self {
-                points: binned_points(histogram.bins(), population)?,
-                is_probability: histogram.edges().scale() == Scale::Probability,
-                keys: Keys::Bins(histogram.edges().clone()),
-            },
+            Scores::Exact(scores) => {
+                let points = exact_points(scores, population)?;
+                (points, Keys::Scores, Scale::Probability)
+            }
+            Scores::Binned(histogram) => {
+                let points = binned_points(histogram.bins(), population)?;
+                let edges = histogram.edges();
+                (points, Keys::Bins(edges.clone()), edges.scale())
+            }
         };
-        sample.points.retain(|point| point.all().count > 0.0);
-        let (Some(first), Some(last)) = (sample.points.first(), sample.points.last()) else {
+        points.retain(|point| point.all().count > 0.0);
+        let (Some(first), Some(last)) = (points.first(), points.last()) else {
             return Err(Undefined::NoScores);
         };
         let in_range = first.all().mean >= 0.0 && last.all().mean <= 1.0;
-        sample.is_probability = sample.is_probability && in_range;
-        Ok(sample)
+        let sum = |part: fn(&Point) -> Moment| {
+            let parts = points.iter().map(part);
+            parts.fold(Moment::default(), Moment::and)
+        };
+        Ok(Self {
+            population,
+            is_probability: scale == Scale::Probability && in_range,
+            repaid: sum(|point| point.repaid),
+            defaulted: sum(|point| point.defaulted),
+            all: sum(Point::all),
+            keys,
+            points,
+        })
     }
 
-    /// Count, mean and spread of all scores.
-    pub(crate) fn moment(&self) -> Moment {
-        self.fold(Point::all)
+    /// The people of the sample.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a sum of counts below 2^53 is an integer, and a larger one saturates"
+    )]
+    pub fn count(&self) -> i64 {
+        self.all.count as i64
     }
 
-    pub(crate) fn repaid(&self) -> Moment {
-        self.fold(|point| point.repaid)
-    }
-
-    pub(crate) fn defaulted(&self) -> Moment {
-        self.fold(|point| point.defaulted)
-    }
-
-    fn fold(&self, part: impl Fn(&Point) -> Moment) -> Moment {
-        self.points
-            .iter()
-            .fold(Moment::default(), |sum, point| sum.and(part(point)))
+    /// Whether the scores of both were counted in the same way.
+    pub(crate) fn check_comparable(&self, other: &Self) -> Result<(), Undefined> {
+        if self.keys == other.keys {
+            Ok(())
+        } else {
+            Err(Undefined::DifferentBins)
+        }
     }
 
     /// The counts of both samples at every key of either, ascending. Fails if the keys differ in
     /// meaning.
     pub(crate) fn beside(&self, other: &Self) -> Result<Vec<(f64, f64)>, Undefined> {
-        if self.keys != other.keys {
-            return Err(Undefined::DifferentBins);
-        }
+        self.check_comparable(other)?;
         let (mut own, mut others) = (
             self.points.iter().peekable(),
             other.points.iter().peekable(),
@@ -254,13 +266,17 @@ impl ScoreSums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scores::{Edges, ExactScores, Histogram, Score};
+    use crate::scores::{Edges, ExactScores, FiniteScore, Histogram, Score};
     use crate::tally::{Decision, Outcome};
+
+    fn finite(score: f64) -> FiniteScore {
+        FiniteScore::try_from(score).unwrap()
+    }
 
     fn exact(values: &[f64]) -> Sample {
         let mut scores = ExactScores::default();
         for value in values {
-            scores.record(*value, Decision::Approve, None, 1).unwrap();
+            scores.record(finite(*value), Decision::Approve, None, 1);
         }
         Sample::new(&Scores::Exact(scores), Population::AllDecisions).unwrap()
     }
@@ -275,11 +291,11 @@ mod tests {
     fn a_population_leaves_the_others_out() {
         let mut scores = ExactScores::default();
         let repaid = Some(Outcome::Repaid);
-        scores.record(0.9, Decision::Approve, repaid, 1).unwrap();
-        scores.record(0.5, Decision::Deny, repaid, 1).unwrap();
-        scores.record(0.1, Decision::Deny, None, 1).unwrap();
+        scores.record(finite(0.9), Decision::Approve, repaid, 1);
+        scores.record(finite(0.5), Decision::Deny, repaid, 1);
+        scores.record(finite(0.1), Decision::Deny, None, 1);
         let scores = Scores::Exact(scores);
-        let size = |population| Sample::new(&scores, population).unwrap().moment().count;
+        let size = |population| Sample::new(&scores, population).unwrap().all.count;
         assert!((size(Population::AllDecisions) - 3.0).abs() < 1e-15);
         assert!((size(Population::KnownOutcome) - 2.0).abs() < 1e-15);
         assert!((size(Population::ApprovedWithKnownOutcome) - 1.0).abs() < 1e-15);
@@ -293,7 +309,7 @@ mod tests {
             histogram.record(score, Decision::Deny, None, 1);
         }
         let binned = Sample::new(&Scores::Binned(histogram), Population::AllDecisions).unwrap();
-        let (binned, exact) = (binned.moment(), exact(&[0.431, 0.439, 0.01]).moment());
+        let (binned, exact) = (binned.all, exact(&[0.431, 0.439, 0.01]).all);
         assert!((binned.mean - exact.mean).abs() < 1e-15);
         assert!((binned.squared_deviations - exact.squared_deviations).abs() < 1e-15);
     }

@@ -1,14 +1,15 @@
 //! The metrics of one group by itself.
 
+use super::member::Member;
 use super::{Metric, Name};
 use crate::error_rates::{Rate, rate};
 use crate::inequality::{Entropy, coefficient_of_variation, generalised_entropy};
-use crate::scores::{Population, Scores};
+use crate::scores::{Population, Sample};
 use crate::{
     Confidence, Evidence, Interval, Undefined, calibration_within, discrimination, parity,
 };
 
-type OfScores = fn(&Scores, Population, Confidence) -> Result<Interval, Undefined>;
+type OfScores = fn(&Sample, Confidence) -> Result<Interval, Undefined>;
 
 const RATES: [(Name, Rate); 7] = [
     (Name::TruePositiveRate, Rate::TruePositive),
@@ -38,7 +39,8 @@ const OF_SCORES: [(Name, OfScores); 6] = [
     ),
 ];
 
-pub(super) fn metrics(evidence: &Evidence, confidence: Confidence) -> Vec<Metric> {
+pub(super) fn metrics(member: &Member<'_>, confidence: Confidence) -> Vec<Metric> {
+    let evidence = member.evidence;
     let mut metrics = Vec::new();
     let members = |population| evidence.members(population);
     let everyone = Population::AllDecisions;
@@ -56,15 +58,15 @@ pub(super) fn metrics(evidence: &Evidence, confidence: Confidence) -> Vec<Metric
     }
     metrics.extend(inequality(evidence, confidence));
     for (name, measure) in OF_SCORES {
-        let approved = Population::ApprovedWithKnownOutcome;
-        metrics.push(of_scores(name, measure, evidence, approved, confidence));
-        metrics.push(of_scores(
-            name,
-            measure,
-            evidence,
+        for population in [
+            Population::ApprovedWithKnownOutcome,
             Population::KnownOutcome,
-            confidence,
-        ));
+        ] {
+            let sample = member.sample(population);
+            let result = sample.and_then(|sample| measure(sample, confidence));
+            let count = member.scored(population);
+            metrics.push(Metric::own(name, population, count, result));
+        }
     }
     metrics
 }
@@ -88,23 +90,4 @@ pub(super) fn inequality(evidence: &Evidence, confidence: Confidence) -> [Metric
     ];
     let count = evidence.members(population);
     results.map(|(name, result)| Metric::own(name, population, count, result))
-}
-
-/// A metric of scores and outcomes. Over all known outcomes it is undefined where they are known for
-/// the approved alone: it would repeat the metric of the approved under a wrong name.
-fn of_scores(
-    name: Name,
-    measure: OfScores,
-    evidence: &Evidence,
-    population: Population,
-    confidence: Confidence,
-) -> Metric {
-    let declined = evidence.tally.declined();
-    let selective = declined.known() == 0 && declined.total() > 0;
-    let result = if population == Population::KnownOutcome && selective {
-        Err(Undefined::SelectiveLabels)
-    } else {
-        measure(&evidence.scores, population, confidence)
-    };
-    Metric::own(name, population, evidence.scored(population), result)
 }

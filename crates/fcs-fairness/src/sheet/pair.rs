@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use super::member::Member;
 use super::{Metric, Name, Request};
 use crate::error_rates::{self, Rate};
-use crate::scores::{Population, Scores};
+use crate::scores::{Population, Sample};
 use crate::strata::{Stratum, conditional_demographic_disparity};
 use crate::tally::Tally;
-use crate::{
-    Confidence, Evidence, Interval, Measured, Test, Undefined, parity, score_gap, significance,
-};
+use crate::{Confidence, Interval, Measured, Test, Undefined, parity, score_gap, significance};
 
 type OfTallies = fn(&Tally, &Tally, Confidence) -> Result<Interval, Undefined>;
-type OfScores = fn(&Scores, &Scores, Confidence) -> Result<Interval, Undefined>;
+type OfScores = fn(&Sample, &Sample, Confidence) -> Result<Interval, Undefined>;
 type TestOfTallies = fn(&Tally, &Tally) -> Result<Test, Undefined>;
 
 const OF_DECISIONS: [(Name, OfTallies); 5] = [
@@ -85,10 +84,10 @@ const RATE_RATIOS: [(Name, Rate); 3] = [
 
 /// A group and what it is compared with.
 pub(super) struct Pair<'a> {
-    pub(super) group: &'a Evidence,
+    pub(super) group: &'a Member<'a>,
     /// Or why there is none.
-    pub(super) reference: Result<&'a Evidence, Undefined>,
-    pub(super) everyone: &'a Evidence,
+    pub(super) reference: Result<&'a Member<'a>, Undefined>,
+    pub(super) everyone: &'a Member<'a>,
     pub(super) strata: BTreeMap<String, Stratum>,
 }
 
@@ -146,9 +145,10 @@ impl Pair<'_> {
     where
         Result<T, Undefined>: Into<Measured>,
     {
-        let reference = self.reference;
-        let result = reference.and_then(|reference| measure(&self.group.tally, &reference.tally));
-        let count = self.group.members(population);
+        let group = self.group.evidence;
+        let reference = self.reference.map(|reference| reference.evidence);
+        let result = reference.and_then(|reference| measure(&group.tally, &reference.tally));
+        let count = group.members(population);
         Metric {
             reference_count: reference.ok().map(|found| found.members(population)),
             ..Metric::own(name, population, count, result)
@@ -158,13 +158,15 @@ impl Pair<'_> {
     fn of_scores<T>(
         &self,
         name: Name,
-        measure: impl Fn(&Scores, &Scores) -> Result<T, Undefined>,
+        measure: impl Fn(&Sample, &Sample) -> Result<T, Undefined>,
     ) -> Metric
     where
         Result<T, Undefined>: Into<Measured>,
     {
         let (reference, population) = (self.reference, Population::AllDecisions);
-        let result = reference.and_then(|found| measure(&self.group.scores, &found.scores));
+        let compared =
+            |found: &Member<'_>| measure(self.group.sample(population)?, found.sample(population)?);
+        let result = reference.and_then(compared);
         let count = self.group.scored(population);
         Metric {
             reference_count: reference.ok().map(|found| found.scored(population)),
@@ -173,12 +175,13 @@ impl Pair<'_> {
     }
 
     fn at_quantile(&self, share: f64, confidence: Confidence) -> Metric {
+        let everyone = Population::AllDecisions;
         let at = self.reference.and_then(|reference| {
             score_gap::adverse_impact_ratio_at(
                 share,
-                &self.group.scores,
-                &reference.scores,
-                &self.everyone.scores,
+                self.group.sample(everyone)?,
+                reference.sample(everyone)?,
+                self.everyone.sample(everyone)?,
                 confidence,
             )
         });
@@ -192,13 +195,13 @@ impl Pair<'_> {
     /// Of the group and everybody else: it needs no reference group.
     fn conditional_disparity(&self, confidence: Confidence) -> Metric {
         let found = conditional_demographic_disparity(&self.strata, confidence);
-        let everyone = self.everyone.tally.decisions() as f64;
+        let everyone = self.everyone.evidence.tally.decisions() as f64;
         Metric {
             share: found.ok().map(|found| found.compared as f64 / everyone),
             ..Metric::own(
                 Name::ConditionalDemographicDisparity,
                 Population::AllDecisions,
-                self.group.tally.decisions(),
+                self.group.evidence.tally.decisions(),
                 found.map(|found| found.disparity),
             )
         }

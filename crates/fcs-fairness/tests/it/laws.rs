@@ -1,6 +1,6 @@
 //! What holds for any table and any counts.
 
-use fcs_fairness::scores::{Edges, ExactScores, Histogram, Score, Scores};
+use fcs_fairness::scores::{Edges, ExactScores, FiniteScore, Histogram, Score, Scores};
 use fcs_fairness::sheet::{Cell, Metric, Name, Request, Sheet, sheet};
 use fcs_fairness::table::{Key, Row, Table};
 use fcs_fairness::tally::{ByOutcome, Decision, Outcome, Tally};
@@ -174,7 +174,7 @@ proptest! {
         let (mut exact, mut binned) = (ExactScores::default(), Histogram::new(Edges::hundredths()));
         for row in &rows {
             let Some(score) = row.score else { continue };
-            exact.record(score, row.decision, row.outcome, 1).unwrap();
+            exact.record(FiniteScore::try_from(score).unwrap(), row.decision, row.outcome, 1);
             let score = Score::from(fcs_core::Probability::try_from(score).unwrap());
             binned.record(score, row.decision, row.outcome, 1);
         }
