@@ -36,6 +36,7 @@ mod two_proportions;
 mod undefined;
 mod verdict;
 
+pub mod anytime;
 pub mod calibration;
 pub mod calibration_within;
 pub mod discrimination;
