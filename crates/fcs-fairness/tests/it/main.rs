@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail loudly; the exemption for tests covers test functions only"
 )]
 
+mod evidence;
 mod golden;
 mod laws;
 mod metrics;
@@ -13,4 +14,5 @@ mod properties;
 mod published;
 mod report;
 mod sheets;
+mod streams;
 mod tables;
