@@ -36,15 +36,18 @@ mod two_proportions;
 mod undefined;
 mod verdict;
 
+pub mod alarm;
 pub mod anytime;
 pub mod calibration;
 pub mod calibration_within;
 pub mod discrimination;
 pub mod error_rates;
 pub mod extremes;
+pub mod four_fifths;
 pub mod inequality;
 pub mod min_max;
 pub mod parity;
+pub mod policy;
 pub mod report;
 pub mod score_gap;
 pub mod scores;
