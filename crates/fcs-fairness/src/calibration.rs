@@ -172,7 +172,7 @@ pub fn bin_of(predicted: Probability) -> usize {
     clippy::cast_sign_loss,
     reason = "a probability is within [0, 1], so the product is within [0, 1 000 000]"
 )]
-fn parts_per_million(predicted: Probability) -> u64 {
+pub(crate) fn parts_per_million(predicted: Probability) -> u64 {
     (f64::from(predicted) * PARTS_PER_MILLION).round() as u64
 }
 

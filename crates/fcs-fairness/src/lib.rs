@@ -41,6 +41,7 @@ pub mod anytime;
 pub mod calibration;
 pub mod calibration_within;
 pub mod discrimination;
+pub mod drift;
 pub mod error_rates;
 pub mod extremes;
 pub mod four_fifths;
