@@ -153,7 +153,10 @@ impl Alarm {
 
     /// Whether a gate must stay closed: muted or not, until a clearance has held for long enough.
     pub fn holds(&self) -> bool {
-        matches!(self.status, Status::Firing { .. } | Status::Recovering { .. })
+        matches!(
+            self.status,
+            Status::Firing { .. } | Status::Recovering { .. }
+        )
     }
 
     /// Who works on it.
@@ -189,7 +192,11 @@ impl Alarm {
         let mut changes = self.expire_mute(at);
         match event {
             Event::Judged { verdict, policy } => {
-                changes.extend(self.judged(verdict, at, rules).into_iter().map(|change| (change, Some(policy))));
+                changes.extend(
+                    self.judged(verdict, at, rules)
+                        .into_iter()
+                        .map(|change| (change, Some(policy))),
+                );
             }
             Event::Acknowledge { by, note } => {
                 let acknowledgement = Acknowledgement { by, note, at };
@@ -261,7 +268,11 @@ impl Alarm {
         let stale = verdict == Verdict::Stale;
         if stale != self.stale {
             self.stale = stale;
-            changes.push(if stale { Change::FeedStopped } else { Change::FeedResumed });
+            changes.push(if stale {
+                Change::FeedStopped
+            } else {
+                Change::FeedResumed
+            });
         }
         let (status, change) = next_status(self.status, verdict, at, rules);
         self.status = status;
@@ -287,7 +298,10 @@ fn next_status(
         (Status::Firing { .. }, _) => (status, None),
         (Status::Recovering { since, cleared_at }, Verdict::Clear) => {
             let (next, change) = recovering(since, cleared_at, at, rules);
-            (next, change.filter(|change| *change != Change::RecoveryBegan))
+            (
+                next,
+                change.filter(|change| *change != Change::RecoveryBegan),
+            )
         }
         (Status::Recovering { since, .. }, _) => {
             (Status::Firing { since }, Some(Change::Relapsed { verdict }))
@@ -313,7 +327,10 @@ fn recovering(
     if at >= plus_seconds(cleared_at, rules.clear_hold_s) {
         return (Status::Quiet, Some(Change::Ended));
     }
-    (Status::Recovering { since, cleared_at }, Some(Change::RecoveryBegan))
+    (
+        Status::Recovering { since, cleared_at },
+        Some(Change::RecoveryBegan),
+    )
 }
 
 fn plus_seconds(at: UnixMicros, seconds: u32) -> UnixMicros {

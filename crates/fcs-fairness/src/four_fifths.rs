@@ -82,7 +82,11 @@ mod tests {
         let black = four_fifths(&counters(141, 340 - 141), &white, 30);
         assert!((black.observed_ratio.unwrap() - 0.810_399).abs() < 5e-7);
         assert_eq!(black.answer, Answer::AtLeast);
-        let hispanic = four_fifths(&counters(167, 508 - 167), &counters(2_072, 3_808 - 2_072), 30);
+        let hispanic = four_fifths(
+            &counters(167, 508 - 167),
+            &counters(2_072, 3_808 - 2_072),
+            30,
+        );
         assert!((hispanic.observed_ratio.unwrap() - 0.604_171).abs() < 5e-7);
         assert_eq!(hispanic.answer, Answer::Below);
     }
@@ -95,7 +99,10 @@ mod tests {
             (counters(50, 50), counters(0, 100), 30),
         ] {
             let answer = four_fifths(&group, &reference, minimum);
-            assert_eq!((answer.answer, answer.observed_ratio), (Answer::NotApplied, None));
+            assert_eq!(
+                (answer.answer, answer.observed_ratio),
+                (Answer::NotApplied, None)
+            );
         }
     }
 }

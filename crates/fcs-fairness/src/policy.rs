@@ -96,30 +96,41 @@ impl Policy {
 
     /// What is said about an attribute; `None` if it is not watched.
     pub fn attribute(&self, name: &str) -> Option<&AttributeSection> {
-        self.document.attributes.iter().find(|attribute| attribute.name == name)
+        self.document
+            .attributes
+            .iter()
+            .find(|attribute| attribute.name == name)
     }
 
     /// The floor of the adverse impact ratio for an attribute.
     pub fn floor(&self, attribute: &AttributeSection) -> Result<Floor, InvalidFloor> {
-        let floor = attribute.air_floor.unwrap_or(self.document.evidence.air_floor);
+        let floor = attribute
+            .air_floor
+            .unwrap_or(self.document.evidence.air_floor);
         Floor::try_from(floor)
     }
 
     /// By how much a new version may widen the approval gap for an attribute.
     pub fn tolerance(&self, attribute: &AttributeSection) -> Result<Tolerance, InvalidTolerance> {
-        let tolerance = attribute.gap_tolerance.unwrap_or(self.document.evidence.gap_tolerance);
+        let tolerance = attribute
+            .gap_tolerance
+            .unwrap_or(self.document.evidence.gap_tolerance);
         Tolerance::try_from(tolerance)
     }
 
-    /// What a verdict about an attribute must satisfy.
-    pub fn rules(&self, attribute: &AttributeSection) -> Rules {
+    /// The size from which a group of an attribute gets an answer.
+    pub fn minimum_group_size(&self, attribute: &AttributeSection) -> u64 {
+        attribute
+            .minimum_group_size
+            .unwrap_or(self.document.evidence.minimum_group_size)
+    }
+
+    /// What every verdict must satisfy.
+    pub fn rules(&self) -> Rules {
         let evidence = &self.document.evidence;
         Rules {
             alpha: self.alpha,
             multiplicity: evidence.multiplicity,
-            minimum_group_size: attribute
-                .minimum_group_size
-                .unwrap_or(evidence.minimum_group_size),
             feed_stale_after_s: evidence.feed_stale_after_s,
             side_stale_after_s: evidence.side_stale_after_s,
             clear_valid_for_s: evidence.clear_valid_for_s,
@@ -130,4 +141,5 @@ impl Policy {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests;

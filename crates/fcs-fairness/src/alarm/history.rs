@@ -47,7 +47,13 @@ pub enum Change {
 impl Change {
     /// What people did to an alarm is told whether or not it is muted.
     pub(super) fn is_told_when_muted(&self) -> bool {
-        matches!(self, Self::Acknowledged(_) | Self::Muted(_) | Self::Unmuted { .. } | Self::MuteExpired { .. })
+        matches!(
+            self,
+            Self::Acknowledged(_)
+                | Self::Muted(_)
+                | Self::Unmuted { .. }
+                | Self::MuteExpired { .. }
+        )
     }
 }
 

@@ -40,21 +40,33 @@ fn acknowledge() -> Event {
 
 fn apply(alarm: &mut Alarm, event: Event, second: i64) -> Vec<(Change, bool)> {
     let entries = alarm.apply(event, at(second), &rules()).unwrap();
-    entries.into_iter().map(|entry| (entry.change, entry.tell)).collect()
+    entries
+        .into_iter()
+        .map(|entry| (entry.change, entry.tell))
+        .collect()
 }
 
 #[test]
 fn a_breach_is_told_once_and_ends_only_when_a_clearance_has_held() {
     let mut alarm = Alarm::default();
     assert!(apply(&mut alarm, judged(Verdict::InsufficientEvidence), 0).is_empty());
-    assert_eq!(apply(&mut alarm, judged(Verdict::Breach), 1), [(Change::Raised, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Breach), 1),
+        [(Change::Raised, true)]
+    );
     assert!(apply(&mut alarm, judged(Verdict::Breach), 2).is_empty());
     assert!(apply(&mut alarm, judged(Verdict::InsufficientEvidence), 3).is_empty());
     assert!(alarm.holds(), "too little evidence ends nothing");
-    assert_eq!(apply(&mut alarm, judged(Verdict::Clear), 10), [(Change::RecoveryBegan, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Clear), 10),
+        [(Change::RecoveryBegan, true)]
+    );
     assert!(apply(&mut alarm, judged(Verdict::Clear), 69).is_empty());
     assert!(alarm.holds());
-    assert_eq!(apply(&mut alarm, judged(Verdict::Clear), 70), [(Change::Ended, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Clear), 70),
+        [(Change::Ended, true)]
+    );
     assert_eq!((alarm.status(), alarm.holds()), (Status::Quiet, false));
 }
 
@@ -64,20 +76,35 @@ fn a_clearance_that_does_not_hold_starts_again() {
     apply(&mut alarm, judged(Verdict::Breach), 0);
     apply(&mut alarm, judged(Verdict::Clear), 10);
     let verdict = Verdict::InsufficientEvidence;
-    assert_eq!(apply(&mut alarm, judged(verdict), 30), [(Change::Relapsed { verdict }, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(verdict), 30),
+        [(Change::Relapsed { verdict }, true)]
+    );
     apply(&mut alarm, judged(Verdict::Clear), 40);
     assert!(apply(&mut alarm, judged(Verdict::Clear), 90).is_empty());
-    assert_eq!(alarm.status(), Status::Recovering { since: at(0), cleared_at: at(40) });
+    assert_eq!(
+        alarm.status(),
+        Status::Recovering {
+            since: at(0),
+            cleared_at: at(40)
+        }
+    );
 }
 
 #[test]
 fn silence_is_told_and_ends_nothing() {
     let mut alarm = Alarm::default();
     apply(&mut alarm, judged(Verdict::Breach), 0);
-    assert_eq!(apply(&mut alarm, judged(Verdict::Stale), 5), [(Change::FeedStopped, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Stale), 5),
+        [(Change::FeedStopped, true)]
+    );
     assert!(alarm.is_stale() && alarm.holds());
     assert!(apply(&mut alarm, judged(Verdict::Stale), 6).is_empty());
-    assert_eq!(apply(&mut alarm, judged(Verdict::Breach), 7), [(Change::FeedResumed, true)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Breach), 7),
+        [(Change::FeedResumed, true)]
+    );
 }
 
 #[test]
@@ -87,10 +114,21 @@ fn a_policy_may_want_several_looks_in_a_row() {
         ..rules()
     };
     let mut alarm = Alarm::default();
-    let mut look = |verdict, second| alarm.apply(judged(verdict), at(second), &patient).unwrap().len();
-    let looks = [Verdict::Breach, Verdict::Breach, Verdict::Clear, Verdict::Breach, Verdict::Breach];
-    for (second, verdict) in looks.into_iter().enumerate() {
-        assert_eq!(look(verdict, second as i64), 0);
+    let mut look = |verdict, second| {
+        alarm
+            .apply(judged(verdict), at(second), &patient)
+            .unwrap()
+            .len()
+    };
+    let looks = [
+        Verdict::Breach,
+        Verdict::Breach,
+        Verdict::Clear,
+        Verdict::Breach,
+        Verdict::Breach,
+    ];
+    for (second, verdict) in (0..).zip(looks) {
+        assert_eq!(look(verdict, second), 0);
     }
     assert_eq!(look(Verdict::Breach, 9), 1);
 }
@@ -99,7 +137,10 @@ fn a_policy_may_want_several_looks_in_a_row() {
 fn a_mute_silences_notices_and_opens_no_gate() {
     let mut alarm = Alarm::default();
     assert_eq!(apply(&mut alarm, mute(100), 0).len(), 1);
-    assert_eq!(apply(&mut alarm, judged(Verdict::Breach), 1), [(Change::Raised, false)]);
+    assert_eq!(
+        apply(&mut alarm, judged(Verdict::Breach), 1),
+        [(Change::Raised, false)]
+    );
     assert!(alarm.holds());
     let expired = Change::MuteExpired { still_firing: true };
     assert_eq!(apply(&mut alarm, Event::Tick, 100), [(expired, true)]);
@@ -140,9 +181,16 @@ fn an_acknowledgement_belongs_to_one_alarm() {
 fn the_history_names_the_policy_and_is_bounded() {
     let mut alarm = Alarm::default();
     apply(&mut alarm, judged(Verdict::Breach), 0);
-    assert_eq!(alarm.history().entries().next().unwrap().policy, Some(POLICY));
+    assert_eq!(
+        alarm.history().entries().next().unwrap().policy,
+        Some(POLICY)
+    );
     for round in 0..400 {
-        let verdict = if round % 2 == 0 { Verdict::Stale } else { Verdict::Breach };
+        let verdict = if round % 2 == 0 {
+            Verdict::Stale
+        } else {
+            Verdict::Breach
+        };
         apply(&mut alarm, judged(verdict), round);
     }
     assert_eq!(alarm.history().entries().count(), HISTORY_MAX);

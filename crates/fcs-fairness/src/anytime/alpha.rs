@@ -47,8 +47,10 @@ pub struct EValue {
 }
 
 impl EValue {
-    /// No evidence: 1.
+    /// Neither for nor against: 1, where every bet begins.
     pub const ONE: Self = Self { ln: 0.0 };
+    /// What never reaches a bar: 0, as far as that has a logarithm.
+    pub const NONE: Self = Self { ln: -Self::LN_MAX };
     const LN_MAX: f64 = 1e12;
 
     /// From the natural logarithm; what is not a number counts as no evidence at all.
@@ -96,6 +98,7 @@ pub(crate) fn ln_mean_exp(logarithms: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 

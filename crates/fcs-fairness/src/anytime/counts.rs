@@ -87,7 +87,9 @@ fn rate_at_floor(group: Split, reference: Split, floor: f64) -> f64 {
     let approved = group.approved + reference.approved;
     let total = group.total() + reference.total();
     let middle = approved * (1.0 + floor) + floor * group.refused + reference.refused;
-    let root = (middle * middle - 4.0 * floor * total * approved).max(0.0).sqrt();
+    let root = (middle * middle - 4.0 * floor * total * approved)
+        .max(0.0)
+        .sqrt();
     // Written so that nothing cancels.
     (2.0 * approved / (middle + root)).clamp(0.0, 1.0)
 }
@@ -105,8 +107,16 @@ pub fn approval_rate_at_any_time(counters: &GroupCounters, alpha: Alpha) -> Opti
     }
     let rate = split.rate();
     let inside = |x: f64| split.ln_marginal() - split.ln_likelihood(x) < alpha.bar().ln();
-    let lower = if split.approved <= 0.0 { 0.0 } else { edge(rate, 0.0, inside) };
-    let upper = if split.refused <= 0.0 { 1.0 } else { edge(rate, 1.0, inside) };
+    let lower = if split.approved <= 0.0 {
+        0.0
+    } else {
+        edge(rate, 0.0, inside)
+    };
+    let upper = if split.refused <= 0.0 {
+        1.0
+    } else {
+        edge(rate, 1.0, inside)
+    };
     Interval::around(rate, lower, upper)
 }
 
@@ -146,7 +156,10 @@ mod tests {
         let mut best = f64::NEG_INFINITY;
         for p in 1..steps {
             for r in 1..steps {
-                let (p, r) = (f64::from(p) / f64::from(steps), f64::from(r) / f64::from(steps));
+                let (p, r) = (
+                    f64::from(p) / f64::from(steps),
+                    f64::from(r) / f64::from(steps),
+                );
                 if p >= 0.8 * r {
                     best = best.max(group.ln_likelihood(p) + reference.ln_likelihood(r));
                 }
@@ -157,8 +170,16 @@ mod tests {
 
     #[test]
     fn the_null_likelihood_is_the_highest_one() {
-        for (group, reference) in [((30, 70), (300, 200)), ((5, 5), (90, 10)), ((60, 40), (300, 200))] {
-            let e_value = ratio_below(&counters(group.0, group.1), &counters(reference.0, reference.1), floor());
+        for (group, reference) in [
+            ((30, 70), (300, 200)),
+            ((5, 5), (90, 10)),
+            ((60, 40), (300, 200)),
+        ] {
+            let e_value = ratio_below(
+                &counters(group.0, group.1),
+                &counters(reference.0, reference.1),
+                floor(),
+            );
             let (group, reference) = (
                 Split::of(&counters(group.0, group.1)),
                 Split::of(&counters(reference.0, reference.1)),
@@ -166,7 +187,11 @@ mod tests {
             let marginal = group.ln_marginal() + reference.ln_marginal();
             let by_grid = marginal - highest_by_grid(group, reference);
             assert!(e_value.ln() <= by_grid + 1e-12);
-            assert!((e_value.ln() - by_grid).abs() < 0.01, "{} {by_grid}", e_value.ln());
+            assert!(
+                (e_value.ln() - by_grid).abs() < 0.01,
+                "{} {by_grid}",
+                e_value.ln()
+            );
         }
     }
 
@@ -179,7 +204,10 @@ mod tests {
         assert!(!ratio_above(&bad, &reference, floor()).reaches(bar));
         assert!(ratio_above(&good, &reference, floor()).reaches(bar));
         assert!(!ratio_below(&good, &reference, floor()).reaches(bar));
-        assert_eq!(ratio_below(&counters(0, 0), &reference, floor()), EValue::ONE);
+        assert_eq!(
+            ratio_below(&counters(0, 0), &reference, floor()),
+            EValue::ONE
+        );
     }
 
     #[test]
@@ -188,7 +216,10 @@ mod tests {
         let of = |approved, refused| approval_rate_at_any_time(&counters(approved, refused), alpha);
         let small = of(80, 20).unwrap();
         let large = of(8_000, 2_000).unwrap();
-        assert!(small.lower < 0.71 && small.upper > 0.867, "wider than Wilson {small:?}");
+        assert!(
+            small.lower < 0.71 && small.upper > 0.867,
+            "wider than Wilson {small:?}"
+        );
         assert!(large.upper - large.lower < (small.upper - small.lower) / 6.0);
         assert_eq!(of(0, 0), None);
         assert_eq!(of(0, 50).map(|interval| interval.lower), Some(0.0));

@@ -99,6 +99,7 @@ fn reserve(block: u64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 
@@ -113,7 +114,10 @@ mod tests {
     /// The definition: every start, every stake, every product.
     fn by_definition(start: impl Fn(usize) -> f64, payoffs: &[f64]) -> f64 {
         let wealth_of = |stake: f64, from: usize| {
-            payoffs[from..].iter().map(|g| 1.0 + stake * g).product::<f64>()
+            payoffs[from..]
+                .iter()
+                .map(|g| 1.0 + stake * g)
+                .product::<f64>()
         };
         let of_stake = |stake: f64| {
             (0..payoffs.len())
@@ -128,12 +132,18 @@ mod tests {
         let payoffs = [0.5, -1.0, 0.25, 0.8, -0.3, 0.1];
         let level = played(Starts::EveryBlock, &payoffs).level().ln().exp();
         let expected = by_definition(|_| 1.0, &payoffs);
-        assert!((level - expected).abs() < 1e-12 * expected, "{level} {expected}");
+        assert!(
+            (level - expected).abs() < 1e-12 * expected,
+            "{level} {expected}"
+        );
 
         let level = played(Starts::Lifetime, &payoffs).level().ln().exp();
         let share = |from: usize| lifetime_share(from as u64 + 1);
         let expected = by_definition(share, &payoffs) + reserve(payoffs.len() as u64);
-        assert!((level - expected).abs() < 1e-12 * expected, "{level} {expected}");
+        assert!(
+            (level - expected).abs() < 1e-12 * expected,
+            "{level} {expected}"
+        );
     }
 
     #[test]
@@ -168,6 +178,9 @@ mod tests {
         assert!(detector.level().ln() < 500.0);
         let detector = played(Starts::Lifetime, &[0.1, -0.7, 1.0 / 3.0]);
         let text = serde_json::to_string(&detector).unwrap();
-        assert_eq!(serde_json::from_str::<ChangeDetector>(&text).unwrap(), detector);
+        assert_eq!(
+            serde_json::from_str::<ChangeDetector>(&text).unwrap(),
+            detector
+        );
     }
 }

@@ -120,7 +120,9 @@ impl Evidence {
         };
         Forecast {
             breach: lasting.decisions_until(self.breach_e_value(), bar),
-            clear: self.clear_e_value().and_then(|e_value| clear.decisions_until(e_value, bar)),
+            clear: self
+                .clear_e_value()
+                .and_then(|e_value| clear.decisions_until(e_value, bar)),
         }
     }
 }
@@ -174,7 +176,10 @@ mod tests {
 
     #[test]
     fn nothing_seen_foretells_nothing() {
-        assert_eq!(Evidence::new(Starts::Lifetime).forecast(bar()), Forecast::default());
+        assert_eq!(
+            Evidence::new(Starts::Lifetime).forecast(bar()),
+            Forecast::default()
+        );
         assert_eq!(Forecast::default().nearest(), None);
     }
 

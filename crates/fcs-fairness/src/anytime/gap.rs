@@ -114,7 +114,10 @@ impl PairedBlocks {
             return None;
         }
         let widening = self.reference.mean() - self.group.mean();
-        let applications = self.reference.applications.saturating_add(self.group.applications);
+        let applications = self
+            .reference
+            .applications
+            .saturating_add(self.group.applications);
         *self = Self::new(self.tolerance);
         Some(payoffs(widening, self.tolerance, applications))
     }

@@ -30,7 +30,10 @@ pub fn rejected(evidence: &[EValue], alpha: Alpha, multiplicity: Multiplicity) -
             None => return vec![false; evidence.len()],
         },
     };
-    evidence.iter().map(|e_value| e_value.reaches(bar)).collect()
+    evidence
+        .iter()
+        .map(|e_value| e_value.reaches(bar))
+        .collect()
 }
 
 /// The e-Benjamini-Hochberg bar `m / (alpha k)` for the largest `k` whose `k` largest e-values reach it.
@@ -72,7 +75,10 @@ mod tests {
     }
 
     fn evidence(values: &[f64]) -> Vec<EValue> {
-        values.iter().map(|value| EValue::from_ln(value.ln())).collect()
+        values
+            .iter()
+            .map(|value| EValue::from_ln(value.ln()))
+            .collect()
     }
 
     #[test]
@@ -90,10 +96,19 @@ mod tests {
     #[test]
     fn the_other_rules_have_one_bar() {
         let values = evidence(&[21.0, 41.0, 10.0]);
-        assert_eq!(rejected(&values, alpha(), Multiplicity::Each), [true, true, false]);
-        assert_eq!(rejected(&values, alpha(), Multiplicity::Bonferroni), [false; 3]);
+        assert_eq!(
+            rejected(&values, alpha(), Multiplicity::Each),
+            [true, true, false]
+        );
+        assert_eq!(
+            rejected(&values, alpha(), Multiplicity::Bonferroni),
+            [false; 3]
+        );
         let values = evidence(&[21.0, 61.0, 10.0]);
-        assert_eq!(rejected(&values, alpha(), Multiplicity::Bonferroni), [false, true, false]);
+        assert_eq!(
+            rejected(&values, alpha(), Multiplicity::Bonferroni),
+            [false, true, false]
+        );
     }
 
     #[test]

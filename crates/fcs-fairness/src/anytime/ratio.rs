@@ -102,7 +102,10 @@ impl RatioBlocks {
         }
         let floor = self.floor.get();
         let shortfall = floor * self.reference.rate() - self.group.rate();
-        let decisions = self.reference.decisions.saturating_add(self.group.decisions);
+        let decisions = self
+            .reference
+            .decisions
+            .saturating_add(self.group.decisions);
         *self = Self::new(self.floor);
         Some(Payoffs {
             breach: Payoff::computed(shortfall),
@@ -132,7 +135,11 @@ mod tests {
         assert_eq!(payoffs.decisions, 4);
         assert!((payoffs.breach.get() - 0.8 * 2.0 / 3.0).abs() < 1e-15);
         assert!((payoffs.clear.unwrap().get() + 2.0 / 3.0).abs() < 1e-15);
-        assert_eq!(blocks.add(Side::Group, true), None, "the next block begins empty");
+        assert_eq!(
+            blocks.add(Side::Group, true),
+            None,
+            "the next block begins empty"
+        );
     }
 
     #[test]

@@ -30,8 +30,6 @@ pub struct Rules {
     pub alpha: Alpha,
     /// How the number of questions is paid for.
     pub multiplicity: Multiplicity,
-    /// A side with fewer decisions gets no answer.
-    pub minimum_group_size: u64,
     /// No decision at all for so long is a stopped feed.
     pub feed_stale_after_s: u32,
     /// No decision of one side for so long is a missing side.
@@ -67,8 +65,11 @@ impl<B> Watch<B> {
     }
 
     /// For [`look`].
-    pub fn state_mut(&mut self) -> &mut WatchState {
-        &mut self.state
+    pub fn question(&mut self, minimum_group_size: u64) -> Question<'_> {
+        Question {
+            state: &mut self.state,
+            minimum_group_size,
+        }
     }
 
     fn close(&mut self, closed: Option<Payoffs>) {
@@ -142,10 +143,49 @@ impl WeightedWatch {
 
     /// Counts a decision; each side is as large as its probabilities add up to.
     pub fn record(&mut self, member: Member, at: UnixMicros) {
-        self.state.see_in_part(Side::Reference, member.reference(), at);
+        self.state
+            .see_in_part(Side::Reference, member.reference(), at);
         self.state.see_in_part(Side::Group, member.group(), at);
         let closed = self.blocks.add(member);
         self.close(closed);
+    }
+}
+
+/// A watch at a look.
+#[derive(Debug)]
+pub struct Question<'a> {
+    state: &'a mut WatchState,
+    /// A side with fewer decisions gets no answer.
+    minimum_group_size: u64,
+}
+
+impl Question<'_> {
+    fn is_large_enough(&self) -> bool {
+        self.state.missing_members(self.minimum_group_size) == 0
+    }
+
+    /// The evidence of a breach; none while a side is too small.
+    fn breach_evidence(&self) -> EValue {
+        if self.is_large_enough() {
+            self.state.evidence().breach_e_value()
+        } else {
+            EValue::NONE
+        }
+    }
+
+    /// The evidence of the limit being kept; none while a side is too small, or where it cannot be shown.
+    fn clear_evidence(&self) -> EValue {
+        let shown = self.state.evidence().clear_e_value();
+        shown
+            .filter(|_| self.is_large_enough())
+            .unwrap_or(EValue::NONE)
+    }
+
+    fn run_length_reached(&self, rules: &Rules) -> bool {
+        let change = self.state.evidence().change();
+        let bar = EValue::from_ln(libm::log(rules.run_length_blocks.max(1) as f64));
+        let counts = change.starts() == Starts::EveryBlock && self.is_large_enough();
+        counts && change.level().reaches(bar)
     }
 }
 
@@ -153,18 +193,19 @@ impl WeightedWatch {
 ///
 /// Call it on a timer, or after each decision of a single question. The number of questions enters by
 /// [`Rules::multiplicity`], so pass all of them each time.
-pub fn look(questions: &mut [&mut WatchState], rules: &Rules, now: UnixMicros) -> Vec<Judgement> {
-    let breaches = rejected(&usable(questions, rules, breach_evidence), rules.alpha, rules.multiplicity);
-    let clearances = rejected(&usable(questions, rules, clear_evidence), rules.alpha, rules.multiplicity);
+pub fn look(questions: &mut [Question<'_>], rules: &Rules, now: UnixMicros) -> Vec<Judgement> {
+    let breach_evidence: Vec<EValue> = questions.iter().map(Question::breach_evidence).collect();
+    let clear_evidence: Vec<EValue> = questions.iter().map(Question::clear_evidence).collect();
+    let breaches = rejected(&breach_evidence, rules.alpha, rules.multiplicity);
+    let clearances = rejected(&clear_evidence, rules.alpha, rules.multiplicity);
     let answers = breaches.into_iter().zip(clearances);
     for (question, (breach, clear)) in questions.iter_mut().zip(answers) {
-        let changed = question.is_large_enough(rules) && question.run_length_reached(rules);
         if breach {
-            question.conclude(FindingKind::Breach, now);
-        } else if changed {
-            question.conclude(FindingKind::ChangeToBreach, now);
+            question.state.conclude(FindingKind::Breach, now);
+        } else if question.run_length_reached(rules) {
+            question.state.conclude(FindingKind::ChangeToBreach, now);
         } else if clear {
-            question.conclude(FindingKind::Clear, now);
+            question.state.conclude(FindingKind::Clear, now);
         }
     }
     let count = questions.len();
@@ -172,27 +213,6 @@ pub fn look(questions: &mut [&mut WatchState], rules: &Rules, now: UnixMicros) -
         .iter()
         .map(|question| judgement::judge(question, rules, count, now))
         .collect()
-}
-
-fn breach_evidence(question: &WatchState) -> Option<EValue> {
-    Some(question.evidence.breach_e_value())
-}
-
-fn clear_evidence(question: &WatchState) -> Option<EValue> {
-    question.evidence.clear_e_value()
-}
-
-/// The evidence of each question, none where a side is too small or nothing can be shown.
-fn usable(
-    questions: &[&mut WatchState],
-    rules: &Rules,
-    evidence: impl Fn(&WatchState) -> Option<EValue>,
-) -> Vec<EValue> {
-    let of = |question: &WatchState| {
-        let usable = evidence(question).filter(|_| question.is_large_enough(rules));
-        usable.unwrap_or(EValue::from_ln(f64::NEG_INFINITY))
-    };
-    questions.iter().map(|question| of(question)).collect()
 }
 
 #[cfg(test)]

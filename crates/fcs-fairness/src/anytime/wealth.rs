@@ -108,11 +108,15 @@ where
     if numbers.len() == STAKES {
         Ok(numbers)
     } else {
-        Err(D::Error::invalid_length(numbers.len(), &"one number for each of 49 stakes"))
+        Err(D::Error::invalid_length(
+            numbers.len(),
+            &"one number for each of 49 stakes",
+        ))
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use proptest::prelude::*;
 

@@ -23,10 +23,7 @@ impl Member {
 
     /// Joins the probability of being in the reference group, that of being in the group, and the decision.
     /// Both together are at most 1; what rounding adds, up to 0.01, is scaled away.
-    pub fn new(
-        memberships: Memberships,
-        approved: bool,
-    ) -> Result<Self, InvalidMemberships> {
+    pub fn new(memberships: Memberships, approved: bool) -> Result<Self, InvalidMemberships> {
         let (reference, group) = (memberships.reference.get(), memberships.group.get());
         let total = reference + group;
         if total > 1.0 + Self::EXCESS_MAX {
@@ -116,6 +113,7 @@ fn cross(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use proptest::prelude::*;
 

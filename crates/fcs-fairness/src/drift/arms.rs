@@ -49,11 +49,17 @@ impl PairedCounters {
     /// Adds the counters of other applications.
     pub fn merge(&mut self, other: &Self) {
         self.both_approved = self.both_approved.saturating_add(other.both_approved);
-        self.only_stable_approved = self.only_stable_approved.saturating_add(other.only_stable_approved);
-        self.only_arm_approved = self.only_arm_approved.saturating_add(other.only_arm_approved);
+        self.only_stable_approved = self
+            .only_stable_approved
+            .saturating_add(other.only_stable_approved);
+        self.only_arm_approved = self
+            .only_arm_approved
+            .saturating_add(other.only_arm_approved);
         self.neither_approved = self.neither_approved.saturating_add(other.neither_approved);
         self.score_change_sum = self.score_change_sum.saturating_add(other.score_change_sum);
-        self.score_distance_sum = self.score_distance_sum.saturating_add(other.score_distance_sum);
+        self.score_distance_sum = self
+            .score_distance_sum
+            .saturating_add(other.score_distance_sum);
     }
 
     /// All applications.
@@ -65,7 +71,8 @@ impl PairedCounters {
 
     /// Applications that the versions decide differently.
     pub fn disagreements(&self) -> u64 {
-        self.only_stable_approved.saturating_add(self.only_arm_approved)
+        self.only_stable_approved
+            .saturating_add(self.only_arm_approved)
     }
 
     /// The comparison; `None` without applications.
@@ -91,7 +98,10 @@ impl PairedCounters {
     /// Agresti, A. and Min, Y. (2005), "Simple improved confidence intervals for comparing matched
     /// proportions", Statistics in Medicine 24, 729-740.
     fn approval_rate_change(&self, confidence: Confidence) -> Option<Interval> {
-        let (gained, lost) = (self.only_arm_approved as f64, self.only_stable_approved as f64);
+        let (gained, lost) = (
+            self.only_arm_approved as f64,
+            self.only_stable_approved as f64,
+        );
         let size = self.applications() as f64;
         let adjusted_size = size + 2.0;
         let centre = (gained - lost) / adjusted_size;
@@ -141,9 +151,13 @@ mod tests {
     #[test]
     fn pairs_are_counted_by_who_approved() {
         let mut counters = PairedCounters::default();
-        for (stable_approved, arm_approved, score_change) in
-            [(true, true, 3), (true, false, -5), (false, true, 4), (false, false, 0), (true, true, 0)]
-        {
+        for (stable_approved, arm_approved, score_change) in [
+            (true, true, 3),
+            (true, false, -5),
+            (false, true, 4),
+            (false, false, 0),
+            (true, true, 0),
+        ] {
             counters.record(Pair {
                 stable_approved,
                 arm_approved,
@@ -152,8 +166,14 @@ mod tests {
         }
         let report = counters.report(confidence()).unwrap();
         assert_eq!((report.applications, report.disagreement_rate), (5, 0.4));
-        assert_eq!((report.mean_score_change, report.mean_score_distance), (0.4, 2.4));
-        assert_eq!((report.approval_rate_change.value, report.mcnemar_p_value), (0.0, 1.0));
+        assert_eq!(
+            (report.mean_score_change, report.mean_score_distance),
+            (0.4, 2.4)
+        );
+        assert_eq!(
+            (report.approval_rate_change.value, report.mcnemar_p_value),
+            (0.0, 1.0)
+        );
     }
 
     #[test]
@@ -165,6 +185,9 @@ mod tests {
             ..PairedCounters::default()
         };
         let change = agreed.report(confidence()).unwrap().approval_rate_change;
-        assert!(change.value == 0.0 && change.upper > 0.0 && change.upper < 0.005, "{change:?}");
+        assert!(
+            change.value == 0.0 && change.upper > 0.0 && change.upper < 0.005,
+            "{change:?}"
+        );
     }
 }

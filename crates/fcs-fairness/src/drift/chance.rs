@@ -138,6 +138,7 @@ impl Distance {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use super::*;
 
@@ -153,7 +154,10 @@ mod tests {
     fn the_limit_of_the_index_is_that_of_the_chi_square_table() {
         // Ten bins, nine degrees of freedom: 16.918978 at 95 %.
         let limit = psi_limit(sizes(10_000, 100), 10, alpha(0.05));
-        assert!((limit - 16.918_977_604_620_45 * 0.0101).abs() < 1e-9, "{limit}");
+        assert!(
+            (limit - 16.918_977_604_620_45 * 0.0101).abs() < 1e-9,
+            "{limit}"
+        );
         assert_eq!(psi_limit(sizes(100, 100), 1, alpha(0.05)), 0.0);
         assert_eq!(psi_limit(sizes(100, 0), 10, alpha(0.05)), f64::INFINITY);
     }

@@ -65,7 +65,11 @@ impl Edges {
     /// Edges at quantiles of reference values, so that each bin holds about as many of them. Fewer bins than
     /// asked for where values repeat. Values that are not finite are left out.
     pub fn at_quantiles(reference: &[f64], bins: usize) -> Result<Self, InvalidBins> {
-        let mut sorted: Vec<f64> = reference.iter().copied().filter(|value| value.is_finite()).collect();
+        let mut sorted: Vec<f64> = reference
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .collect();
         sorted.sort_by(f64::total_cmp);
         let bins = bins.clamp(1, BINS_MAX);
         let Some(last) = sorted.len().checked_sub(1) else {
@@ -123,8 +127,12 @@ impl TryFrom<Vec<String>> for Categories {
     type Error = InvalidBins;
 
     fn try_from(names: Vec<String>) -> Result<Self, InvalidBins> {
-        let places: BTreeMap<String, usize> =
-            names.iter().cloned().enumerate().map(|(place, name)| (name, place)).collect();
+        let places: BTreeMap<String, usize> = names
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(place, name)| (name, place))
+            .collect();
         let usable = (1..=BINS_MAX).contains(&names.len()) && places.len() == names.len();
         usable
             .then_some(Self { names, places })
@@ -245,7 +253,9 @@ impl FeatureCounts {
 
     /// The values in the bins.
     pub fn binned(&self) -> u64 {
-        self.bins.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        self.bins
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// All applicants.
@@ -294,7 +304,10 @@ mod tests {
         }
         counts.record_number(&edges(), None);
         assert_eq!(counts.bins(), [3, 1, 3]);
-        assert_eq!((counts.out_of_range(), counts.unreadable(), counts.missing()), (2, 1, 1));
+        assert_eq!(
+            (counts.out_of_range(), counts.unreadable(), counts.missing()),
+            (2, 1, 1)
+        );
         assert_eq!((counts.binned(), counts.applicants()), (7, 9));
     }
 
@@ -306,12 +319,21 @@ mod tests {
             counts.record_category(&categories, value);
         }
         assert_eq!(counts.bins(), [0, 2]);
-        assert_eq!((counts.unseen(), counts.missing(), counts.applicants()), (1, 1, 4));
+        assert_eq!(
+            (counts.unseen(), counts.missing(), counts.applicants()),
+            (1, 1, 4)
+        );
     }
 
     #[test]
     fn edges_and_categories_are_checked() {
-        for bad in [vec![], vec![1.0], vec![1.0, 1.0], vec![2.0, 1.0], vec![0.0, f64::NAN]] {
+        for bad in [
+            vec![],
+            vec![1.0],
+            vec![1.0, 1.0],
+            vec![2.0, 1.0],
+            vec![0.0, f64::NAN],
+        ] {
             assert_eq!(Edges::try_from(bad), Err(InvalidBins::Edges));
         }
         assert!(serde_json::from_str::<Edges>("[1,0]").is_err());
@@ -326,9 +348,15 @@ mod tests {
         let expected: Vec<f64> = (0..=10).map(|edge| f64::from(edge) * 100.0).collect();
         assert_eq!(edges.values(), expected);
         let repeated = [vec![0.0; 90], vec![1.0; 10]].concat();
-        assert_eq!(Edges::at_quantiles(&repeated, 10).unwrap().values(), [0.0, 1.0]);
+        assert_eq!(
+            Edges::at_quantiles(&repeated, 10).unwrap().values(),
+            [0.0, 1.0]
+        );
         assert_eq!(Edges::at_quantiles(&[3.0; 5], 10), Err(InvalidBins::Edges));
-        assert_eq!(Edges::at_quantiles(&[f64::NAN], 10), Err(InvalidBins::Edges));
+        assert_eq!(
+            Edges::at_quantiles(&[f64::NAN], 10),
+            Err(InvalidBins::Edges)
+        );
     }
 
     proptest! {

@@ -28,8 +28,10 @@ impl Shares {
     pub fn new(reference: &[u64], current: &[u64]) -> Option<Self> {
         let total = |counts: &[u64]| counts.iter().map(|count| *count as f64).sum::<f64>();
         let (reference_size, current_size) = (total(reference), total(current));
-        let comparable = reference.len() == current.len() && reference_size > 0.0 && current_size > 0.0;
-        let shares = |counts: &[u64], size: f64| counts.iter().map(|count| *count as f64 / size).collect();
+        let comparable =
+            reference.len() == current.len() && reference_size > 0.0 && current_size > 0.0;
+        let shares =
+            |counts: &[u64], size: f64| counts.iter().map(|count| *count as f64 / size).collect();
         let filled = |(one, other): &(&u64, &u64)| **one > 0 || **other > 0;
         comparable.then(|| Self {
             reference: shares(reference, reference_size),
@@ -46,7 +48,10 @@ impl Shares {
     }
 
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.reference.iter().copied().zip(self.current.iter().copied())
+        self.reference
+            .iter()
+            .copied()
+            .zip(self.current.iter().copied())
     }
 
     /// The population stability index `Σ (p - q) ln(p / q)`, also Jeffreys' divergence.
@@ -62,8 +67,16 @@ impl Shares {
             if reference <= 0.0 || current <= 0.0 {
                 half_filled_bins += 1;
             }
-            let reference = if reference > 0.0 { reference } else { 0.5 / self.reference_size };
-            let current = if current > 0.0 { current } else { 0.5 / self.current_size };
+            let reference = if reference > 0.0 {
+                reference
+            } else {
+                0.5 / self.reference_size
+            };
+            let current = if current > 0.0 {
+                current
+            } else {
+                0.5 / self.current_size
+            };
             value += (reference - current) * (reference / current).ln();
         }
         Psi {
@@ -82,7 +95,9 @@ impl Shares {
             let middle = f64::midpoint(reference, current);
             divergence += x_ln_ratio(reference, middle) + x_ln_ratio(current, middle);
         }
-        (divergence / (2.0 * std::f64::consts::LN_2)).clamp(0.0, 1.0).sqrt()
+        (divergence / (2.0 * std::f64::consts::LN_2))
+            .clamp(0.0, 1.0)
+            .sqrt()
     }
 
     /// The Kolmogorov-Smirnov distance at the edges of the bins: the largest difference of cumulative
@@ -90,7 +105,9 @@ impl Shares {
     pub fn kolmogorov_smirnov(&self) -> f64 {
         self.cumulative_differences()
             .iter()
-            .fold(0.0, |largest: f64, difference| largest.max(difference.abs()))
+            .fold(0.0, |largest: f64, difference| {
+                largest.max(difference.abs())
+            })
     }
 
     /// The first Wasserstein distance with each bin's mass at its position, in the unit of the positions:
@@ -122,7 +139,11 @@ impl Shares {
     pub(crate) fn reference_deviation(&self, positions: &[f64]) -> Option<f64> {
         self.gaps(positions)?;
         let weighted = |of: &dyn Fn(f64) -> f64| -> f64 {
-            self.reference.iter().zip(positions).map(|(share, position)| share * of(*position)).sum()
+            self.reference
+                .iter()
+                .zip(positions)
+                .map(|(share, position)| share * of(*position))
+                .sum()
         };
         let mean = weighted(&|position| position);
         let deviation = weighted(&|position| (position - mean).powi(2)).sqrt();
@@ -145,7 +166,9 @@ impl Shares {
             return None;
         }
         let gaps: Vec<f64> = positions.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        gaps.iter().all(|gap| gap.is_finite() && *gap > 0.0).then_some(gaps)
+        gaps.iter()
+            .all(|gap| gap.is_finite() && *gap > 0.0)
+            .then_some(gaps)
     }
 }
 
@@ -154,6 +177,7 @@ fn x_ln_ratio(x: f64, of: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these numbers are exact")]
 mod tests {
     use proptest::prelude::*;
 

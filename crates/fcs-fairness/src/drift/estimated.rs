@@ -34,8 +34,12 @@ impl ExpectedBin {
     pub fn merge(&mut self, other: &Self) {
         self.approved = self.approved.saturating_add(other.approved);
         self.refused = self.refused.saturating_add(other.refused);
-        self.approved_default_ppm = self.approved_default_ppm.saturating_add(other.approved_default_ppm);
-        self.refused_default_ppm = self.refused_default_ppm.saturating_add(other.refused_default_ppm);
+        self.approved_default_ppm = self
+            .approved_default_ppm
+            .saturating_add(other.approved_default_ppm);
+        self.refused_default_ppm = self
+            .refused_default_ppm
+            .saturating_add(other.refused_default_ppm);
     }
 }
 
@@ -233,7 +237,9 @@ mod tests {
 
     #[test]
     fn a_small_matrix_by_hand() {
-        let estimate = counted(&[(0.1, true), (0.2, true), (0.7, false)]).estimate().unwrap();
+        let estimate = counted(&[(0.1, true), (0.2, true), (0.7, false)])
+            .estimate()
+            .unwrap();
         let confusion = estimate.confusion;
         assert!((confusion.true_positives - 1.7).abs() < 1e-12);
         assert!((confusion.false_positives - 0.3).abs() < 1e-12);
@@ -249,7 +255,10 @@ mod tests {
     fn what_is_undefined_is_none() {
         assert_eq!(ExpectedOutcomes::default().estimate(), None);
         let refused = counted(&[(1.0, false)]).estimate().unwrap();
-        assert_eq!((refused.precision, refused.recall, refused.auc), (None, None, None));
+        assert_eq!(
+            (refused.precision, refused.recall, refused.auc),
+            (None, None, None)
+        );
         assert!(serde_json::from_str::<ExpectedOutcomes>("[]").is_err());
     }
 

@@ -97,17 +97,27 @@ pub struct FeatureDrift {
 impl FeatureDrift {
     /// The most serious level; too little evidence where nothing could be compared.
     pub fn level(&self) -> Level {
-        let distances = [self.psi, self.jensen_shannon, self.kolmogorov_smirnov, self.wasserstein];
+        let distances = [
+            self.psi,
+            self.jensen_shannon,
+            self.kolmogorov_smirnov,
+            self.wasserstein,
+        ];
         let rates = [self.missing, self.unseen, self.out_of_range];
         let of_distances = distances.iter().flatten().map(|distance| distance.level);
         let of_rates = rates.iter().flatten().map(|rate| rate.level);
-        let measured = self.psi.map_or(Level::InsufficientEvidence, |psi| psi.level);
+        let measured = self
+            .psi
+            .map_or(Level::InsufficientEvidence, |psi| psi.level);
         let odd = self.quality.iter().map(|finding| match finding {
             QualityFinding::NoApplicants => Level::InsufficientEvidence,
             QualityFinding::Unreadable { .. } => Level::Watch,
             QualityFinding::AllMissing | QualityFinding::OneValue => Level::Act,
         });
-        of_distances.chain(of_rates).chain(odd).fold(measured, Level::max)
+        of_distances
+            .chain(of_rates)
+            .chain(odd)
+            .fold(measured, Level::max)
     }
 }
 
@@ -133,7 +143,9 @@ pub fn feature_drift(comparison: &Comparison<'_>, rules: &Rules<'_>) -> Option<F
         out_of_range: rate_change(comparison, FeatureCounts::out_of_range, rules),
         quality: quality(comparison),
     };
-    if let (Some(shares), Some(alpha)) = (Shares::new(reference.bins(), current.bins()), rules.alpha()) {
+    if let (Some(shares), Some(alpha)) =
+        (Shares::new(reference.bins(), current.bins()), rules.alpha())
+    {
         measure(&mut drift, &shares, alpha, rules.policy);
         if let Some(edges) = comparison.edges {
             measure_number(&mut drift, &shares, edges, (alpha, rules.policy));

@@ -32,7 +32,8 @@ struct Steps {
 
 impl Steps {
     fn of(one: &[f64], other: &[f64]) -> Option<Self> {
-        let usable = |sample: &[f64]| !sample.is_empty() && sample.iter().all(|value| value.is_finite());
+        let usable =
+            |sample: &[f64]| !sample.is_empty() && sample.iter().all(|value| value.is_finite());
         if !usable(one) || !usable(other) {
             return None;
         }
@@ -51,7 +52,10 @@ impl Steps {
 
     /// The smallest value that is not passed.
     fn next_value(&self) -> Option<f64> {
-        let (one, other) = (self.one.get(self.passed_one), self.other.get(self.passed_other));
+        let (one, other) = (
+            self.one.get(self.passed_one),
+            self.other.get(self.passed_other),
+        );
         match (one, other) {
             (Some(one), Some(other)) => Some(one.min(*other)),
             (value, None) | (None, value) => value.copied(),
@@ -65,7 +69,11 @@ impl Iterator for Steps {
     fn next(&mut self) -> Option<Step> {
         let value = self.next_value()?;
         let pass = |sample: &[f64], passed: usize| {
-            passed + sample[passed..].iter().take_while(|next| **next <= value).count()
+            passed
+                + sample[passed..]
+                    .iter()
+                    .take_while(|next| **next <= value)
+                    .count()
         };
         self.passed_one = pass(&self.one, self.passed_one);
         self.passed_other = pass(&self.other, self.passed_other);

@@ -124,24 +124,33 @@ impl VintageCounters {
     /// Adds other counters.
     pub fn merge(&mut self, other: &Self) {
         self.approved = self.approved.saturating_add(other.approved);
-        self.predicted_default_ppm = self.predicted_default_ppm.saturating_add(other.predicted_default_ppm);
+        self.predicted_default_ppm = self
+            .predicted_default_ppm
+            .saturating_add(other.predicted_default_ppm);
         self.repaid = self.repaid.saturating_add(other.repaid);
         self.defaulted = self.defaulted.saturating_add(other.defaulted);
-        self.known_predicted_default_ppm =
-            self.known_predicted_default_ppm.saturating_add(other.known_predicted_default_ppm);
+        self.known_predicted_default_ppm = self
+            .known_predicted_default_ppm
+            .saturating_add(other.known_predicted_default_ppm);
     }
 
     /// The report; `None` without approvals, and while counters contradict each other because something is
     /// still to come.
     pub fn report(&self, confidence: Confidence, complete_share: f64) -> Option<VintageReport> {
-        let approved = u64::try_from(self.approved).ok().filter(|approved| *approved > 0)?;
-        let (repaid, defaulted) = (u64::try_from(self.repaid).ok()?, u64::try_from(self.defaulted).ok()?);
+        let approved = u64::try_from(self.approved)
+            .ok()
+            .filter(|approved| *approved > 0)?;
+        let (repaid, defaulted) = (
+            u64::try_from(self.repaid).ok()?,
+            u64::try_from(self.defaulted).ok()?,
+        );
         let known = repaid.saturating_add(defaulted);
         if known > approved {
             return None;
         }
         let completeness = known as f64 / approved as f64;
-        let mean_predicted = self.predicted_default_ppm as f64 / PARTS_PER_MILLION / approved as f64;
+        let mean_predicted =
+            self.predicted_default_ppm as f64 / PARTS_PER_MILLION / approved as f64;
         let expected = self.known_predicted_default_ppm as f64 / PARTS_PER_MILLION;
         Some(VintageReport {
             approved,
@@ -149,7 +158,8 @@ impl VintageCounters {
             completeness,
             complete: completeness >= complete_share,
             mean_predicted_default: mean_predicted,
-            realised_default: Proportion::new(defaulted, known).and_then(|share| share.wilson(confidence)),
+            realised_default: Proportion::new(defaulted, known)
+                .and_then(|share| share.wilson(confidence)),
             observed_to_expected: (expected > 0.0).then(|| defaulted as f64 / expected),
         })
     }
@@ -219,7 +229,10 @@ mod tests {
         }
         assert_eq!(early, late);
         let report = early.report(confidence(), 0.9).unwrap();
-        assert_eq!((report.known, report.completeness, report.complete), (1, 1.0, true));
+        assert_eq!(
+            (report.known, report.completeness, report.complete),
+            (1, 1.0, true)
+        );
         assert!((report.observed_to_expected.unwrap() - 5.0).abs() < 1e-12);
     }
 
@@ -229,8 +242,16 @@ mod tests {
         for number in 0..100 {
             counters.merge(&VintageCounters::approval(probability(0.1), Sign::Count));
             if number < 30 {
-                let outcome = if number < 6 { Outcome::Defaulted } else { Outcome::Repaid };
-                counters.merge(&VintageCounters::outcome(outcome, probability(0.1), Sign::Count));
+                let outcome = if number < 6 {
+                    Outcome::Defaulted
+                } else {
+                    Outcome::Repaid
+                };
+                counters.merge(&VintageCounters::outcome(
+                    outcome,
+                    probability(0.1),
+                    Sign::Count,
+                ));
             }
         }
         let report = counters.report(confidence(), 0.9).unwrap();

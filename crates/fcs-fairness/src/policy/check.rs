@@ -51,7 +51,11 @@ impl Check {
 
     fn between(&mut self, field: &str, value: f64, low: f64, high: f64) {
         let inside = (low..=high).contains(&value);
-        self.require(inside, field, format!("must be within {low} and {high}, and is {value}"));
+        self.require(
+            inside,
+            field,
+            format!("must be within {low} and {high}, and is {value}"),
+        );
     }
 }
 
@@ -61,8 +65,16 @@ pub(super) fn problems(document: &PolicyDocument) -> Vec<Problem> {
     check_head(&mut check, document);
     check_evidence(&mut check, &document.evidence);
     let alarm = &document.alarm;
-    check.require(alarm.raise_after_looks > 0, "alarm.raise_after_looks", "must be at least 1");
-    check.require(alarm.mute_max_s > 0, "alarm.mute_max_s", "must be at least 1");
+    check.require(
+        alarm.raise_after_looks > 0,
+        "alarm.raise_after_looks",
+        "must be at least 1",
+    );
+    check.require(
+        alarm.mute_max_s > 0,
+        "alarm.mute_max_s",
+        "must be at least 1",
+    );
     check_drift(&mut check, &document.drift);
     check_attributes(&mut check, &document.attributes);
     check.problems
@@ -75,9 +87,17 @@ fn check_head(check: &mut Check, document: &PolicyDocument) {
     check.name("jurisdiction", &document.jurisdiction);
     let midnight = format!("{}T00:00:00Z", document.effective_from);
     let is_day = UnixMicros::parse_rfc3339(&midnight).is_ok();
-    check.require(is_day, "effective_from", "must be a day, for example 2026-07-21");
+    check.require(
+        is_day,
+        "effective_from",
+        "must be a day, for example 2026-07-21",
+    );
     let explained = !document.rationale.trim().is_empty();
-    check.require(explained, "rationale", "must say why the numbers are what they are");
+    check.require(
+        explained,
+        "rationale",
+        "must say why the numbers are what they are",
+    );
 }
 
 fn check_evidence(check: &mut Check, evidence: &EvidenceSection) {
@@ -87,10 +107,22 @@ fn check_evidence(check: &mut Check, evidence: &EvidenceSection) {
     check_floor(check, "evidence.air_floor", evidence.air_floor);
     check_tolerance(check, "evidence.gap_tolerance", evidence.gap_tolerance);
     let long_enough = evidence.run_length_blocks >= 100;
-    check.require(long_enough, "evidence.run_length_blocks", "must be at least 100");
-    check_minimum(check, "evidence.minimum_group_size", evidence.minimum_group_size);
+    check.require(
+        long_enough,
+        "evidence.run_length_blocks",
+        "must be at least 100",
+    );
+    check_minimum(
+        check,
+        "evidence.minimum_group_size",
+        evidence.minimum_group_size,
+    );
     let positive = evidence.feed_stale_after_s > 0;
-    check.require(positive, "evidence.feed_stale_after_s", "must be at least 1");
+    check.require(
+        positive,
+        "evidence.feed_stale_after_s",
+        "must be at least 1",
+    );
     let ordered = evidence.side_stale_after_s >= evidence.feed_stale_after_s;
     check.require(
         ordered,
@@ -127,7 +159,11 @@ fn check_drift(check: &mut Check, drift: &DriftSection) {
     ];
     for (field, watch, act) in watch_below_act {
         let ordered = watch > 0.0 && watch <= act;
-        check.require(ordered, field, "must be above 0 and at most the threshold to act");
+        check.require(
+            ordered,
+            field,
+            "must be above 0 and at most the threshold to act",
+        );
     }
     check.between("drift.psi_act", drift.psi_act, 0.0, 10.0);
     check.between("drift.wasserstein_act", drift.wasserstein_act, 0.0, 10.0);
@@ -144,13 +180,21 @@ fn check_drift(check: &mut Check, drift: &DriftSection) {
 fn check_attributes(check: &mut Check, attributes: &[AttributeSection]) {
     let count = attributes.len();
     let counted = (1..=ATTRIBUTES_MAX).contains(&count);
-    check.require(counted, "attributes", format!("must be 1 to {ATTRIBUTES_MAX}, and are {count}"));
+    check.require(
+        counted,
+        "attributes",
+        format!("must be 1 to {ATTRIBUTES_MAX}, and are {count}"),
+    );
     let mut names = BTreeSet::new();
     for (index, attribute) in attributes.iter().enumerate() {
         let at = |member: &str| format!("attributes[{index}].{member}");
         check.name(&at("name"), &attribute.name);
         let new = names.insert(attribute.name.as_str());
-        check.require(new, &at("name"), format!("{} is there twice", attribute.name));
+        check.require(
+            new,
+            &at("name"),
+            format!("{} is there twice", attribute.name),
+        );
         check_attribute(check, attribute, at);
     }
 }

@@ -36,9 +36,14 @@ fn a_small_document_is_filled_up_with_defaults() {
     assert_eq!(policy.floor(sex).unwrap().get(), 0.8);
     assert_eq!(policy.tolerance(sex).unwrap().get(), 0.02);
     let race = policy.attribute("race").unwrap();
-    assert_eq!((race.channel, policy.floor(race).unwrap().get()), (Channel::Proxy, 0.9));
-    let rules = policy.rules(race);
-    assert_eq!((rules.minimum_group_size, rules.alpha.get()), (100, 0.05));
+    assert_eq!(
+        (race.channel, policy.floor(race).unwrap().get()),
+        (Channel::Proxy, 0.9)
+    );
+    assert_eq!(policy.minimum_group_size(sex), 30);
+    assert_eq!(policy.minimum_group_size(race), 100);
+    let rules = policy.rules();
+    assert_eq!(rules.alpha.get(), 0.05);
     assert_eq!(rules.policy, policy.digest());
     assert_eq!(policy.attribute("age"), None);
 }
@@ -47,7 +52,10 @@ fn a_small_document_is_filled_up_with_defaults() {
 fn the_digest_is_of_the_meaning() {
     let policy = Policy::from_toml(SMALL).unwrap();
     let spelled_out = format!("{SMALL}\n[evidence]\nalpha = 0.05\n[drift]\npsi_act = 0.25\n");
-    assert_eq!(Policy::from_toml(&spelled_out).unwrap().digest(), policy.digest());
+    assert_eq!(
+        Policy::from_toml(&spelled_out).unwrap().digest(),
+        policy.digest()
+    );
     let json = serde_json::to_string(policy.document()).unwrap();
     assert_eq!(Policy::from_json(&json).unwrap(), policy);
     let other = SMALL.replace("air_floor = 0.9", "air_floor = 0.91");
@@ -97,7 +105,10 @@ fn numbers_that_are_none_are_refused() {
         ("[drift]\nks_act = nan", "drift.ks_watch"),
         ("[drift]\njs_act = nan", "drift.js_act"),
     ] {
-        assert!(fields(&format!("{SMALL}\n{section}\n")).contains(&field.to_owned()), "{section}");
+        assert!(
+            fields(&format!("{SMALL}\n{section}\n")).contains(&field.to_owned()),
+            "{section}"
+        );
     }
 }
 
@@ -106,14 +117,23 @@ fn groups_are_named_once_and_apart_from_the_reference() {
     let with = |groups: &str| format!("{SMALL}groups = {groups}\n");
     assert!(Policy::from_toml(&with(r#"["black", "asian"]"#)).is_ok());
     assert_eq!(fields(&with(r#"["white"]"#)), ["attributes[1].groups"]);
-    assert_eq!(fields(&with(r#"["black", "black"]"#)), ["attributes[1].groups"]);
+    assert_eq!(
+        fields(&with(r#"["black", "black"]"#)),
+        ["attributes[1].groups"]
+    );
 }
 
 #[test]
 fn unknown_members_and_wrong_types_are_refused() {
     let misspelt = format!("{SMALL}\n[evidence]\nalfa = 0.05\n");
-    assert!(matches!(Policy::from_toml(&misspelt), Err(PolicyError::Toml(_))));
+    assert!(matches!(
+        Policy::from_toml(&misspelt),
+        Err(PolicyError::Toml(_))
+    ));
     assert!(matches!(Policy::from_json("{}"), Err(PolicyError::Json(_))));
     let text = SMALL.replace("version = 3", "version = \"three\"");
-    assert!(matches!(Policy::from_toml(&text), Err(PolicyError::Toml(_))));
+    assert!(matches!(
+        Policy::from_toml(&text),
+        Err(PolicyError::Toml(_))
+    ));
 }

@@ -7,7 +7,7 @@
 use fcs_core::Digest;
 use fcs_fairness::anytime::multiple::Multiplicity;
 use fcs_fairness::anytime::ratio::{RatioBlocks, Side};
-use fcs_fairness::anytime::watch::{RatioWatch, Rules, Verdict, Watch, look};
+use fcs_fairness::anytime::watch::{RatioWatch, Rules, Verdict, look};
 use fcs_fairness::anytime::weighted::{Member, Memberships, WeightedBlocks};
 use fcs_fairness::anytime::{ChangeDetector, EValue, Starts};
 
@@ -30,16 +30,34 @@ fn steady(ratio: f64, decisions: u32) -> Market {
 /// The ratio is exactly the floor at every moment.
 fn null_markets(decisions: u32) -> [(&'static str, Market); 4] {
     let steady = steady(0.8, decisions);
-    let falling = Path { from: 0.95, to: 0.45 };
+    let falling = Path {
+        from: 0.95,
+        to: 0.45,
+    };
     [
         ("steady", steady),
-        ("rare group", Market { group_share: Path::constant(0.05), ..steady }),
-        ("falling approval", Market { reference_rate: falling, ..steady }),
+        (
+            "rare group",
+            Market {
+                group_share: Path::constant(0.05),
+                ..steady
+            },
+        ),
+        (
+            "falling approval",
+            Market {
+                reference_rate: falling,
+                ..steady
+            },
+        ),
         (
             "falling approval and growing group",
             Market {
                 reference_rate: falling,
-                group_share: Path { from: 0.05, to: 0.5 },
+                group_share: Path {
+                    from: 0.05,
+                    to: 0.5,
+                },
                 ..steady
             },
         ),
@@ -55,7 +73,7 @@ fn run(streams: u64, stream: impl Fn(u64) -> FirstAlarms) -> (Vec<Option<u32>>, 
 fn assert_null(name: &str, streams: u64, stream: impl Fn(u64) -> FirstAlarms) {
     let (lasting, lifetime) = run(streams, stream);
     let (lasting, lifetime) = (share(&lasting), share(&lifetime));
-    println!("null, {name}: lasting {lasting:.4}, at any time {lifetime:.4} of {streams} streams");
+    eprintln!("null, {name}: lasting {lasting:.4}, at any time {lifetime:.4} of {streams} streams");
     let most = accepted_share(streams);
     assert!(lasting <= most, "{name}: {lasting} > {most}");
     assert!(lifetime <= most, "{name}: {lifetime} > {most}");
@@ -64,7 +82,7 @@ fn assert_null(name: &str, streams: u64, stream: impl Fn(u64) -> FirstAlarms) {
 fn assert_found(name: &str, streams: u64, most: u32, stream: impl Fn(u64) -> FirstAlarms) {
     let (lasting, lifetime) = run(streams, stream);
     let (lasting, lifetime) = (median(&lasting), median(&lifetime));
-    println!("found, {name}: median {lasting} lasting, {lifetime} at any time");
+    eprintln!("found, {name}: median {lasting} lasting, {lifetime} at any time");
     assert!(lasting <= most, "{name}: {lasting} > {most}");
     assert!(lifetime <= most, "{name}: {lifetime} > {most}");
 }
@@ -79,7 +97,9 @@ fn at_the_floor_at_most_five_percent_of_streams_ever_alarm() {
 #[test]
 fn a_ratio_of_three_fifths_is_found_in_450_decisions() {
     let market = steady(0.6, 20_000);
-    assert_found("ratio 0.6, share 0.2", 401, 450, |seed| ratio_alarms(&market, seed));
+    assert_found("ratio 0.6, share 0.2", 401, 450, |seed| {
+        ratio_alarms(&market, seed)
+    });
 }
 
 fn shadow(widening: f64, noise: f64, applications: u32) -> Shadow {
@@ -95,7 +115,10 @@ fn shadow(widening: f64, noise: f64, applications: u32) -> Shadow {
 fn a_shadow_finds_a_wider_gap_in_1500_applications() {
     for noise in [0.0, 0.02] {
         let shadow = shadow(0.08, noise, 20_000);
-        let name = format!("gap +0.08, versions differ by chance on {:.0} %", 200.0 * noise);
+        let name = format!(
+            "gap +0.08, versions differ by chance on {:.0} %",
+            200.0 * noise
+        );
         assert_found(&name, 401, 1_500, |seed| shadow_alarms(&shadow, seed));
     }
 }
@@ -103,7 +126,9 @@ fn a_shadow_finds_a_wider_gap_in_1500_applications() {
 #[test]
 fn a_gap_within_the_tolerance_is_hardly_ever_held_against_a_version() {
     let shadow = shadow(0.02, 0.02, 2_500);
-    assert_null("gap +0.02", NULL_STREAMS, |seed| shadow_alarms(&shadow, seed));
+    assert_null("gap +0.02", NULL_STREAMS, |seed| {
+        shadow_alarms(&shadow, seed)
+    });
 }
 
 /// Membership is a probability; approval depends on it so that the weighted ratio is the floor.
@@ -113,7 +138,11 @@ fn weighted_alarms(decisions: u32, seed: u64) -> FirstAlarms {
     first_alarms(decisions, |_| {
         // Probabilities 0.1 and 0.9, as often: the group's weighted rate is (0.1 x + 0.9 y), the
         // reference group's (0.9 x + 0.1 y); x = 0.9 and y = 0.675 makes the ratio 0.8.
-        let (group, rate) = if random.chance(0.5) { (0.1, 0.9) } else { (0.9, RATE_OF_LIKELY) };
+        let (group, rate) = if random.chance(0.5) {
+            (0.1, 0.9)
+        } else {
+            (0.9, RATE_OF_LIKELY)
+        };
         let memberships = Memberships {
             reference: (1.0 - group).try_into().unwrap(),
             group: group.try_into().unwrap(),
@@ -153,12 +182,18 @@ fn delay(starts: Starts, bar: EValue, ratio_after: f64, seed: u64) -> Option<u32
 fn a_late_change_is_found_soon() {
     for (starts, bar, most) in [
         (Starts::Lifetime, alpha().bar(), [900, 1_700]),
-        (Starts::EveryBlock, EValue::from_ln(10_000_f64.ln()), [500, 900]),
+        (
+            Starts::EveryBlock,
+            EValue::from_ln(10_000_f64.ln()),
+            [500, 900],
+        ),
     ] {
         for (ratio, most) in [0.5, 0.6].into_iter().zip(most) {
-            let delays: Vec<_> = (0..51).map(|seed| delay(starts, bar, ratio, seed)).collect();
+            let delays: Vec<_> = (0..51)
+                .map(|seed| delay(starts, bar, ratio, seed))
+                .collect();
             let middle = median(&delays);
-            println!("change 0.95 to {ratio} after 10,000 decisions, {starts:?}: median {middle}");
+            eprintln!("change 0.95 to {ratio} after 10,000 decisions, {starts:?}: median {middle}");
             assert!(middle <= most, "{starts:?} {ratio}: {middle}");
         }
     }
@@ -168,7 +203,6 @@ fn rules() -> Rules {
     Rules {
         alpha: alpha(),
         multiplicity: Multiplicity::EBh,
-        minimum_group_size: 30,
         feed_stale_after_s: 3_600,
         side_stale_after_s: 86_400,
         clear_valid_for_s: 30 * 86_400,
@@ -180,8 +214,9 @@ fn rules() -> Rules {
 /// Several groups at the floor share one reference group and are looked at every 50 decisions.
 fn any_of_many_alarms(groups: usize, decisions: u32, seed: u64) -> bool {
     let mut random = Random::seeded(seed);
-    let mut watches: Vec<RatioWatch> =
-        (0..groups).map(|_| RatioWatch::ratio(floor(), Starts::Lifetime)).collect();
+    let mut watches: Vec<RatioWatch> = (0..groups)
+        .map(|_| RatioWatch::ratio(floor(), Starts::Lifetime))
+        .collect();
     for number in 0..decisions {
         if random.chance(0.5) {
             let approved = random.chance(0.8);
@@ -189,14 +224,17 @@ fn any_of_many_alarms(groups: usize, decisions: u32, seed: u64) -> bool {
                 watch.record(Side::Reference, approved, second(number));
             }
         } else {
-            let place = random.uniform() * groups as f64;
-            let watch = watches.iter_mut().nth(place as usize).unwrap();
-            watch.record(Side::Group, random.chance(0.64), second(number));
+            let place = random.below(groups);
+            watches[place].record(Side::Group, random.chance(0.64), second(number));
         }
         if number % 50 == 0 {
-            let mut questions: Vec<_> = watches.iter_mut().map(Watch::state_mut).collect();
+            let mut questions: Vec<_> =
+                watches.iter_mut().map(|watch| watch.question(30)).collect();
             let judgements = look(&mut questions, &rules(), second(number));
-            if judgements.iter().any(|judgement| judgement.verdict == Verdict::Breach) {
+            if judgements
+                .iter()
+                .any(|judgement| judgement.verdict == Verdict::Breach)
+            {
                 return true;
             }
         }
@@ -205,9 +243,11 @@ fn any_of_many_alarms(groups: usize, decisions: u32, seed: u64) -> bool {
 }
 
 fn assert_many(groups: usize, decisions: u32, streams: u64) {
-    let alarms = (0..streams).filter(|&seed| any_of_many_alarms(groups, decisions, seed)).count();
+    let alarms = (0..streams)
+        .filter(|&seed| any_of_many_alarms(groups, decisions, seed))
+        .count();
     let share = alarms as f64 / streams as f64;
-    println!("null, {groups} groups together: {share:.4} of {streams} streams have any alarm");
+    eprintln!("null, {groups} groups together: {share:.4} of {streams} streams have any alarm");
     assert!(share <= accepted_share(streams), "{share}");
 }
 
@@ -222,18 +262,22 @@ fn a_stream_without_one_side_or_with_a_stopped_feed_is_never_cleared() {
         let mut random = Random::seeded(seed);
         let mut watch = RatioWatch::ratio(floor(), Starts::Lifetime);
         let market = steady(0.95, 3_000);
-        let missing = if random.chance(0.5) { Side::Reference } else { Side::Group };
+        let missing = if random.chance(0.5) {
+            Side::Reference
+        } else {
+            Side::Group
+        };
         let stop = 1_500;
         for number in 0..3_000 {
             let (side, approved) = market.decision(number, &mut random);
             if number >= stop && side != missing {
                 watch.record(side, approved, second(number));
             }
-            let judgement = look(&mut [watch.state_mut()], &rules(), second(number)).remove(0);
+            let judgement = look(&mut [watch.question(30)], &rules(), second(number)).remove(0);
             assert_eq!(judgement.verdict, Verdict::InsufficientEvidence);
         }
         let later = second(3_000 + 3_700);
-        let judgement = look(&mut [watch.state_mut()], &rules(), later).remove(0);
+        let judgement = look(&mut [watch.question(30)], &rules(), later).remove(0);
         assert_eq!(judgement.verdict, Verdict::Stale);
     }
 }
@@ -265,7 +309,9 @@ fn long_what_is_found() {
             let shadow = shadow(widening, noise, 40_000);
             let (lasting, lifetime) = run(2_001, |seed| shadow_alarms(&shadow, seed));
             let (lasting, lifetime) = (median(&lasting), median(&lifetime));
-            println!("found, gap +{widening}, noise {noise}: median {lasting} lasting, {lifetime} at any time");
+            eprintln!(
+                "found, gap +{widening}, noise {noise}: median {lasting} lasting, {lifetime} at any time"
+            );
             assert!(noise > 0.02 || lasting <= most, "{lasting}");
         }
     }
@@ -275,9 +321,11 @@ fn long_what_is_found() {
             Starts::EveryBlock => EValue::from_ln(10_000_f64.ln()),
         };
         for ratio in [0.5, 0.6, 0.7] {
-            let delays: Vec<_> = (0..1_001).map(|seed| delay(starts, bar, ratio, seed)).collect();
+            let delays: Vec<_> = (0..1_001)
+                .map(|seed| delay(starts, bar, ratio, seed))
+                .collect();
             let (middle, found) = (median(&delays), share(&delays));
-            println!("change 0.95 to {ratio}, {starts:?}: median {middle}, found {found:.3}");
+            eprintln!("change 0.95 to {ratio}, {starts:?}: median {middle}, found {found:.3}");
         }
     }
 }

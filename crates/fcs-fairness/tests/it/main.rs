@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail loudly; the exemption for tests covers test functions only"
 )]
 
+mod drift;
 mod evidence;
 mod golden;
 mod laws;

@@ -26,6 +26,11 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Uniform on `0..limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).unwrap()
+    }
+
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
     }
@@ -142,7 +147,11 @@ impl Shadow {
         } else {
             Side::Reference
         };
-        let lost = if side == Side::Group { self.widening } else { 0.0 };
+        let lost = if side == Side::Group {
+            self.widening
+        } else {
+            0.0
+        };
         let draw = random.uniform();
         let (stable_approved, new_approved) = if draw < self.noise {
             (false, true)
@@ -164,7 +173,9 @@ impl Shadow {
 pub(crate) fn shadow_alarms(shadow: &Shadow, seed: u64) -> FirstAlarms {
     let mut random = Random::seeded(seed);
     let mut blocks = PairedBlocks::new(Tolerance::try_from(0.02).unwrap());
-    first_alarms(shadow.applications, |_| blocks.add(shadow.application(&mut random)))
+    first_alarms(shadow.applications, |_| {
+        blocks.add(shadow.application(&mut random))
+    })
 }
 
 /// Bets on each block that `next` closes, until both kinds have alarmed.
@@ -193,7 +204,10 @@ pub(crate) fn share(alarms: &[Option<u32>]) -> f64 {
 
 /// The middle of the numbers of decisions; a stream without an alarm counts as longer than any.
 pub(crate) fn median(alarms: &[Option<u32>]) -> u32 {
-    let mut decisions: Vec<u32> = alarms.iter().map(|alarm| alarm.unwrap_or(u32::MAX)).collect();
+    let mut decisions: Vec<u32> = alarms
+        .iter()
+        .map(|alarm| alarm.unwrap_or(u32::MAX))
+        .collect();
     decisions.sort_unstable();
     decisions[decisions.len() / 2]
 }

@@ -1,7 +1,7 @@
 use fcs_core::{Digest, UnixMicros};
 use serde::{Deserialize, Serialize};
 
-use super::{EValue, FindingKind, Multiplicity, Rules, WatchState};
+use super::{EValue, FindingKind, Multiplicity, Question, Rules, WatchState};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -87,15 +87,16 @@ pub struct Judgement {
 
 /// Says what holds of a question that is one of `questions`.
 pub(super) fn judge(
-    state: &WatchState,
+    question: &Question<'_>,
     rules: &Rules,
     questions: usize,
     now: UnixMicros,
 ) -> Judgement {
+    let state = &*question.state;
     let silent = silence(state, rules, now);
-    let (verdict, grounds) = ground(state, rules, silent, now);
+    let (verdict, grounds) = ground(question, rules, silent, now);
     let answered = matches!(verdict, Verdict::Breach | Verdict::Clear);
-    let missing = || more_decisions(state, rules, questions);
+    let missing = || more_decisions(question, rules, questions);
     Judgement {
         verdict,
         grounds,
@@ -106,18 +107,22 @@ pub(super) fn judge(
         blocks: state.evidence.lasting().blocks(),
         reference_decisions: state.reference().decisions(),
         group_decisions: state.group().decisions(),
-        found_at: state.finding().filter(|_| answered).map(|finding| finding.at),
+        found_at: state
+            .finding()
+            .filter(|_| answered)
+            .map(|finding| finding.at),
         policy: rules.policy,
         judged_at: now,
     }
 }
 
 fn ground(
-    state: &WatchState,
+    question: &Question<'_>,
     rules: &Rules,
     silent: Option<Silent>,
     now: UnixMicros,
 ) -> (Verdict, Grounds) {
+    let state = &*question.state;
     let kind = state.finding().map(|finding| finding.kind);
     match kind {
         Some(FindingKind::Breach) => return (Verdict::Breach, Grounds::Shown),
@@ -133,16 +138,16 @@ fn ground(
     match kind {
         Some(_) if cleared => (Verdict::Clear, Grounds::Cleared),
         Some(_) => (Verdict::InsufficientEvidence, Grounds::ClearanceExpired),
-        None => (Verdict::InsufficientEvidence, why_undecided(state, rules)),
+        None => (Verdict::InsufficientEvidence, why_undecided(question)),
     }
 }
 
-fn why_undecided(state: &WatchState, rules: &Rules) -> Grounds {
-    if state.reference().decisions() == 0 {
+fn why_undecided(question: &Question<'_>) -> Grounds {
+    if question.state.reference().decisions() == 0 {
         Grounds::MissingReference
-    } else if state.group().decisions() == 0 {
+    } else if question.state.group().decisions() == 0 {
         Grounds::MissingGroup
-    } else if state.is_large_enough(rules) {
+    } else if question.is_large_enough() {
         Grounds::Undecided
     } else {
         Grounds::TooFewDecisions
@@ -167,20 +172,18 @@ fn is_older(at: Option<UnixMicros>, limit_s: u32, now: UnixMicros) -> bool {
 }
 
 /// The decisions until the evidence reaches its bar, and until both sides are large enough.
-fn more_decisions(state: &WatchState, rules: &Rules, questions: usize) -> Option<u64> {
+fn more_decisions(question: &Question<'_>, rules: &Rules, questions: usize) -> Option<u64> {
     // If this is the only alarm, e-BH asks of it what Bonferroni asks.
     let factor = match rules.multiplicity {
         Multiplicity::Each => 1.0,
         Multiplicity::EBh | Multiplicity::Bonferroni => questions.max(1) as f64,
     };
     let bar = EValue::from_ln(rules.alpha.bar().ln() + libm::log(factor));
-    let until_shown = state.evidence.forecast(bar).nearest();
-    let until_large = until_large_enough(state, rules);
+    let until_shown = question.state.evidence().forecast(bar).nearest();
+    let until_large = until_large_enough(question);
     match (until_shown, until_large) {
         (Some(shown), Some(large)) => Some(shown.max(large)),
-        (Some(shown), None) => Some(shown),
-        // A forecast before the minimum size says more about chance than about the groups.
-        (None, large) => large,
+        (one, other) => one.or(other),
     }
 }
 
@@ -190,12 +193,13 @@ fn more_decisions(state: &WatchState, rules: &Rules, questions: usize) -> Option
     clippy::cast_sign_loss,
     reason = "a count that is cut off at the largest integer"
 )]
-fn until_large_enough(state: &WatchState, rules: &Rules) -> Option<u64> {
-    let smaller = state.reference().decisions().min(state.group().decisions());
-    let missing = rules.minimum_group_size.max(1).saturating_sub(smaller);
+fn until_large_enough(question: &Question<'_>) -> Option<u64> {
+    let state = &*question.state;
+    let missing = state.missing_members(question.minimum_group_size);
     if missing == 0 {
         return None;
     }
+    let smaller = state.reference().decisions().min(state.group().decisions());
     if smaller == 0 {
         return Some(missing);
     }

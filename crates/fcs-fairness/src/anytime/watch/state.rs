@@ -1,7 +1,7 @@
 use fcs_core::UnixMicros;
 use serde::{Deserialize, Serialize};
 
-use super::{EValue, Evidence, Rules, Side, Starts};
+use super::{EValue, Evidence, Side, Starts};
 
 const PARTS_PER_MILLION: f64 = 1_000_000.0;
 const ONE_PPM: u64 = 1_000_000;
@@ -121,18 +121,15 @@ impl WatchState {
 
     /// The decisions of both sides.
     pub fn decisions(&self) -> u64 {
-        self.reference.decisions().saturating_add(self.group.decisions())
+        self.reference
+            .decisions()
+            .saturating_add(self.group.decisions())
     }
 
-    pub(super) fn is_large_enough(&self, rules: &Rules) -> bool {
+    /// How many decisions the smaller side is short of a minimum, at least one.
+    pub(super) fn missing_members(&self, minimum_group_size: u64) -> u64 {
         let smaller = self.reference.decisions().min(self.group.decisions());
-        smaller >= rules.minimum_group_size.max(1)
-    }
-
-    pub(super) fn run_length_reached(&self, rules: &Rules) -> bool {
-        let change = self.evidence.change();
-        let bar = EValue::from_ln(libm::log(rules.run_length_blocks.max(1) as f64));
-        change.starts() == Starts::EveryBlock && change.level().reaches(bar)
+        minimum_group_size.max(1).saturating_sub(smaller)
     }
 
     /// Keeps an answer and starts the bets that led to it anew.

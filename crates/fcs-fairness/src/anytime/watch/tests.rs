@@ -10,7 +10,6 @@ fn rules() -> Rules {
     Rules {
         alpha: Alpha::try_from(0.05).unwrap(),
         multiplicity: Multiplicity::EBh,
-        minimum_group_size: 30,
         feed_stale_after_s: 3_600,
         side_stale_after_s: DAY_S,
         clear_valid_for_s: 30 * DAY_S,
@@ -24,7 +23,12 @@ fn ratio() -> RatioWatch {
 }
 
 /// Four decisions of the reference group, all but one approved, for each one of the group; one second apart.
-fn feed(watch: &mut RatioWatch, from: UnixMicros, rounds: u32, group_approved: impl Fn(u32) -> bool) -> UnixMicros {
+fn feed(
+    watch: &mut RatioWatch,
+    from: UnixMicros,
+    rounds: u32,
+    group_approved: impl Fn(u32) -> bool,
+) -> UnixMicros {
     let mut at = from;
     for round in 0..rounds {
         for place in 0..4_u32 {
@@ -38,7 +42,7 @@ fn feed(watch: &mut RatioWatch, from: UnixMicros, rounds: u32, group_approved: i
 }
 
 fn look_at(watch: &mut RatioWatch, now: UnixMicros) -> Judgement {
-    look(&mut [watch.state_mut()], &rules(), now).remove(0)
+    look(&mut [watch.question(30)], &rules(), now).remove(0)
 }
 
 #[test]
@@ -71,7 +75,10 @@ fn too_few_decisions_give_no_verdict_however_clear_they_are() {
     let mut watch = ratio();
     let now = feed(&mut watch, UnixMicros(0), 29, |_| false);
     let judgement = look_at(&mut watch, now);
-    assert!(judgement.breach_ln_e.reaches(rules().alpha.bar()), "shown by the numbers");
+    assert!(
+        judgement.breach_ln_e.reaches(rules().alpha.bar()),
+        "shown by the numbers"
+    );
     assert_eq!(judgement.verdict, Verdict::InsufficientEvidence);
     assert_eq!(judgement.grounds, Grounds::TooFewDecisions);
     assert_eq!(judgement.more_decisions, Some(5));
@@ -89,7 +96,11 @@ fn a_stopped_feed_is_stale_and_not_clear() {
     assert_eq!(judgement.verdict, Verdict::Stale);
     assert_eq!(judgement.silent, Some(Silent::Feed));
     let now = feed(&mut watch, now, 1, |_| true);
-    assert_eq!(look_at(&mut watch, now).verdict, Verdict::Clear, "it goes on");
+    assert_eq!(
+        look_at(&mut watch, now).verdict,
+        Verdict::Clear,
+        "it goes on"
+    );
 }
 
 #[test]
@@ -98,7 +109,11 @@ fn one_side_that_stops_is_stale_while_the_other_goes_on() {
     let now = feed(&mut watch, UnixMicros(0), 400, |_| true);
     assert_eq!(look_at(&mut watch, now).verdict, Verdict::Clear);
     for hour in 0..24 {
-        watch.record(Side::Reference, true, UnixMicros(now.0 + hour * HOUR_MICROS));
+        watch.record(
+            Side::Reference,
+            true,
+            UnixMicros(now.0 + hour * HOUR_MICROS),
+        );
     }
     let later = UnixMicros(now.0 + 24 * HOUR_MICROS + 1);
     watch.record(Side::Reference, true, later);
@@ -119,7 +134,11 @@ fn a_clearance_expires() {
     assert_eq!(judgement.grounds, Grounds::ClearanceExpired);
     assert!(judgement.more_decisions.is_some());
     let now = feed(&mut watch, now, 400, |_| true);
-    assert_eq!(look_at(&mut watch, now).verdict, Verdict::Clear, "renewed by new decisions");
+    assert_eq!(
+        look_at(&mut watch, now).verdict,
+        Verdict::Clear,
+        "renewed by new decisions"
+    );
 }
 
 #[test]
@@ -127,8 +146,14 @@ fn a_breach_outlasts_silence_and_ends_with_a_clearance_from_later_decisions() {
     let mut watch = ratio();
     let now = feed(&mut watch, UnixMicros(0), 200, |_| false);
     let judgement = look_at(&mut watch, now);
-    assert_eq!((judgement.verdict, judgement.grounds), (Verdict::Breach, Grounds::Shown));
-    assert_eq!(judgement.blocks, 0, "the next answer comes from new decisions");
+    assert_eq!(
+        (judgement.verdict, judgement.grounds),
+        (Verdict::Breach, Grounds::Shown)
+    );
+    assert_eq!(
+        judgement.blocks, 0,
+        "the next answer comes from new decisions"
+    );
     let later = UnixMicros(now.0 + 48 * HOUR_MICROS);
     let judgement = look_at(&mut watch, later);
     assert_eq!(judgement.verdict, Verdict::Breach);
@@ -166,7 +191,7 @@ fn more_questions_raise_the_bar() {
         feed(&mut crowd[0], now, 1, |_| round % 4 == 0);
         now = next;
         let verdict = look_at(&mut alone, now).verdict;
-        let mut questions: Vec<_> = crowd.iter_mut().map(Watch::state_mut).collect();
+        let mut questions: Vec<_> = crowd.iter_mut().map(|watch| watch.question(30)).collect();
         let judgements = look(&mut questions, &rules(), now);
         if verdict == Verdict::Breach && found_alone.is_none() {
             found_alone = Some(round);
@@ -193,15 +218,21 @@ fn a_proxy_can_show_a_breach_and_never_clears() {
         watch.record(member(group, true), UnixMicros(second * 1_000_000));
     }
     let now = UnixMicros(4_000_000_000);
-    let judgement = look(&mut [watch.state_mut()], &rules(), now).remove(0);
+    let judgement = look(&mut [watch.question(30)], &rules(), now).remove(0);
     assert_eq!(judgement.verdict, Verdict::InsufficientEvidence);
-    assert_eq!((judgement.clear_ln_e, judgement.group_decisions), (None, 2_000));
+    assert_eq!(
+        (judgement.clear_ln_e, judgement.group_decisions),
+        (None, 2_000)
+    );
     for second in 4_000..4_600 {
         let group = if second % 2 == 0 { 0.9 } else { 0.1 };
-        watch.record(member(group, second % 2 == 1), UnixMicros(second * 1_000_000));
+        watch.record(
+            member(group, second % 2 == 1),
+            UnixMicros(second * 1_000_000),
+        );
     }
     let now = UnixMicros(4_600_000_000);
-    let judgement = look(&mut [watch.state_mut()], &rules(), now).remove(0);
+    let judgement = look(&mut [watch.question(30)], &rules(), now).remove(0);
     assert_eq!(judgement.verdict, Verdict::Breach);
 }
 
@@ -218,5 +249,8 @@ fn a_stored_state_goes_on_bit_for_bit() {
         stored = serde_json::from_str(&text).unwrap();
         assert_eq!(look_at(&mut whole, now), look_at(&mut stored, now));
     }
-    assert_eq!(serde_json::to_string(&whole).unwrap(), serde_json::to_string(&stored).unwrap());
+    assert_eq!(
+        serde_json::to_string(&whole).unwrap(),
+        serde_json::to_string(&stored).unwrap()
+    );
 }

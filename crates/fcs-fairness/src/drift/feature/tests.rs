@@ -60,7 +60,10 @@ fn a_shift_is_seen_by_every_distance() {
 #[test]
 fn categories_have_no_order_and_no_distance_that_needs_one() {
     let policy = DriftSection::default();
-    let (reference, current) = (FeatureCounts::of_bins(&[500, 500]), FeatureCounts::of_bins(&[900, 100]));
+    let (reference, current) = (
+        FeatureCounts::of_bins(&[500, 500]),
+        FeatureCounts::of_bins(&[900, 100]),
+    );
     let comparison = Comparison {
         reference: &reference,
         current: &current,
@@ -76,9 +79,16 @@ fn missing_values_and_odd_ones_are_seen_beside_the_distances() {
     let reference = even(10_000, 0, 100);
     let now = drift(&reference, &even(10_000, 0, 600));
     assert_eq!(now.psi.unwrap().level, Level::Stable);
-    assert_eq!((now.missing.unwrap().level, now.level()), (Level::Act, Level::Act));
+    assert_eq!(
+        (now.missing.unwrap().level, now.level()),
+        (Level::Act, Level::Act)
+    );
     let fewer = drift(&reference, &even(10_000, 0, 0));
-    assert_eq!(fewer.missing.unwrap().level, Level::Stable, "a fall is no harm");
+    assert_eq!(
+        fewer.missing.unwrap().level,
+        Level::Stable,
+        "a fall is no harm"
+    );
     let mut odd = even(10_000, 0, 100);
     odd.record_number(&edges(), Some(f64::INFINITY));
     let odd = drift(&reference, &odd);
@@ -91,7 +101,10 @@ fn a_feature_that_stopped_is_found() {
     let reference = even(10_000, 0, 0);
     let none = drift(&reference, &FeatureCounts::empty(10));
     assert_eq!(none.quality, [QualityFinding::NoApplicants]);
-    assert_eq!((none.psi, none.level()), (None, Level::InsufficientEvidence));
+    assert_eq!(
+        (none.psi, none.level()),
+        (None, Level::InsufficientEvidence)
+    );
     let missing = drift(&reference, &even(0, 0, 500));
     assert_eq!(missing.quality, [QualityFinding::AllMissing]);
     assert_eq!(missing.level(), Level::Act);
