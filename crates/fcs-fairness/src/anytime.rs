@@ -31,6 +31,7 @@ pub mod weighted;
 mod alpha;
 mod detector;
 mod evidence;
+mod logarithm;
 mod payoff;
 mod wealth;
 

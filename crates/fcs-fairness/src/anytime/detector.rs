@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::wealth::{STAKES, one_per_stake, stake};
+use super::wealth::{GRID, STAKES, one_per_stake};
 use super::{EValue, Payoff};
 
 /// What is put on a change that begins at each block.
@@ -55,8 +55,8 @@ impl ChangeDetector {
             Starts::Lifetime => lifetime_share(self.blocks),
             Starts::EveryBlock => 1.0,
         };
-        for (index, level) in self.levels.iter_mut().enumerate() {
-            let grown = (*level + start) * (1.0 + stake(index) * payoff.get());
+        for (level, stake) in self.levels.iter_mut().zip(GRID) {
+            let grown = (*level + start) * (1.0 + stake * payoff.get());
             *level = grown.min(Self::LEVEL_MAX);
         }
     }

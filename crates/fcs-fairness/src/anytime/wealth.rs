@@ -2,16 +2,23 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::alpha::ln_mean_exp;
+use super::logarithm::{UNITS_PER_NAT, ln_units};
 use super::{EValue, Payoff};
 
 /// The number of stakes that are played side by side.
 pub(crate) const STAKES: usize = 49;
-/// Logarithms are kept in integer units of 2^-32.
-const UNITS_PER_NAT: f64 = 4_294_967_296.0;
 
-/// Stake `index` of the grid 0.02, 0.04, …, 0.98.
-pub(crate) fn stake(index: usize) -> f64 {
-    (index + 1) as f64 / (STAKES + 1) as f64
+/// The grid 0.02, 0.04, …, 0.98.
+pub(crate) const GRID: [f64; STAKES] = grid();
+
+const fn grid() -> [f64; STAKES] {
+    let mut grid = [0.0; STAKES];
+    let mut index = 0;
+    while index < STAKES {
+        grid[index] = (index + 1) as f64 / (STAKES + 1) as f64;
+        index += 1;
+    }
+    grid
 }
 
 /// The wealth of 49 gamblers who stake a fixed share 0.02, 0.04, …, 0.98 on every block, all from 1.
@@ -43,8 +50,9 @@ impl Wealth {
     /// Plays one block.
     pub fn bet(&mut self, payoff: Payoff) {
         self.blocks = self.blocks.saturating_add(1);
-        for (index, units) in self.ln_units.iter_mut().enumerate() {
-            *units = units.saturating_add(growth_units(stake(index), payoff));
+        let growth = GRID.map(|stake| ln_units(1.0 + stake * payoff.get()));
+        for (units, growth) in self.ln_units.iter_mut().zip(growth) {
+            *units = units.saturating_add(growth);
         }
     }
 
@@ -88,16 +96,6 @@ fn nats(units: i64) -> f64 {
     units as f64 / UNITS_PER_NAT
 }
 
-/// `ln(1 + stake · payoff)`, rounded down. The logarithm is the portable one: that of the standard library
-/// is the operating system's and differs in the last bit from machine to machine.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "stakes are below 1 and payoffs within [-1, 1000], so units stay below 2^36"
-)]
-fn growth_units(stake: f64, payoff: Payoff) -> i64 {
-    (libm::log1p(stake * payoff.get()) * UNITS_PER_NAT).floor() as i64
-}
-
 /// Reads a list that has one number for each stake.
 pub(crate) fn one_per_stake<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
@@ -132,9 +130,9 @@ mod tests {
 
     #[test]
     fn the_stakes_are_the_grid() {
-        assert_eq!(stake(0), 0.02);
-        assert_eq!(stake(24), 0.5);
-        assert_eq!(stake(48), 0.98);
+        assert_eq!(GRID[0], 0.02);
+        assert_eq!(GRID[24], 0.5);
+        assert_eq!(GRID[48], 0.98);
     }
 
     #[test]
