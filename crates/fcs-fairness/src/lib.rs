@@ -2,6 +2,9 @@
 //!
 //! For: additive integer state per group, every group metric over it with its interval and counts, a
 //! three-valued verdict against a floor, and calibration of the predicted probability.
+//! For: additive integer state per group, the metrics over it with their intervals, a three-valued
+//! verdict against a floor, and calibration of the predicted probability; evidence that stays valid
+//! while it is watched ([`anytime`]), alarms ([`alarm`]) by a policy ([`policy`]), and drift ([`drift`]).
 //! Not for: collecting decisions, storing counters, deciding which groups exist, or anything that
 //! looks at one applicant.
 //!
@@ -19,6 +22,12 @@
 //!   [`GroupCounters`]. No function returns NaN or an infinity.
 //! - Every interval and test is for a sample of fixed size. Looking again and again while decisions
 //!   arrive makes it wrong more often than its confidence says; see [`verdict()`].
+//!   select.
+//! - Outcome metrics (default rate, calibration) cover approved applicants only, because nobody
+//!   learns how a denied applicant would have repaid. They say nothing about the denied.
+//! - A metric that is undefined is `None`. No function returns NaN or an infinity.
+//! - Every interval, unless it says otherwise, is a two-sided interval for a sample of fixed size. Looking again and again
+//!   while decisions arrive makes it wrong more often than its confidence says; see [`verdict()`].
 //!
 //! Invariants: counts are integers, so merging is exact, associative and commutative, and a correction
 //! is an increment taken back and another added; a report of merged counters equals the report of the

@@ -12,6 +12,7 @@ use crate::anytime::gap::{InvalidTolerance, Tolerance};
 use crate::anytime::ratio::{Floor, InvalidFloor};
 use crate::anytime::watch::Rules;
 use crate::anytime::{Alpha, Starts};
+use crate::drift;
 
 mod check;
 mod document;
@@ -116,6 +117,15 @@ impl Policy {
             .gap_tolerance
             .unwrap_or(self.document.evidence.gap_tolerance);
         Tolerance::try_from(tolerance)
+    }
+
+    /// How drift is judged at a look that compares this many features and groups.
+    pub fn drift_rules(&self, comparisons: u32) -> drift::feature::Rules<'_> {
+        drift::feature::Rules {
+            policy: &self.document.drift,
+            comparisons,
+            digest: self.digest,
+        }
     }
 
     /// The size from which a group of an attribute gets an answer.

@@ -29,7 +29,8 @@ const fn grid() -> [f64; STAKES] {
 ///
 /// Logarithms are summed as integers, each rounded down. So merging the wealths of replicas that formed
 /// their own blocks is exact, associative and commutative, the bits do not depend on the order of blocks,
-/// and rounding can only weaken the evidence (by less than 3e-10 for each block).
+/// and rounding can only weaken the evidence (by less than 3e-10 for each block). Store them as integers of 64
+/// bits: a form that writes integers as doubles, as canonical JSON does, loses digits after millions of blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wealth {
     blocks: u64,

@@ -1,5 +1,6 @@
 //! Everything about one feature or score, of all applicants or of one group.
 
+use fcs_core::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::chance::{
@@ -30,6 +31,8 @@ pub struct Rules<'a> {
     pub policy: &'a DriftSection,
     /// How many features and groups are compared at this look; the significance is divided by it.
     pub comparisons: u32,
+    /// The policy that the thresholds are from.
+    pub digest: Digest,
 }
 
 impl Rules<'_> {
@@ -92,6 +95,8 @@ pub struct FeatureDrift {
     pub out_of_range: Option<RateChange>,
     /// What else is odd.
     pub quality: Vec<QualityFinding>,
+    /// The policy it was judged by.
+    pub policy: Digest,
 }
 
 impl FeatureDrift {
@@ -142,6 +147,7 @@ pub fn feature_drift(comparison: &Comparison<'_>, rules: &Rules<'_>) -> Option<F
         unseen: rate_change(comparison, FeatureCounts::unseen, rules),
         out_of_range: rate_change(comparison, FeatureCounts::out_of_range, rules),
         quality: quality(comparison),
+        policy: rules.digest,
     };
     if let (Some(shares), Some(alpha)) =
         (Shares::new(reference.bins(), current.bins()), rules.alpha())

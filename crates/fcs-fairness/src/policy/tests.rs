@@ -137,3 +137,14 @@ fn unknown_members_and_wrong_types_are_refused() {
         Err(PolicyError::Toml(_))
     ));
 }
+
+#[test]
+fn the_examples_are_policies() {
+    for (text, attributes) in [
+        (include_str!("../../policies/us-credit.toml"), 3),
+        (include_str!("../../policies/eu-credit.toml"), 1),
+    ] {
+        let policy = Policy::from_toml(text).unwrap();
+        assert_eq!(policy.document().attributes.len(), attributes);
+    }
+}

@@ -1,6 +1,6 @@
 //! The numbers of scipy and scikit-learn, made by `tests/golden/drift_generate.py`, and what chance does.
 
-use fcs_core::Probability;
+use fcs_core::{Digest, Probability};
 use fcs_fairness::Confidence;
 use fcs_fairness::anytime::Alpha;
 use fcs_fairness::drift::arms::PairedCounters;
@@ -198,6 +198,7 @@ fn drift(
     let rules = Rules {
         policy,
         comparisons: 1,
+        digest: Digest::from_bytes([5; 32]),
     };
     feature_drift(&comparison, &rules).unwrap()
 }

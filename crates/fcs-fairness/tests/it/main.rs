@@ -13,6 +13,7 @@ mod laws;
 mod metrics;
 mod properties;
 mod published;
+mod replay;
 mod report;
 mod sheets;
 mod streams;

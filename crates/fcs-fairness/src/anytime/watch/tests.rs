@@ -254,3 +254,63 @@ fn a_stored_state_goes_on_bit_for_bit() {
         serde_json::to_string(&stored).unwrap()
     );
 }
+
+/// Both versions decide; the new one turns down every tenth of the group more.
+#[test]
+fn a_gate_closes_on_a_wider_gap_and_opens_on_an_equal_one() {
+    for (turns_down, expected) in [(true, Verdict::Breach), (false, Verdict::Clear)] {
+        let mut watch = PairedWatch::paired(Tolerance::try_from(0.02).unwrap(), Starts::Lifetime);
+        let mut verdict = Verdict::InsufficientEvidence;
+        for number in 0..4_000_i64 {
+            let side = if number % 5 == 0 {
+                Side::Group
+            } else {
+                Side::Reference
+            };
+            let lost = turns_down && side == Side::Group && number % 50 == 0;
+            let decision = PairedDecision {
+                side,
+                stable_approved: true,
+                new_approved: !lost,
+            };
+            let now = UnixMicros(number * 1_000_000);
+            watch.record(decision, now);
+            verdict = look(&mut [watch.question(30)], &rules(), now)
+                .remove(0)
+                .verdict;
+        }
+        assert_eq!(verdict, expected, "{turns_down}");
+    }
+}
+
+#[test]
+fn a_small_live_share_stays_undecided_where_a_shadow_is_not() {
+    let mut watch = SplitWatch::split(Tolerance::try_from(0.02).unwrap(), Starts::Lifetime);
+    for number in 0..4_000_u32 {
+        let side = if number.is_multiple_of(5) {
+            Side::Group
+        } else {
+            Side::Reference
+        };
+        let arm = if number % 21 == 0 {
+            Arm::New
+        } else {
+            Arm::Stable
+        };
+        let approved = !(arm == Arm::New && side == Side::Group && number.is_multiple_of(1_050));
+        watch.record(
+            arm,
+            side,
+            approved,
+            UnixMicros(i64::from(number) * 1_000_000),
+        );
+    }
+    let now = UnixMicros(4_000_000_000);
+    let judgement = look(&mut [watch.question(30)], &rules(), now).remove(0);
+    assert_eq!(judgement.verdict, Verdict::InsufficientEvidence);
+    assert!(judgement.more_decisions.is_some_and(|more| more > 0));
+    assert!(
+        judgement.group_decisions < 50,
+        "only the new version's count"
+    );
+}
