@@ -1,4 +1,4 @@
-//! Evidence that stays valid while it is watched: tests by betting.
+//! Bets that stays valid while it is watched: tests by betting.
 //!
 //! A fixed-size test that is asked again after every decision sooner or later sees a breach where there is
 //! none. An e-process may be looked at as often as one likes: under its null hypothesis it ever reaches
@@ -29,14 +29,14 @@ pub mod watch;
 pub mod weighted;
 
 mod alpha;
+mod bets;
 mod detector;
-mod evidence;
 mod logarithm;
 mod payoff;
 mod wealth;
 
 pub use alpha::{Alpha, EValue, InvalidAlpha};
+pub use bets::{Bets, Forecast};
 pub use detector::{ChangeDetector, Starts};
-pub use evidence::{Evidence, Forecast};
 pub use payoff::{Payoff, Payoffs};
 pub use wealth::Wealth;

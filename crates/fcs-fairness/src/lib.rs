@@ -1,10 +1,9 @@
 //! Group fairness over counters: what was decided for each group, and how far groups are apart.
 //!
 //! For: additive integer state per group, every group metric over it with its interval and counts, a
-//! three-valued verdict against a floor, and calibration of the predicted probability.
-//! For: additive integer state per group, the metrics over it with their intervals, a three-valued
-//! verdict against a floor, and calibration of the predicted probability; evidence that stays valid
-//! while it is watched ([`anytime`]), alarms ([`alarm`]) by a policy ([`policy`]), and drift ([`drift`]).
+//! three-valued verdict against a floor, and calibration of the predicted probability; evidence that
+//! stays valid while it is watched ([`anytime`]), alarms ([`alarm`]) by a policy ([`policy`]), and
+//! drift ([`drift`]).
 //! Not for: collecting decisions, storing counters, deciding which groups exist, or anything that
 //! looks at one applicant.
 //!
@@ -20,14 +19,9 @@
 //!   approved are known.
 //! - A metric without a value says why: [`Undefined`], or `None` in the older functions over
 //!   [`GroupCounters`]. No function returns NaN or an infinity.
-//! - Every interval and test is for a sample of fixed size. Looking again and again while decisions
-//!   arrive makes it wrong more often than its confidence says; see [`verdict()`].
-//!   select.
-//! - Outcome metrics (default rate, calibration) cover approved applicants only, because nobody
-//!   learns how a denied applicant would have repaid. They say nothing about the denied.
-//! - A metric that is undefined is `None`. No function returns NaN or an infinity.
-//! - Every interval, unless it says otherwise, is a two-sided interval for a sample of fixed size. Looking again and again
-//!   while decisions arrive makes it wrong more often than its confidence says; see [`verdict()`].
+//! - Every interval and test, unless it says otherwise, is for a sample of fixed size. Looking again
+//!   and again while decisions arrive makes it wrong more often than its confidence says; what is
+//!   watched is judged by [`anytime`].
 //!
 //! Invariants: counts are integers, so merging is exact, associative and commutative, and a correction
 //! is an increment taken back and another added; a report of merged counters equals the report of the

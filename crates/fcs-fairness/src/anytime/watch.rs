@@ -15,7 +15,7 @@ use super::gap::{Arm, PairedBlocks, PairedDecision, SplitBlocks, Tolerance};
 use super::multiple::{Multiplicity, rejected};
 use super::ratio::{Floor, RatioBlocks, Side};
 use super::weighted::{Member, WeightedBlocks};
-use super::{Alpha, EValue, Evidence, Payoffs, Starts};
+use super::{Alpha, Bets, EValue, Payoffs, Starts};
 
 mod judgement;
 mod state;
@@ -74,7 +74,7 @@ impl<B> Watch<B> {
 
     fn close(&mut self, closed: Option<Payoffs>) {
         if let Some(payoffs) = closed {
-            self.state.evidence.add(&payoffs);
+            self.state.bets.add(&payoffs);
         }
     }
 }
@@ -167,7 +167,7 @@ impl Question<'_> {
     /// The evidence of a breach; none while a side is too small.
     fn breach_evidence(&self) -> EValue {
         if self.is_large_enough() {
-            self.state.evidence().breach_e_value()
+            self.state.bets().breach_e_value()
         } else {
             EValue::NONE
         }
@@ -175,14 +175,14 @@ impl Question<'_> {
 
     /// The evidence of the limit being kept; none while a side is too small, or where it cannot be shown.
     fn clear_evidence(&self) -> EValue {
-        let shown = self.state.evidence().clear_e_value();
+        let shown = self.state.bets().clear_e_value();
         shown
             .filter(|_| self.is_large_enough())
             .unwrap_or(EValue::NONE)
     }
 
     fn run_length_reached(&self, rules: &Rules) -> bool {
-        let change = self.state.evidence().change();
+        let change = self.state.bets().change();
         let bar = EValue::from_ln(libm::log(rules.run_length_blocks.max(1) as f64));
         let counts = change.starts() == Starts::EveryBlock && self.is_large_enough();
         counts && change.level().reaches(bar)

@@ -107,9 +107,9 @@ proptest! {
             watch
         }).collect();
         let wealth = |order: [usize; 3]| {
-            let mut merged = replicas[order[0]].state().evidence().lasting().clone();
-            merged.merge(replicas[order[1]].state().evidence().lasting());
-            merged.merge(replicas[order[2]].state().evidence().lasting());
+            let mut merged = replicas[order[0]].state().bets().lasting().clone();
+            merged.merge(replicas[order[1]].state().bets().lasting());
+            merged.merge(replicas[order[2]].state().bets().lasting());
             merged
         };
         prop_assert_eq!(wealth([0, 1, 2]), wealth([2, 0, 1]));

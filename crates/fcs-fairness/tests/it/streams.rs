@@ -3,7 +3,7 @@
 use fcs_core::UnixMicros;
 use fcs_fairness::anytime::gap::{PairedBlocks, PairedDecision, Tolerance};
 use fcs_fairness::anytime::ratio::{Floor, RatioBlocks, Side};
-use fcs_fairness::anytime::{Alpha, EValue, Evidence, Payoffs, Starts};
+use fcs_fairness::anytime::{Alpha, Bets, EValue, Payoffs, Starts};
 
 /// SplitMix64 (Steele, Lea and Flood 2014): the same numbers for ever, whatever a library changes.
 #[derive(Clone, Debug)]
@@ -104,11 +104,11 @@ pub(crate) struct FirstAlarms {
 }
 
 impl FirstAlarms {
-    fn note(&mut self, evidence: &Evidence, decisions: u32) {
-        if self.lasting.is_none() && evidence.lasting().reaches(bar()) {
+    fn note(&mut self, bets: &Bets, decisions: u32) {
+        if self.lasting.is_none() && bets.lasting().reaches(bar()) {
             self.lasting = Some(decisions);
         }
-        if self.lifetime.is_none() && evidence.breach_e_value().reaches(bar()) {
+        if self.lifetime.is_none() && bets.breach_e_value().reaches(bar()) {
             self.lifetime = Some(decisions);
         }
     }
@@ -183,12 +183,12 @@ pub(crate) fn first_alarms(
     decisions: u32,
     mut next: impl FnMut(u32) -> Option<Payoffs>,
 ) -> FirstAlarms {
-    let mut evidence = Evidence::new(Starts::Lifetime);
+    let mut bets = Bets::new(Starts::Lifetime);
     let mut alarms = FirstAlarms::default();
     for number in 0..decisions {
         if let Some(payoffs) = next(number) {
-            evidence.add(&payoffs);
-            alarms.note(&evidence, number + 1);
+            bets.add(&payoffs);
+            alarms.note(&bets, number + 1);
             if alarms.complete() {
                 break;
             }

@@ -102,9 +102,9 @@ pub(super) fn judge(
         grounds,
         silent,
         more_decisions: if answered { None } else { missing() },
-        breach_ln_e: state.evidence.breach_e_value(),
-        clear_ln_e: state.evidence.clear_e_value(),
-        blocks: state.evidence.lasting().blocks(),
+        breach_ln_e: state.bets.breach_e_value(),
+        clear_ln_e: state.bets.clear_e_value(),
+        blocks: state.bets.lasting().blocks(),
         reference_decisions: state.reference().decisions(),
         group_decisions: state.group().decisions(),
         found_at: state
@@ -179,7 +179,7 @@ fn more_decisions(question: &Question<'_>, rules: &Rules, questions: usize) -> O
         Multiplicity::EBh | Multiplicity::Bonferroni => questions.max(1) as f64,
     };
     let bar = EValue::from_ln(rules.alpha.bar().ln() + libm::log(factor));
-    let until_shown = question.state.evidence().forecast(bar).nearest();
+    let until_shown = question.state.bets().forecast(bar).nearest();
     let until_large = until_large_enough(question);
     match (until_shown, until_large) {
         (Some(shown), Some(large)) => Some(shown.max(large)),

@@ -1,7 +1,7 @@
 use fcs_core::UnixMicros;
 use serde::{Deserialize, Serialize};
 
-use super::{EValue, Evidence, Side, Starts};
+use super::{Bets, EValue, Side, Starts};
 
 const PARTS_PER_MILLION: f64 = 1_000_000.0;
 const ONE_PPM: u64 = 1_000_000;
@@ -59,7 +59,7 @@ pub struct Finding {
 /// What is kept of a question, whatever forms its blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WatchState {
-    pub(super) evidence: Evidence,
+    pub(super) bets: Bets,
     reference: Attendance,
     group: Attendance,
     finding: Option<Finding>,
@@ -68,7 +68,7 @@ pub struct WatchState {
 impl WatchState {
     pub(super) fn new(starts: Starts) -> Self {
         Self {
-            evidence: Evidence::new(starts),
+            bets: Bets::new(starts),
             reference: Attendance::default(),
             group: Attendance::default(),
             finding: None,
@@ -76,8 +76,8 @@ impl WatchState {
     }
 
     /// The bets since the latest answer.
-    pub fn evidence(&self) -> &Evidence {
-        &self.evidence
+    pub fn bets(&self) -> &Bets {
+        &self.bets
     }
 
     /// The reference group.
@@ -135,9 +135,9 @@ impl WatchState {
     /// Keeps an answer and starts the bets that led to it anew.
     pub(super) fn conclude(&mut self, kind: FindingKind, at: UnixMicros) {
         let e_value = match kind {
-            FindingKind::Breach => self.evidence.breach_e_value(),
-            FindingKind::ChangeToBreach => self.evidence.change().level(),
-            FindingKind::Clear => self.evidence.clear_e_value().unwrap_or(EValue::ONE),
+            FindingKind::Breach => self.bets.breach_e_value(),
+            FindingKind::ChangeToBreach => self.bets.change().level(),
+            FindingKind::Clear => self.bets.clear_e_value().unwrap_or(EValue::ONE),
         };
         self.finding = Some(Finding {
             kind,
@@ -146,8 +146,8 @@ impl WatchState {
             decisions: self.decisions(),
         });
         match kind {
-            FindingKind::Breach | FindingKind::ChangeToBreach => self.evidence.restart(),
-            FindingKind::Clear => self.evidence.restart_clear(),
+            FindingKind::Breach | FindingKind::ChangeToBreach => self.bets.restart(),
+            FindingKind::Clear => self.bets.restart_clear(),
         }
     }
 }

@@ -4,9 +4,9 @@ use super::{ChangeDetector, EValue, Payoffs, Starts, Wealth};
 
 /// Everything that was bet on one question since it was last answered.
 ///
-/// [`Evidence::lasting`] and [`Evidence::clear`] of replicas may be merged; the change detector may not.
+/// [`Bets::lasting`] and [`Bets::clear`] of replicas may be merged; the change detector may not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct Bets {
     lasting: Wealth,
     lasting_decisions: u64,
     change: ChangeDetector,
@@ -37,7 +37,7 @@ impl Forecast {
     }
 }
 
-impl Evidence {
+impl Bets {
     /// Blocks without growth that are taken to have been seen beforehand, so that a lucky first block does
     /// not promise an answer after the next.
     const CAUTION_BLOCKS: f64 = 10.0;
@@ -54,7 +54,7 @@ impl Evidence {
         }
     }
 
-    /// Bets on one block.
+    /// Played on one block.
     pub fn add(&mut self, payoffs: &Payoffs) {
         self.lasting.bet(payoffs.breach);
         self.lasting_decisions = self.lasting_decisions.saturating_add(payoffs.decisions);
@@ -68,17 +68,17 @@ impl Evidence {
         }
     }
 
-    /// Bets that the limit was broken from the beginning; this is the E-AIR of the design. Mergeable.
+    /// Played that the limit was broken from the beginning; this is the E-AIR of the design. Mergeable.
     pub fn lasting(&self) -> &Wealth {
         &self.lasting
     }
 
-    /// Bets that the limit is kept. Mergeable.
+    /// Played that the limit is kept. Mergeable.
     pub fn clear(&self) -> &Wealth {
         &self.clear
     }
 
-    /// Bets that the limit is broken from some moment on.
+    /// Played that the limit is broken from some moment on.
     pub fn change(&self) -> &ChangeDetector {
         &self.change
     }
@@ -110,11 +110,11 @@ impl Evidence {
 
     /// About how many more decisions are needed to reach the bar.
     pub fn forecast(&self, bar: EValue) -> Forecast {
-        let lasting = Bets {
+        let lasting = Played {
             wealth: &self.lasting,
             decisions: self.lasting_decisions,
         };
-        let clear = Bets {
+        let clear = Played {
             wealth: &self.clear,
             decisions: self.clear_decisions,
         };
@@ -128,12 +128,12 @@ impl Evidence {
 }
 
 /// A wealth and the decisions in its blocks.
-struct Bets<'a> {
+struct Played<'a> {
     wealth: &'a Wealth,
     decisions: u64,
 }
 
-impl Bets<'_> {
+impl Played<'_> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -141,7 +141,7 @@ impl Bets<'_> {
     )]
     fn decisions_until(&self, now: EValue, bar: EValue) -> Option<u64> {
         let blocks = self.wealth.blocks() as f64;
-        let held_back = blocks / (blocks + Evidence::CAUTION_BLOCKS);
+        let held_back = blocks / (blocks + Bets::CAUTION_BLOCKS);
         let growth = self.wealth.growth_per_block()? * held_back;
         let more_blocks = ((bar.ln() - now.ln()) / growth).max(0.0);
         let decisions_per_block = self.decisions as f64 / blocks;
@@ -166,18 +166,18 @@ mod tests {
         Alpha::try_from(0.05).unwrap().bar()
     }
 
-    fn seen(starts: Starts, blocks: usize, breach: f64, clear: Option<f64>) -> Evidence {
-        let mut evidence = Evidence::new(starts);
+    fn seen(starts: Starts, blocks: usize, breach: f64, clear: Option<f64>) -> Bets {
+        let mut bets = Bets::new(starts);
         for _ in 0..blocks {
-            evidence.add(&payoffs(breach, clear));
+            bets.add(&payoffs(breach, clear));
         }
-        evidence
+        bets
     }
 
     #[test]
     fn nothing_seen_foretells_nothing() {
         assert_eq!(
-            Evidence::new(Starts::Lifetime).forecast(bar()),
+            Bets::new(Starts::Lifetime).forecast(bar()),
             Forecast::default()
         );
         assert_eq!(Forecast::default().nearest(), None);
@@ -186,15 +186,15 @@ mod tests {
     #[test]
     fn a_forecast_comes_true_if_things_go_on() {
         for (breach, clear) in [(0.1, -0.1), (-0.1, 0.1)] {
-            let mut evidence = seen(Starts::Lifetime, 30, breach, Some(clear));
-            let foretold = evidence.forecast(bar()).nearest().unwrap();
+            let mut bets = seen(Starts::Lifetime, 30, breach, Some(clear));
+            let foretold = bets.forecast(bar()).nearest().unwrap();
             let mut decisions = 0;
-            let answered = |evidence: &Evidence| {
-                let clear = evidence.clear_e_value().unwrap();
-                evidence.breach_e_value().reaches(bar()) || clear.reaches(bar())
+            let answered = |bets: &Bets| {
+                let clear = bets.clear_e_value().unwrap();
+                bets.breach_e_value().reaches(bar()) || clear.reaches(bar())
             };
-            while !answered(&evidence) {
-                evidence.add(&payoffs(breach, Some(clear)));
+            while !answered(&bets) {
+                bets.add(&payoffs(breach, Some(clear)));
                 decisions += 5;
             }
             let ratio = f64::from(decisions) / foretold as f64;
@@ -204,9 +204,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_never_foretold() {
-        let evidence = seen(Starts::Lifetime, 50, -0.2, None);
-        assert_eq!(evidence.clear_e_value(), None);
-        assert_eq!(evidence.forecast(bar()), Forecast::default());
+        let bets = seen(Starts::Lifetime, 50, -0.2, None);
+        assert_eq!(bets.clear_e_value(), None);
+        assert_eq!(bets.forecast(bar()), Forecast::default());
     }
 
     #[test]
@@ -221,11 +221,11 @@ mod tests {
 
     #[test]
     fn restarting_forgets() {
-        let mut evidence = seen(Starts::Lifetime, 60, 0.2, Some(-0.2));
-        evidence.restart_clear();
-        assert_eq!(evidence.clear().blocks(), 0);
-        assert_eq!(evidence.lasting().blocks(), 60);
-        evidence.restart();
-        assert_eq!(evidence, Evidence::new(Starts::Lifetime));
+        let mut bets = seen(Starts::Lifetime, 60, 0.2, Some(-0.2));
+        bets.restart_clear();
+        assert_eq!(bets.clear().blocks(), 0);
+        assert_eq!(bets.lasting().blocks(), 60);
+        bets.restart();
+        assert_eq!(bets, Bets::new(Starts::Lifetime));
     }
 }
