@@ -11,6 +11,7 @@ mod command_line;
 mod conformance;
 mod crash;
 mod demo;
+mod formats;
 mod keys;
 mod mtls;
 mod packages;

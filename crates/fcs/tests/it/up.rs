@@ -1,5 +1,6 @@
 //! The embedded system with a model in traffic, for clients of its API.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ pub(crate) const CREDITOR: [(&str, &str); 3] = [
 pub(crate) struct Up {
     child: Child,
     pub(crate) folder: TempDir,
+    models: PathBuf,
     /// `host:port` of the gateway.
     pub(crate) gateway: String,
     _alone: MutexGuard<'static, ()>,
@@ -37,19 +39,26 @@ pub(crate) struct Up {
 impl Up {
     /// Starts it on free ports and puts a model into traffic.
     pub(crate) fn start(model: &str) -> Self {
+        Self::start_with(&root().join("models"), model)
+    }
+
+    /// The same with packages, and a trust policy, of another folder.
+    pub(crate) fn start_with(models: &Path, model: &str) -> Self {
         let alone = alone();
         let folder = TempDir::new().unwrap();
         let child = Command::new(program("fcs"))
             .current_dir(root())
             .env("FCS_DATA_DIR", folder.path())
             .envs(CREDITOR)
-            .args(["up", "--ports", "free"])
+            .args(["up", "--ports", "free", "--models-dir"])
+            .arg(models)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut up = Self {
             child,
             folder,
+            models: models.to_owned(),
             gateway: String::new(),
             _alone: alone,
         };
@@ -74,11 +83,15 @@ impl Up {
         }
     }
 
+    /// The document that a command about this system prints.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Value {
+        let mut command = fcs(self.folder.path(), arguments);
+        command.arg("--models-dir").arg(&self.models);
+        json(&command.args(["-o", "json"]).output().unwrap())
+    }
+
     fn activate(&self, model: &str) {
-        let run = |arguments: &[&str]| {
-            let mut command = fcs(self.folder.path(), arguments);
-            json(&command.args(["-o", "json"]).output().unwrap())
-        };
+        let run = |arguments: &[&str]| self.run(arguments);
         let who = ["--as", "rita", "--author", "ana", "--commit", "0123abc"];
         let what = ["deployment", "register", model, "--description", "test"];
         let deployment = run(&[&what[..], &who].concat());
