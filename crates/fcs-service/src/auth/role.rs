@@ -86,6 +86,8 @@ named!(
         OutcomesWrite = "outcomes:write",
         /// Read group reports.
         ReportsRead = "reports:read",
+        /// Acknowledge and mute alerts on groups.
+        AlertsWrite = "alerts:write",
         /// Make, rotate and revoke API keys of the own tenant.
         KeysAdmin = "keys:admin",
         /// Act on any tenant where a request names one.
@@ -139,6 +141,8 @@ named!(
         Operator = "operator",
         /// A person who approves deployments.
         Approver = "approver",
+        /// A person who answers for fairness: reads reports, and acts on alerts.
+        FairnessOfficer = "fairness-officer",
         /// Everything.
         PlatformAdmin = "platform-admin",
     }
@@ -180,6 +184,7 @@ impl Role {
                 S::ReportsRead,
                 S::LogRead,
             ]),
+            Self::FairnessOfficer => Scopes::of(&[S::ReportsRead, S::AlertsWrite]),
             Self::PlatformAdmin => Scopes::of(Scope::ALL),
         }
     }
