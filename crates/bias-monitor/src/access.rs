@@ -8,6 +8,12 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/outcomes", Scope::OutcomesWrite),
     Rule::get("/v1/reports/groups", Scope::ReportsRead),
     Rule::get("/v1/status", Scope::ReportsRead),
+    Rule::get("/v1/verdicts", Scope::ReportsRead),
+    Rule::get("/v1/alerts", Scope::ReportsRead),
+    Rule::get("/v1/policy", Scope::ReportsRead),
+    Rule::post("/v1/alerts:acknowledge", Scope::AlertsWrite),
+    Rule::post("/v1/alerts:mute", Scope::AlertsWrite),
+    Rule::post("/v1/alerts:unmute", Scope::AlertsWrite),
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/RecordDemographics",
         Scope::OutcomesWrite,
@@ -23,6 +29,30 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/GetStatus",
         Scope::ReportsRead,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/ListVerdicts",
+        Scope::ReportsRead,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/WatchAlerts",
+        Scope::ReportsRead,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/GetPolicy",
+        Scope::ReportsRead,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/AcknowledgeAlert",
+        Scope::AlertsWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/MuteAlert",
+        Scope::AlertsWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.AlertService/UnmuteAlert",
+        Scope::AlertsWrite,
     ),
 ];
 

@@ -1,9 +1,13 @@
 //! What the monitor does, over the port to its store.
 
-pub mod alerts;
+pub mod alarms;
+pub mod at_store;
 pub mod change;
 pub mod counts;
+pub mod evidence;
 pub mod facts;
 pub mod intake;
 pub mod monitor;
+pub mod ratios;
 pub mod report;
+pub mod terms;

@@ -1,5 +1,6 @@
 //! The gRPC face and the wire of the feed: parse, call one use case, convert.
 
+mod alerts;
 mod convert;
 pub(crate) mod feed;
 
@@ -14,6 +15,8 @@ use fcs_proto::monitoring::v1::{
 };
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
+
+pub(crate) use alerts::Alerts;
 
 use crate::app::intake;
 use crate::app::monitor::Monitor;

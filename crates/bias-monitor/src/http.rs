@@ -1,5 +1,6 @@
 //! The HTTP face: parse, call one use case, convert.
 
+pub(crate) mod alarms;
 mod body;
 
 use std::collections::BTreeMap;

@@ -3,3 +3,4 @@
 mod backoff;
 pub(crate) mod feed_reader;
 pub(crate) mod publisher;
+pub(crate) mod watcher;

@@ -2,7 +2,8 @@
 //!
 //! For: `faircredit.monitoring.v1.MonitoringService` and the same over HTTP; the one place that knows protected
 //! attributes.
-//! Not for: decisions. Nothing here reaches scoring, and a verdict of a report is no gate.
+//! Not for: decisions. Nothing here reaches scoring. A verdict of a report is of one look and no gate; those of
+//! [`app::evidence`] stay valid while they are watched.
 //!
 //! Invariants: every decision of the log is counted exactly once in effect, in the order of the log and without a
 //! gap; counters equal the join of decisions, demographics and outcomes at every moment, whatever the order in which
@@ -20,6 +21,7 @@ pub mod store;
 use std::sync::Arc;
 
 use axum::Router;
+use fcs_proto::monitoring::v1::alert_service_server::AlertServiceServer;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringServiceServer;
 use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
@@ -28,9 +30,13 @@ use fcs_service::{Service, ServiceContext};
 pub use metrics::Metrics;
 pub use settings::BiasMonitorSettings;
 
-use app::monitor::{Monitor, Spawn};
+use app::alarms::Alarms;
+use app::at_store::Spawn;
+use app::monitor::Monitor;
+use app::terms::Terms;
 use jobs::feed_reader::FeedReader;
 use jobs::publisher::Publisher;
+use jobs::watcher::Watcher;
 use store::MonitorStore;
 
 /// Schema on PostgreSQL, name of the file on SQLite.
@@ -67,11 +73,27 @@ impl Service for BiasMonitor {
         );
         follow_feed(&ctx, store, &metrics)?;
         publish(&ctx, &monitor, &metrics);
-        let service = MonitoringServiceServer::new(grpc::Grpc {
+        let terms = Arc::new(settings.terms()?);
+        watch(&ctx, &database, &terms, &metrics);
+        let alarms = Alarms::new(
+            store::evidence_of(&database),
+            terms,
+            Arc::clone(&ctx.clock),
+            spawn(&ctx),
+        );
+        let monitoring = MonitoringServiceServer::new(grpc::Grpc {
             monitor: monitor.clone(),
         });
-        let grpc = tonic::service::Routes::new(service).into_axum_router();
-        Ok(http::routes(monitor).merge(grpc))
+        let alerts = AlertServiceServer::new(grpc::Alerts {
+            alarms: alarms.clone(),
+            draining: ctx.draining.clone(),
+        });
+        let grpc = tonic::service::Routes::new(monitoring)
+            .add_service(alerts)
+            .into_axum_router();
+        Ok(http::routes(monitor)
+            .merge(http::alarms::routes(alarms))
+            .merge(grpc))
     }
 
     async fn migrate(ctx: ServiceContext<BiasMonitorSettings>) -> anyhow::Result<()> {
@@ -126,4 +148,23 @@ fn publish(ctx: &ServiceContext<BiasMonitorSettings>, monitor: &Monitor, metrics
         soft: ctx.soft.clone(),
     };
     ctx.spawn("publisher", publisher.run());
+}
+
+fn watch(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    database: &Database,
+    terms: &Arc<Terms>,
+    metrics: &Metrics,
+) {
+    let settings = &ctx.settings.service;
+    let watcher = Watcher {
+        store: store::evidence_of(database),
+        terms: Arc::clone(terms),
+        clock: Arc::clone(&ctx.clock),
+        metrics: metrics.clone(),
+        settle: settings.settle(),
+        interval: settings.report_interval(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("watcher", watcher.run());
 }

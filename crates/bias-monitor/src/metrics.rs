@@ -9,8 +9,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::app::alerts::{GroupId, RatioSeries};
 use crate::app::change::{Change, Receipt};
+use crate::app::evidence::WatchedGroup;
+use crate::app::ratios::{GroupId, RatioSeries};
 
 /// What a part of a batch is counted by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,7 +25,7 @@ const UNCHANGED: ResultLabels = ResultLabels {
     result: "unchanged",
 };
 
-/// A group of an attribute; bounded by [`crate::app::alerts::SERIES_MAX`].
+/// A group of an attribute; bounded by [`crate::app::ratios::SERIES_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct GroupLabels {
     /// The attribute.
@@ -38,6 +39,25 @@ impl From<&GroupId> for GroupLabels {
         Self {
             attribute: attribute.clone(),
             group: group.clone(),
+        }
+    }
+}
+
+/// A model and an attribute; which group it is about, verdicts tell to those who may read them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AlertLabels {
+    /// The model that decided.
+    pub model: String,
+    /// The attribute.
+    pub attribute: String,
+}
+
+impl AlertLabels {
+    /// The labels of a group.
+    pub fn of(id: &WatchedGroup) -> Self {
+        Self {
+            model: id.model.to_string(),
+            attribute: id.attribute.as_str().to_owned(),
         }
     }
 }
@@ -65,8 +85,10 @@ pub struct Metrics {
     pub adverse_impact_ratio: Family<GroupLabels, Gauge<f64, AtomicU64>>,
     /// Groups beyond the limit of the ratio's series.
     pub ratios_left_out: Gauge,
-    /// Groups whose verdict turned to breach.
-    pub alerts: Counter,
+    /// Alarms that were raised.
+    pub alerts: Family<AlertLabels, Counter>,
+    /// Highest log index that is in the evidence.
+    pub evidence_index: Gauge<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -77,11 +99,13 @@ impl Metrics {
             drop(family.get_or_create(&UNCHANGED));
         }
         handle.register(|registry| {
-            let help = "Groups whose verdict on the adverse impact ratio turned to breach; a look at a fixed \
-                        sample, not a test that stays valid while watched";
+            let help = "Groups whose adverse impact ratio was shown to be in breach, by a test that stays valid while \
+                        watched";
             registry.register("bias_detection_alerts", help, self.alerts.clone());
             let registry = registry.sub_registry_with_prefix("fcs_monitor");
             registry.register("last_index", "Highest log index that is counted", self.last_index.clone());
+            let help = "Highest log index that is in the evidence on groups";
+            registry.register("evidence_index", help, self.evidence_index.clone());
             let help = "Highest index seen in the feed minus the highest that is counted";
             registry.register("lag", help, self.lag.clone());
             let help = "1 while the feed of the gateway is followed";

@@ -1,10 +1,18 @@
 //! The section `[bias_monitor]` of the settings.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use fcs_fairness::policy::Policy;
 use fcs_fairness::{Confidence, InvalidConfidence, Thresholds};
 use fcs_service::SettingsCheck;
 use serde::{Deserialize, Serialize};
+
+use crate::app::terms::Terms;
+
+/// What is watched when no policy is named.
+const DEFAULT_POLICY: &str = include_str!("../policies/default.toml");
 
 /// What the monitor needs to know besides the settings that every service has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,8 +26,12 @@ pub struct BiasMonitorSettings {
     pub minimum_group_size: u64,
     /// Confidence of every interval.
     pub confidence: f64,
-    /// How often the published ratios and the alerts are brought up to date.
+    /// How often the published ratios, the evidence and the alarms are brought up to date.
     pub report_interval_ms: u64,
+    /// The policy that groups are watched by, TOML or JSON; without one a built-in policy.
+    pub policy_file: Option<PathBuf>,
+    /// How long a decision waits for the protected attributes of its applicant before it counts without them.
+    pub settle_s: u32,
 }
 
 impl Default for BiasMonitorSettings {
@@ -30,6 +42,8 @@ impl Default for BiasMonitorSettings {
             minimum_group_size: 30,
             confidence: 0.95,
             report_interval_ms: 10_000,
+            policy_file: None,
+            settle_s: 600,
         }
     }
 }
@@ -42,6 +56,35 @@ impl BiasMonitorSettings {
             minimum_group_size: self.minimum_group_size,
             confidence: Confidence::try_from(self.confidence)?,
         })
+    }
+
+    /// The policy that groups are watched by.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file.
+    pub fn terms(&self) -> anyhow::Result<Terms> {
+        let policy = match &self.policy_file {
+            None => Policy::from_toml(DEFAULT_POLICY)?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("read the policy {}", path.display()))?;
+                let is_json = path
+                    .extension()
+                    .is_some_and(|extension| extension == "json");
+                let policy = if is_json {
+                    Policy::from_json(&text)
+                } else {
+                    Policy::from_toml(&text)
+                };
+                policy.with_context(|| format!("{} is no policy", path.display()))?
+            }
+        };
+        Ok(Terms::new(policy)?)
+    }
+
+    /// How long a decision waits for the protected attributes of its applicant.
+    pub fn settle(&self) -> Duration {
+        Duration::from_secs(self.settle_s.into())
     }
 
     /// The pause between two looks at the report.
@@ -75,6 +118,9 @@ impl SettingsCheck for BiasMonitorSettings {
                 "bias_monitor.confidence is {}; {error}",
                 self.confidence
             ));
+        }
+        if let Err(error) = self.terms() {
+            problems.push(format!("bias_monitor.policy_file: {error:#}"));
         }
         if !(100..=3_600_000).contains(&self.report_interval_ms) {
             problems.push(format!(
@@ -113,6 +159,8 @@ mod tests {
             minimum_group_size: 0,
             confidence: 95.0,
             report_interval_ms: 0,
+            policy_file: Some("/no/such/policy.toml".into()),
+            settle_s: 0,
         };
         let problems = settings.problems().join("\n");
         for key in [
@@ -121,6 +169,7 @@ mod tests {
             "minimum_group_size",
             "confidence",
             "report_interval_ms",
+            "policy_file",
         ] {
             assert!(
                 problems.contains(&format!("bias_monitor.{key}")),

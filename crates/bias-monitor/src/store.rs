@@ -3,6 +3,8 @@
 //! One trait with two implementations, PostgreSQL and SQLite, that pass one conformance suite.
 
 mod body;
+mod evidence_body;
+mod evidence_sql;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -11,10 +13,13 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fcs_core::ModelVersion;
+use fcs_core::{ModelVersion, UnixMicros};
+use fcs_fairness::alarm::{Event, Rejection};
+use fcs_fairness::policy::AlarmSection;
 use fcs_service::database::Database;
 
 use crate::app::change::{Change, Gap, Receipt};
+use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
 use crate::app::report::{MonitorStatus, Tables};
 
 pub use postgres::PostgresStore;
@@ -65,6 +70,66 @@ pub trait MonitorStore: Send + Sync + 'static {
 
     /// How far the log is counted, and how much is stored.
     async fn status(&self) -> Result<MonitorStatus, StoreError>;
+}
+
+/// What is known of groups that are watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Highest log index that is in the evidence.
+    pub last_index: u64,
+    /// Ordered by model, attribute and group.
+    pub watched: Vec<(WatchedGroup, Watched)>,
+}
+
+/// Something that happened to an alarm, with its place among all of that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredNews {
+    /// From 1 without gaps.
+    pub sequence: u64,
+    /// What happened.
+    pub news: News,
+}
+
+/// Why an alarm was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// Nothing is known of the group.
+    #[error("there is no such group")]
+    Unknown,
+    /// The alarm does not allow it.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+}
+
+/// The port to what is kept of evidence and alarms. The same holds as for [`MonitorStore`].
+#[async_trait]
+pub trait EvidenceStore: Send + Sync + 'static {
+    /// Loads everything that is watched and the next decisions, takes the turn, and stores what it led to, in one
+    /// transaction under one lock. Under another policy than the last turn's it begins with the first decision.
+    async fn take_turn(&self, turn: &Turn<'_>) -> Result<Turned, StoreError>;
+
+    /// Has a person do something about an alarm.
+    async fn act(
+        &self,
+        id: &WatchedGroup,
+        event: Event,
+        at: UnixMicros,
+        rules: &AlarmSection,
+    ) -> Result<Result<(), ActError>, StoreError>;
+
+    /// What is known of the groups of a model; of every model if it is empty.
+    async fn standing(&self, model: &str) -> Result<Standing, StoreError>;
+
+    /// What happened to alarms after a place, in order; at most so many.
+    async fn news(&self, after: u64, limit: u32) -> Result<Vec<StoredNews>, StoreError>;
+}
+
+/// The store of evidence of an open database.
+pub fn evidence_of(database: &Database) -> Arc<dyn EvidenceStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
 }
 
 /// The store of an open database.

@@ -1,14 +1,13 @@
-//! Brings the published ratios and the alerts up to date.
+//! Brings the published ratios up to date.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use crate::app::alerts::{Alerts, ratio_series};
 use crate::app::monitor::Monitor;
-use crate::app::report::{ReportQuery, Sheet};
+use crate::app::ratios::ratio_series;
+use crate::app::report::ReportQuery;
 use crate::metrics::Metrics;
 
 /// The publisher with what it needs.
@@ -28,7 +27,6 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Looks at the report of all models together at every interval, until the service ends.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let mut alerts = Alerts::default();
         let mut published = BTreeSet::new();
         let mut interval = tokio::time::interval(self.interval);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -40,21 +38,8 @@ impl Publisher {
             // A store that does not answer was logged; the next look may succeed.
             if let Ok(sheet) = self.monitor.report(ReportQuery::default()).await {
                 let series = ratio_series(&sheet, self.minimum_group_size);
-                self.announce(&mut alerts, &sheet);
                 self.metrics.publish(&series, &mut published);
             }
-        }
-    }
-
-    fn announce(&self, alerts: &mut Alerts, sheet: &Sheet) {
-        // The log names the attribute only; which group it is, the report tells to those who may read it.
-        for (attribute, _) in alerts.observe(sheet) {
-            self.metrics.alerts.inc();
-            warn!(
-                attribute,
-                last_index = sheet.last_index,
-                "a group's adverse impact ratio is in breach"
-            );
         }
     }
 }

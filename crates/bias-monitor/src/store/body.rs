@@ -42,6 +42,42 @@ macro_rules! sql_store {
                     Self { pool, turn: tokio::sync::Mutex::new(()) }
                 }
 
+                /// What is known of the applicants of some applications.
+                pub(super) async fn groups_of(
+                    connection: &mut Connection,
+                    applications: &[&str],
+                ) -> Result<BTreeMap<ApplicationId, Groups>, StoreFailure> {
+                    let mut groups: BTreeMap<ApplicationId, Groups> = BTreeMap::new();
+                    for ids in applications.chunks(sql::ROWS_MAX) {
+                        for row in rows(connection, sql::GROUPS_OF, ids).await? {
+                            let (id, attribute, group) = known_group(&row)?;
+                            groups.entry(id).or_default().insert(attribute, group);
+                        }
+                    }
+                    Ok(groups)
+                }
+
+                pub(super) async fn connection(
+                    &self,
+                    attempt: &'static str,
+                ) -> Result<sqlx::pool::PoolConnection<$engine>, StoreError> {
+                    let acquired = self.pool.acquire().await;
+                    acquired.map_err(|error| StoreError::new(attempt, error))
+                }
+
+                /// Closes the connection of work that failed instead of giving it back: its state is unknown.
+                pub(super) fn give_back<T>(
+                    attempt: &'static str,
+                    connection: sqlx::pool::PoolConnection<$engine>,
+                    result: Result<Result<T, StoreFailure>, tokio::time::error::Elapsed>,
+                ) -> Result<T, StoreError> {
+                    let result = result.unwrap_or_else(|elapsed| Err(elapsed.into()));
+                    if result.is_err() {
+                        drop(connection.detach());
+                    }
+                    result.map_err(|error| StoreError::new(attempt, error))
+                }
+
                 async fn attempt(&self, change: &Change) -> Result<Receipt, Failure> {
                     let mut connection = self.pool.acquire().await?;
                     let work = tokio::time::timeout(sql::WRITE_TIMEOUT, transact(&mut connection, change));
@@ -75,11 +111,8 @@ macro_rules! sql_store {
                 let last_index: i64 = sqlx::query_scalar($lock).fetch_one(&mut *connection).await?;
                 let mut facts = Facts { last_index: sql::to_u64(last_index)?, ..Facts::default() };
                 let applications: Vec<&str> = change.applications().into_iter().map(|id| id.as_str()).collect();
+                facts.groups = <$store>::groups_of(&mut *connection, &applications).await?;
                 for ids in applications.chunks(sql::ROWS_MAX) {
-                    for row in rows(connection, sql::GROUPS_OF, ids).await? {
-                        let (id, attribute, group) = known_group(&row)?;
-                        facts.groups.entry(id).or_insert_with(Groups::new).insert(attribute, group);
-                    }
                     for row in rows(connection, sql::OUTCOMES_OF, ids).await? {
                         let (id, outcome) = known_outcome(&row)?;
                         facts.outcomes.insert(id, outcome);
@@ -305,19 +338,6 @@ macro_rules! sql_store {
                 })
             }
 
-            /// Closes the connection of a failed read instead of giving it back: its state is unknown.
-            fn give_back<T>(
-                attempt: &'static str,
-                connection: sqlx::pool::PoolConnection<$engine>,
-                result: Result<Result<T, StoreFailure>, tokio::time::error::Elapsed>,
-            ) -> Result<T, StoreError> {
-                let result = result.unwrap_or_else(|elapsed| Err(elapsed.into()));
-                if result.is_err() {
-                    drop(connection.detach());
-                }
-                result.map_err(|error| StoreError::new(attempt, error))
-            }
-
             /// Reads all tables as they were at one moment.
             async fn snapshot(connection: &mut Connection, model: &str) -> Result<Tables, StoreFailure> {
                 let mut transaction = connection.begin_with($begin_read).await?;
@@ -383,20 +403,18 @@ macro_rules! sql_store {
 
                 async fn tables(&self, model: Option<&ModelVersion>) -> Result<Tables, StoreError> {
                     const ATTEMPT: &str = "read the counters";
-                    let acquired = self.pool.acquire().await;
-                    let mut connection = acquired.map_err(|error| StoreError::new(ATTEMPT, error))?;
+                    let mut connection = self.connection(ATTEMPT).await?;
                     let model = model.map_or("", ModelVersion::as_str);
                     let work = snapshot(&mut connection, model);
                     let result = tokio::time::timeout(sql::READ_TIMEOUT, work).await;
-                    give_back(ATTEMPT, connection, result)
+                    Self::give_back(ATTEMPT, connection, result)
                 }
 
                 async fn status(&self) -> Result<MonitorStatus, StoreError> {
                     const ATTEMPT: &str = "read the status";
-                    let acquired = self.pool.acquire().await;
-                    let mut connection = acquired.map_err(|error| StoreError::new(ATTEMPT, error))?;
+                    let mut connection = self.connection(ATTEMPT).await?;
                     let result = tokio::time::timeout(sql::READ_TIMEOUT, status(&mut connection)).await;
-                    give_back(ATTEMPT, connection, result)
+                    Self::give_back(ATTEMPT, connection, result)
                 }
             }
         };

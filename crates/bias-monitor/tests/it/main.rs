@@ -6,7 +6,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod alerts;
 mod concurrency;
+mod evidence;
 mod feed;
 mod properties;
 mod store;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 
-const CONTRACTS: [&str; 12] = [
+const CONTRACTS: [&str; 13] = [
     "faircredit/scoring/v1/scoring.proto",
     "faircredit/scoring/v1/feed.proto",
     "faircredit/scoring/v1/keys.proto",
@@ -14,6 +14,7 @@ const CONTRACTS: [&str; 12] = [
     "faircredit/scoring/v1/review.proto",
     "faircredit/scoring/v1/traffic.proto",
     "faircredit/model/v1/model.proto",
+    "faircredit/monitoring/v1/alerts.proto",
     "faircredit/monitoring/v1/monitoring.proto",
     "faircredit/deployment/v1/deployment.proto",
     "faircredit/deployment/v1/audit.proto",

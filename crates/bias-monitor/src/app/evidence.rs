@@ -1,0 +1,234 @@
+//! Evidence on groups, and the alarms that follow from it.
+//!
+//! Decisions enter in the order of the log, each once it is known whose it is, or when that was waited for long
+//! enough. So what is compared was decided at about the same time, and the same log gives the same evidence.
+
+use std::collections::BTreeMap;
+
+use fcs_core::{ModelVersion, UnixMicros};
+use fcs_fairness::alarm::{Alarm, Entry, Event};
+use fcs_fairness::anytime::ratio::Side;
+use fcs_fairness::anytime::watch::{Judgement, Question, RatioWatch, look};
+
+use super::change::Groups;
+use super::facts::{AttributeName, GroupName};
+use super::terms::{AttributeTerms, Terms};
+
+/// Decisions that are taken into evidence at a time.
+pub const BATCH: usize = 2_000;
+
+/// A group of an attribute under a model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchedGroup {
+    /// The model that decided.
+    pub model: ModelVersion,
+    /// The attribute.
+    pub attribute: AttributeName,
+    /// The group that is compared with the reference group.
+    pub group: GroupName,
+}
+
+/// What is known of a group.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Watched {
+    /// The evidence; none since another policy came into force, until the first decision under it.
+    pub watch: Option<RatioWatch>,
+    /// What the latest look found.
+    pub judgement: Option<Judgement>,
+    /// What follows from it.
+    pub alarm: Alarm,
+}
+
+/// A decision of the log, and what is known of its applicant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Its place in the log.
+    pub log_index: u64,
+    /// When it was made, to the minute.
+    pub at: UnixMicros,
+    /// The model that decided.
+    pub model: ModelVersion,
+    /// Whether it approved.
+    pub approved: bool,
+    /// The applicant's protected attributes.
+    pub groups: Groups,
+}
+
+/// Everything that is watched, and how far the log is in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    /// Highest log index that is in the evidence.
+    pub last_index: u64,
+    /// What is known, by group.
+    pub watched: BTreeMap<WatchedGroup, Watched>,
+}
+
+/// Something that happened to an alarm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// Whose alarm it is.
+    pub watched: WatchedGroup,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// One turn: decisions are taken in, and when there are no more, every group is looked at.
+#[derive(Debug, Clone)]
+pub struct Turn<'a> {
+    /// What is watched.
+    pub terms: &'a Terms,
+    /// The time of the look.
+    pub now: UnixMicros,
+    /// How long a decision waits for what is known of its applicant, in microseconds.
+    pub settle_micros: i64,
+}
+
+/// What a turn led to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Turned {
+    /// What is known now.
+    pub ledger: Ledger,
+    /// What happened to alarms.
+    pub news: Vec<News>,
+    /// Whether more decisions wait; then nothing was looked at.
+    pub more: bool,
+}
+
+impl Turn<'_> {
+    /// Takes in the candidates, which follow the ledger's last index in the order of the log; at most [`BATCH`].
+    pub fn run(&self, mut ledger: Ledger, candidates: &[Candidate]) -> Turned {
+        let settled = candidates.iter().take_while(|it| self.is_settled(it));
+        let mut taken = 0;
+        for candidate in settled {
+            self.record(&mut ledger.watched, candidate);
+            ledger.last_index = candidate.log_index;
+            taken += 1;
+        }
+        let more = taken == BATCH;
+        let news = if more {
+            Vec::new()
+        } else {
+            self.look(&mut ledger.watched)
+        };
+        Turned { ledger, news, more }
+    }
+
+    fn is_settled(&self, candidate: &Candidate) -> bool {
+        let waited = self.now.0.saturating_sub(candidate.at.0);
+        !candidate.groups.is_empty() || waited >= self.settle_micros
+    }
+
+    fn record(&self, watched: &mut BTreeMap<WatchedGroup, Watched>, candidate: &Candidate) {
+        for terms in &self.terms.attributes {
+            let Some(known) = candidate.groups.get(&terms.name) else {
+                continue;
+            };
+            let (model, at) = (&candidate.model, candidate.at);
+            for group in &terms.groups {
+                self.watch(watched, terms, model, group);
+            }
+            if known.group == terms.reference {
+                let of_attribute =
+                    |id: &WatchedGroup| id.model == *model && id.attribute == terms.name;
+                let compared = watched.iter_mut().filter(|(id, _)| of_attribute(id));
+                for watch in compared.filter_map(|(_, watched)| watched.watch.as_mut()) {
+                    watch.record(Side::Reference, candidate.approved, at);
+                }
+            } else if terms.covers(&known.group) {
+                let watch = self.watch(watched, terms, model, &known.group);
+                watch.record(Side::Group, candidate.approved, at);
+            }
+        }
+    }
+
+    /// The watch of a group, begun if it is not there.
+    fn watch<'a>(
+        &self,
+        watched: &'a mut BTreeMap<WatchedGroup, Watched>,
+        terms: &AttributeTerms,
+        model: &ModelVersion,
+        group: &GroupName,
+    ) -> &'a mut RatioWatch {
+        let id = WatchedGroup {
+            model: model.clone(),
+            attribute: terms.name.clone(),
+            group: group.clone(),
+        };
+        let starts = self.terms.policy.starts();
+        let begin = || RatioWatch::ratio(terms.floor, starts);
+        watched
+            .entry(id)
+            .or_default()
+            .watch
+            .get_or_insert_with(begin)
+    }
+
+    /// Judges the groups of each model together.
+    fn look(&self, watched: &mut BTreeMap<WatchedGroup, Watched>) -> Vec<News> {
+        let mut by_model: BTreeMap<&ModelVersion, Vec<(&WatchedGroup, &mut Watched)>> =
+            BTreeMap::new();
+        for (id, watched) in watched.iter_mut() {
+            by_model.entry(&id.model).or_default().push((id, watched));
+        }
+        by_model
+            .into_values()
+            .flat_map(|groups| self.look_at(groups))
+            .collect()
+    }
+
+    fn look_at(&self, groups: Vec<(&WatchedGroup, &mut Watched)>) -> Vec<News> {
+        let (rules, alarm_rules) = (
+            self.terms.policy.rules(),
+            &self.terms.policy.document().alarm,
+        );
+        let mut news = Vec::new();
+        let (mut questions, mut rest): (Vec<Question<'_>>, Vec<_>) = (Vec::new(), Vec::new());
+        for (id, watched) in groups {
+            let Watched {
+                watch,
+                judgement,
+                alarm,
+            } = watched;
+            if let Some(watch) = watch {
+                questions.push(watch.question(self.minimum_of(&id.attribute)));
+                rest.push((id, judgement, alarm));
+            }
+        }
+        let judgements = look(&mut questions, &rules, self.now);
+        for ((id, judgement, alarm), found) in rest.into_iter().zip(judgements) {
+            // What a look found is never refused.
+            let entries = alarm
+                .apply(Event::from(&found), self.now, alarm_rules)
+                .unwrap_or_default();
+            news.extend(entries.into_iter().map(|entry| News {
+                watched: id.clone(),
+                entry,
+            }));
+            *judgement = Some(found);
+        }
+        news
+    }
+
+    fn minimum_of(&self, attribute: &AttributeName) -> u64 {
+        let terms = self.terms.attributes.iter();
+        terms
+            .filter(|terms| terms.name == *attribute)
+            .map(|terms| terms.minimum_group_size)
+            .next()
+            .unwrap_or(1)
+    }
+}
+
+impl Ledger {
+    /// Begins with the first decision again, for another policy. Alarms stay as they are until it has spoken.
+    pub fn begin_anew(&mut self) {
+        self.last_index = 0;
+        for watched in self.watched.values_mut() {
+            watched.watch = None;
+            watched.judgement = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
