@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::UnixMicros;
+use crate::{UnixMicros, redacted_debug};
 
 /// Ten random bytes, the part of a version 7 UUID that is not time.
 pub type RandomBytes = [u8; 10];
@@ -57,19 +57,7 @@ macro_rules! time_ordered_id {
             }
         }
 
-        text_conversions!($name);
-    };
-}
-
-macro_rules! text_conversions {
-    ($name:ident) => {
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                text.parse()
-            }
-        }
+        try_from_text!($name);
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
@@ -79,10 +67,22 @@ macro_rules! text_conversions {
     };
 }
 
+macro_rules! try_from_text {
+    ($name:ident) => {
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+    };
+}
+
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -90,12 +90,6 @@ macro_rules! checked_text {
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
             }
         }
 
@@ -112,8 +106,25 @@ macro_rules! checked_text {
             }
         }
 
-        text_conversions!($name);
+        try_from_text!($name);
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
     };
+}
+
+/// Prints them as they are.
+macro_rules! displayed {
+    ($($name:ident),+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
 }
 
 time_ordered_id!(
@@ -129,27 +140,32 @@ time_ordered_id!(
     ReviewId, "rev", "a review id"
 );
 checked_text!(
-    /// The lender's identifier of an application.
+    /// The lender's identifier of an application: personal, so nothing prints it.
     ApplicationId, "an application id", "1 to 128 characters without control characters",
     |text| (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 );
 checked_text!(
-    /// The client's key for "the same request again".
+    /// The client's key for "the same request again". Clients make it of application ids, so nothing prints it.
     IdempotencyKey, "an idempotency key", "1 to 128 visible ASCII characters",
     |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 );
 checked_text!(
     /// A lender on a shared system. Everything that is stored of decisions belongs to one.
+    #[derive(Debug)]
     TenantId, "a tenant id",
     "1 to 64 lower-case letters, digits, '.', '-' or '_', not starting with '.'",
     is_name
 );
 checked_text!(
     /// A model version in its text form, `name/version`.
+    #[derive(Debug)]
     ModelVersion, "a model version",
     "\"name/version\": lower-case letters, digits, '.', '-' or '_', at most 64 each, not starting with '.'",
     |text| text.split_once('/').is_some_and(|(name, version)| is_name(name) && is_name(version))
 );
+
+displayed!(TenantId, ModelVersion);
+redacted_debug!(ApplicationId, IdempotencyKey);
 
 fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| {
@@ -207,6 +223,14 @@ mod tests {
         for bad in ["", "a\0b", "line\nbreak", &"x".repeat(129)] {
             assert!(bad.parse::<ApplicationId>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn personal_identifiers_are_serialised_and_not_printed() {
+        let id: ApplicationId = "A-17".parse().unwrap();
+        assert_eq!(format!("{id:?}"), "ApplicationId([redacted])");
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"A-17\"");
+        assert_eq!(String::from(id), "A-17");
     }
 
     #[test]

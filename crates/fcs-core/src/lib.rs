@@ -5,7 +5,7 @@
 //! Not for: anything that decides, and nothing that does I/O or reads a clock.
 //!
 //! Invariants: an identifier is valid when it exists; a [`Probability`] is finite and in `[0, 1]`;
-//! a [`Secret`] never prints its value.
+//! a [`Secret`] never prints its value, and neither does an [`ApplicationId`] or an [`IdempotencyKey`].
 
 mod canonical;
 mod digest;
@@ -14,6 +14,7 @@ mod id;
 mod probability;
 mod secret;
 mod time;
+mod unreadable;
 
 pub use canonical::{CanonicalError, to_canonical_vec};
 pub use digest::{Digest, ParseDigestError};
@@ -25,3 +26,4 @@ pub use id::{
 pub use probability::{InvalidProbability, Probability};
 pub use secret::Secret;
 pub use time::{Clock, InvalidTime, UnixMicros};
+pub use unreadable::UnreadableJson;

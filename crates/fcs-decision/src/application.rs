@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use fcs_core::{UnixMicros, Violation};
+use fcs_core::{UnixMicros, Violation, redacted_debug};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
+
+redacted_debug!(Application, Amount, BureauScore, KeyFactor, Agency);
 
 /// Longest text of a member, in bytes.
 const TEXT_MAX: usize = 256;
@@ -14,7 +16,7 @@ const TEXT_MAX: usize = 256;
 const KEY_FACTORS_MAX: usize = 4;
 
 /// What an application says besides its feature values.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Application {
     /// What is asked for.
@@ -85,7 +87,7 @@ impl Purpose {
 }
 
 /// An amount of money: a decimal number as text, so that no digit is lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amount {
     /// Up to 11 digits, and up to 4 more behind a point; for example `15000.00`.
@@ -140,7 +142,7 @@ pub enum Source {
 }
 
 /// A bureau's credit score with what must be disclosed of it (15 USC 1681m(a)(2)).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BureauScore {
     /// The score.
@@ -161,7 +163,7 @@ pub struct BureauScore {
 }
 
 /// What lowered a bureau's score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFactor {
     /// The provider's code.
@@ -175,7 +177,7 @@ pub struct KeyFactor {
 }
 
 /// A consumer reporting agency, as the notice must name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agency {
     /// Name.

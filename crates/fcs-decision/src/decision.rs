@@ -5,7 +5,7 @@ mod notice;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use fcs_core::{ApplicationId, DecisionId, Probability, UnixMicros};
+use fcs_core::{ApplicationId, DecisionId, Probability, UnixMicros, redacted_debug};
 
 use crate::application::Application;
 use crate::calendar::Day;
@@ -20,11 +20,13 @@ use crate::record::{
     RecordPolicy, RecordPopulation,
 };
 
+redacted_debug!(ModelOutput);
+
 /// How far the probability may be from the link function of the margin.
 pub const PROBABILITY_TOLERANCE: f64 = 1e-12;
 
 /// What the model says about one row. [`decide`] checks it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ModelOutput {
     /// Log-odds of the adverse outcome.
     pub margin: f64,

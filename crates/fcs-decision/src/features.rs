@@ -4,7 +4,7 @@ mod suggest;
 
 use std::collections::BTreeMap;
 
-use fcs_core::{Digest, Violation};
+use fcs_core::{Digest, Violation, redacted_debug};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{Application, Purpose};
@@ -12,8 +12,10 @@ use crate::manifest::{Feature, FeatureKind, Manifest, MissingRule, Range};
 use crate::policy::expression::Facts;
 use crate::protected::protected_attribute;
 
+redacted_debug!(FeatureInput, FeatureRow, IncompleteRow);
+
 /// The value of one feature as the caller gives it and the record keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FeatureInput {
     /// A number in the unit of the schema.
@@ -25,7 +27,7 @@ pub enum FeatureInput {
 }
 
 /// Feature values that fit a manifest. Only [`Manifest::encode`] makes one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FeatureRow {
     values: Vec<f64>,
     inputs: BTreeMap<String, FeatureInput>,
@@ -37,7 +39,7 @@ pub const FEATURE_REQUIRED: &str = "FEATURE_REQUIRED";
 
 /// Feature values without some that a decision needs, where the policy says that this is no decision but an
 /// incomplete application. Only [`Manifest::read`] makes one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct IncompleteRow {
     pub(crate) inputs: BTreeMap<String, FeatureInput>,
     pub(crate) manifest_digest: Digest,

@@ -5,7 +5,9 @@ mod part;
 
 use std::collections::BTreeMap;
 
-use fcs_core::{ApplicationId, DecisionId, Digest, Probability, UnixMicros};
+use fcs_core::{
+    ApplicationId, DecisionId, Digest, Probability, UnixMicros, UnreadableJson, redacted_debug,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::application::Application;
@@ -21,11 +23,13 @@ pub use part::{
     PrincipalReason, RecordModel, RecordPolicy, RecordPopulation,
 };
 
+redacted_debug!(DecisionRecord);
+
 /// The format of new records. Records of every earlier format are read and replayed.
 pub const RECORD_FORMAT: u32 = 2;
 
 /// One decision with its evidence. Only [`crate::decision::decide`] and [`DecisionRecord::from_bytes`] make one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct DecisionRecord {
@@ -106,7 +110,7 @@ pub struct DecisionRecord {
 pub enum RecordError {
     /// Not JSON of the expected shape.
     #[error("read a decision record")]
-    Malformed(#[source] serde_json::Error),
+    Malformed(#[source] UnreadableJson),
     /// A layout that this version does not know.
     #[error("read a decision record of format {found}, expected 1 to {RECORD_FORMAT}")]
     UnknownFormat {
@@ -145,7 +149,8 @@ impl DecisionRecord {
 
     /// Reads canonical bytes; writing the result gives the same bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        let record: Self = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+        let record: Self =
+            serde_json::from_slice(bytes).map_err(|error| RecordError::Malformed(error.into()))?;
         if !(1..=RECORD_FORMAT).contains(&record.record_format) {
             return Err(RecordError::UnknownFormat {
                 found: record.record_format,

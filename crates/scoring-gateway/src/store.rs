@@ -27,7 +27,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fcs_core::{
     ApplicationId, DecisionId, Digest, IdempotencyKey, ModelVersion, Probability, TenantId,
-    UnixMicros,
+    UnixMicros, redacted_debug,
 };
 use fcs_decision::calendar::Day;
 use fcs_decision::record::{DecisionRecord, Outcome, record_digest};
@@ -49,11 +49,13 @@ pub use privacy::PrivacyStore;
 pub use shadow::{ShadowDecision, ShadowProgress, ShadowStep, ShadowStore};
 pub use sqlite::SqliteStore;
 
+redacted_debug!(Claim, Draft);
+
 /// Whose idempotency keys these are where callers do not show who they are.
 pub const DEFAULT_CLIENT: &str = "default";
 
 /// A client's key with the fingerprint of the request that it stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Whose decision it is about.
     pub tenant: TenantId,
@@ -73,7 +75,7 @@ impl Claim {
 }
 
 /// A decision that waits for its place in the log.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Draft {
     /// The key that it answers.
     pub claim: Claim,

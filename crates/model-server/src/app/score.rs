@@ -4,11 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Violation};
+use fcs_core::{ApiError, Digest, ErrorCode, ModelVersion, Violation, redacted_debug};
 use fcs_service::grpc::Deadline;
 
 use super::models::{Models, Served};
 use super::package::LoadedModel;
+
+redacted_debug!(RowScore);
 
 /// Most rows of one request.
 pub const ROWS_MAX: usize = 1_024;
@@ -22,7 +24,7 @@ pub struct Batch {
 }
 
 /// The score of one row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RowScore {
     /// Log-odds of the adverse outcome; finite.
     pub margin: f64,

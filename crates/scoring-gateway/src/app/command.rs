@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fcs_core::{ApiError, ApplicationId, Digest, IdempotencyKey, Violation};
+use fcs_core::{ApiError, ApplicationId, Digest, IdempotencyKey, Violation, redacted_debug};
 use fcs_decision::application::Application;
 use fcs_decision::features::FeatureInput;
 use fcs_decision::protected::protected_attribute;
 use sha2::{Digest as _, Sha256};
+
+redacted_debug!(ScoreCommand);
 
 /// Reason code of a refused protected attribute.
 pub const PROTECTED_ATTRIBUTE: &str = "PROTECTED_ATTRIBUTE";
@@ -18,7 +20,7 @@ const FINGERPRINT_FORM: &[u8] = b"faircredit/score-request/v1";
 const FINGERPRINT_FORM_2: &[u8] = b"faircredit/score-request/v2";
 
 /// A checked request for a decision.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ScoreCommand {
     /// The client's key for "the same request again".
     pub key: IdempotencyKey,

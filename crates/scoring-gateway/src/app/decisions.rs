@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, ApplicationId, DecisionId, ErrorCode, ModelVersion, TenantId};
+use fcs_core::{
+    ApiError, ApplicationId, DecisionId, ErrorCode, ModelVersion, TenantId, redacted_debug,
+};
 use fcs_decision::decision::{decide, decide_incomplete};
 use fcs_decision::features::Reading;
 use fcs_decision::manifest::Manifest;
@@ -16,6 +18,8 @@ use super::traffic::PinnedModel;
 use super::{App, store_unavailable};
 use crate::metrics::ReplayLabels;
 use crate::store::{Found, StoredDecision};
+
+redacted_debug!(Replay);
 
 /// Decisions of one page when the caller does not say.
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
@@ -54,7 +58,7 @@ pub struct PageQuery {
 }
 
 /// A decision beside the same decision computed again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Replay {
     /// The record in the log.
     pub stored: Arc<[u8]>,

@@ -1,6 +1,6 @@
 //! Why a decision came out as it did, in full.
 
-use fcs_core::{ApiError, DecisionId, Digest, ErrorCode, TenantId};
+use fcs_core::{ApiError, DecisionId, Digest, ErrorCode, TenantId, redacted_debug};
 use fcs_decision::features::FeatureInput;
 use fcs_decision::manifest::Manifest;
 use fcs_decision::record::DecisionRecord;
@@ -8,8 +8,10 @@ use fcs_service::grpc::Deadline;
 
 use super::App;
 
+redacted_debug!(Explanation, FeaturePart, FamilyPart, ReasonPart);
+
 /// A decision with everything that moved its margin. `margin = base_margin + sum of the contributions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Explanation {
     /// The decision.
     pub record: DecisionRecord,
@@ -24,7 +26,7 @@ pub struct Explanation {
 }
 
 /// What one feature adds to the margin; positive is adverse.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FeaturePart {
     /// Name in the schema.
     pub name: String,
@@ -41,7 +43,7 @@ pub struct FeaturePart {
 }
 
 /// What a family of features adds to the margin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FamilyPart {
     /// Name of the family, or of a feature that has none.
     pub family: String,
@@ -50,7 +52,7 @@ pub struct FamilyPart {
 }
 
 /// What the features behind one reason add to the margin.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ReasonPart {
     /// Code in the reason map.
     pub code: String,

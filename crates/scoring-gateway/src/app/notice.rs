@@ -2,6 +2,7 @@
 
 use fcs_core::{
     ApiError, DecisionId, Digest, ErrorCode, IdempotencyKey, TenantId, UnixMicros, Violation,
+    redacted_debug,
 };
 use fcs_decision::application::Purpose;
 use fcs_decision::manifest::sha256;
@@ -15,6 +16,8 @@ use super::score::client_of;
 use super::{App, store_unavailable};
 use crate::settings::NoticeSettings;
 use crate::store::{CASE_ROWS_MAX, Claim, Delivery, DeliveryChannel, Review, ReviewOutcome};
+
+redacted_debug!(Notice);
 
 /// Days from the decision to the last day for its notice (12 CFR 1002.9(a)(1)).
 const NOTICE_DAYS: u32 = 30;
@@ -33,7 +36,7 @@ const OTHERWISE: &str = "Thank you for your application for credit. We have cons
                          we are unable to grant you credit at this time. The principal reasons for our decision are:";
 
 /// What a notice says. Its digest is over the canonical JSON of exactly these members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// The decision.
     pub decision_id: DecisionId,
@@ -304,7 +307,7 @@ fn write(
     }
     Ok(Notice {
         decision_id: record.decision_id,
-        application_id: record.application_id.to_string(),
+        application_id: record.application_id.as_str().to_owned(),
         action_date: denial.at.date(),
         due_by: due_by(record),
         creditor_name: settings.creditor_name.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fcs_core::{
     ApiError, DecisionId, Digest, ErrorCode, IdempotencyKey, RandomBytes, ReviewId, TenantId,
-    Violation,
+    Violation, redacted_debug,
 };
 use fcs_decision::manifest::Manifest;
 use fcs_decision::regulation_b::sample_reason;
@@ -16,6 +16,8 @@ use super::score::client_of;
 use super::{App, store_unavailable};
 use crate::store::{CASE_ROWS_MAX, Claim, Kept, Review, ReviewOutcome, ReviewReason};
 
+redacted_debug!(ReviewDraft);
+
 /// Reasons of a denial at most (12 CFR 1002, Supplement I, comment 9(b)(2)-1).
 pub const REASONS_MAX: usize = 4;
 /// Characters of a reviewer's identifier at most.
@@ -26,7 +28,7 @@ const NOTE_MAX: usize = 4_000;
 const FINGERPRINT_FORM: &str = "faircredit/review/v1";
 
 /// What a client sends about a review.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReviewDraft {
     /// The lender's identifier of the person.
     pub reviewer: String,

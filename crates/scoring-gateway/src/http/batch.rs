@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fcs_core::{ApiError, Violation};
+use fcs_core::{ApiError, Violation, redacted_debug};
 use fcs_service::problem::parse;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -11,9 +11,10 @@ use super::body::ScoreBody;
 use crate::app::batch::BATCH_ITEMS_MAX;
 use crate::app::command::ScoreCommand;
 
+redacted_debug!(BatchBody);
+
 /// `{"items": [{"idempotency_key": ..., "application_id": ..., "features": ...}, ...]}`. Each item is kept as text, so
 /// that one that breaks the schema is refused by itself.
-#[derive(Debug)]
 pub(super) struct BatchBody {
     items: Vec<Box<RawValue>>,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use fcs_core::{ApiError, Violation};
+use fcs_core::{ApiError, Violation, redacted_debug};
 use fcs_decision::application::{Application, FeatureSource, Source};
 use fcs_decision::calendar::Day;
 use fcs_decision::features::FeatureInput;
@@ -12,6 +12,8 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 
 use crate::app::command::{ScoreCommand, invalid_request, pointer, refuse_protected};
 
+redacted_debug!(ScoreBody);
+
 /// The members of a request.
 const MEMBERS: &str =
     "application_id, features, purpose, product, amount, received_on, language and bureau_score";
@@ -19,7 +21,7 @@ const MEMBERS: &str =
 /// `{"application_id": ..., "features": {name: value}, ...}` as it was sent. A value is a number, a category, null, or
 /// an object of `value`, `source` and `as_of`. Names of other members are kept, because a refusal must name them, and
 /// say more when one is a protected attribute.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) struct ScoreBody {
     /// Only of an item of a batch; a request by itself has its key in the header.
     pub(super) idempotency_key: Option<String>,

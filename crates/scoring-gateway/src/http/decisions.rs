@@ -4,7 +4,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use fcs_core::{ApiError, ApplicationId, Violation};
+use fcs_core::{ApiError, ApplicationId, Violation, redacted_debug};
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::{Problem, ProblemJson, reason};
@@ -18,6 +18,8 @@ use super::{Http, decision_id, idempotency_key, json, marked, render};
 use crate::app::batch::BATCH_TIMEOUT;
 use crate::app::command::{ScoreCommand, invalid_request};
 use crate::app::decisions::{PageQuery, REPLAY_TIMEOUT};
+
+redacted_debug!(ListQuery);
 
 /// Decide on one application
 ///
@@ -158,7 +160,7 @@ pub(super) async fn replay(
 }
 
 /// Which decisions to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {

@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use fcs_core::ApiError;
+use fcs_core::{ApiError, redacted_debug};
 use fcs_service::auth::Principal;
 use fcs_service::problem::{Problem, ProblemJson, reason};
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::{Http, schema};
 use crate::store;
 
+redacted_debug!(ErasureRequest);
+
 /// Which application to erase, and why.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErasureRequest {
     #[schema(min_length = 1, max_length = 128)]

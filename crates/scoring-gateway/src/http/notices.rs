@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fcs_core::{ApiError, Digest, ErrorCode, UnixMicros};
+use fcs_core::{ApiError, Digest, ErrorCode, UnixMicros, redacted_debug};
 use fcs_service::auth::Principal;
 use fcs_service::problem::{Problem, ProblemJson, reason};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,8 +14,10 @@ use crate::app::notice::{self, DeliveryCommand, DeliveryDraft};
 use crate::document::{self, DocumentFormat};
 use crate::store::{self, DeliveryChannel};
 
+redacted_debug!(Notice);
+
 /// What a notice says.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Notice {
     decision_id: String,
     application_id: String,

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use fcs_core::redacted_debug;
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use fcs_service::problem::{Problem, ProblemJson};
@@ -14,8 +15,10 @@ use crate::app::decisions::REPLAY_TIMEOUT;
 use crate::app::review::{ReviewCommand, ReviewDraft};
 use crate::store::{self, ReviewOutcome};
 
+redacted_debug!(ReviewRequest, Review);
+
 /// What a person decided on a decision.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReviewRequest {
     /// The lender's identifier of the person.
@@ -45,7 +48,7 @@ enum Outcome {
 }
 
 /// One review.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Review {
     /// `rev_` followed by a UUID.
     review_id: String,

@@ -1,6 +1,6 @@
 //! The statements of the case store, the same text on both engines, and the store around them.
 
-use fcs_core::{Digest, ReviewId, UnixMicros};
+use fcs_core::{Digest, ReviewId, UnixMicros, UnreadableJson};
 use serde::{Deserialize, Serialize};
 
 use super::cases::{Delivery, DeliveryChannel, Review, ReviewOutcome, ReviewReason};
@@ -97,7 +97,7 @@ impl ReviewTexts {
 
     fn open(sealed: &[u8], review_id: &str, key: &DataKey) -> Result<Self, StoreFailure> {
         let plain = key.open(&texts_place(&[review_id.as_bytes()]), sealed)?;
-        Ok(serde_json::from_slice(&plain)?)
+        Ok(serde_json::from_slice(&plain).map_err(UnreadableJson::from)?)
     }
 }
 
@@ -132,7 +132,7 @@ impl ReviewColumns {
             }
             (None, _) => ReviewTexts {
                 reviewer: self.reviewer,
-                reasons: serde_json::from_str(&self.reasons)?,
+                reasons: serde_json::from_str(&self.reasons).map_err(UnreadableJson::from)?,
                 note: self.note,
             },
         };

@@ -1,10 +1,12 @@
 //! What is kept beside the decision log: reviews, deliveries of notices, and the keys that gateways share.
 
 use async_trait::async_trait;
-use fcs_core::{DecisionId, Digest, ReviewId, TenantId, UnixMicros};
+use fcs_core::{DecisionId, Digest, ReviewId, TenantId, UnixMicros, redacted_debug};
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, StoreError};
+
+redacted_debug!(ReviewReason, Review);
 
 /// Rows of one decision at most that a list gives.
 pub const CASE_ROWS_MAX: u32 = 100;
@@ -33,7 +35,7 @@ impl ReviewOutcome {
 }
 
 /// A reason that a reviewer gave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewReason {
     /// Code of the model's reason map, or `C1-01` to `C1-23`.
@@ -43,7 +45,7 @@ pub struct ReviewReason {
 }
 
 /// A person's decision on a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Review {
     /// Identifier of the review.
     pub review_id: ReviewId,

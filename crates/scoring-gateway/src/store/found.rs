@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use fcs_core::{DecisionId, Digest, UnixMicros};
+use fcs_core::{DecisionId, Digest, UnixMicros, redacted_debug};
+
+redacted_debug!(StoredDecision);
 
 /// A decision with its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredDecision {
     /// Place in the log, from 1 without gaps.
     pub log_index: u64,

@@ -204,7 +204,7 @@ async fn write_in_the_clear_at(test: &TestStore, index: u64) -> Draft {
     let fingerprint = literal(claim.fingerprint.as_bytes());
     let (id, application, at) = (
         summary.decision_id,
-        &summary.application_id,
+        summary.application_id.as_str(),
         summary.decided_at.0,
     );
     let reasons = serde_json::to_string(&review.reasons).unwrap();
@@ -217,7 +217,8 @@ async fn write_in_the_clear_at(test: &TestStore, index: u64) -> Draft {
         format!(
             "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at) \
              VALUES ('default', '{}', '{}', {fingerprint}, '{id}', {index}, {at})",
-            claim.client, claim.key
+            claim.client,
+            claim.key.as_str()
         ),
         format!("UPDATE log_head SET last_index = {index}"),
         format!(

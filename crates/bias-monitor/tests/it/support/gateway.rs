@@ -121,7 +121,7 @@ pub(crate) fn entry(logged: &LoggedDecision) -> FeedEntry {
         log_index: logged.log_index,
         tenant: "default".to_owned(),
         decision_id: logged.decision_id.to_string(),
-        application_id: decision.application_id.to_string(),
+        application_id: decision.application_id.as_str().to_owned(),
         decided_at_micros: decision.minute * 60_000_000,
         outcome: outcome.into(),
         score: i32::try_from(decision.score).unwrap(),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use fcs_core::ApiError;
+use fcs_core::{ApiError, redacted_debug};
 
 use super::super::score::RowScore;
 use super::{OUTPUTS_MAX, invalid};
+
+redacted_debug!(OutputTensor);
 
 /// The outputs of every model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(super) enum Output {
 }
 
 /// A tensor of doubles that goes back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct OutputTensor {
     /// Name.
     pub name: &'static str,

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fcs_core::ApiError;
+use fcs_core::{ApiError, redacted_debug};
 
 use super::{PARAMETERS_MAX, TEXT_BYTES_MAX, invalid};
 
+redacted_debug!(Parameter);
+
 /// The value of a parameter.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Parameter {
     /// A truth value.

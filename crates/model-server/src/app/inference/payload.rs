@@ -1,16 +1,17 @@
 //! The elements of a tensor in the forms in which they travel, and their way to numbers and texts.
 
 use bytes::Bytes;
-use fcs_core::ApiError;
+use fcs_core::{ApiError, redacted_debug};
 
 use super::invalid;
 use super::tensor::{Datatype, InputTensor};
+
+redacted_debug!(Payload, Typed, JsonData, JsonElements, Column);
 
 /// Integers up to here are exact in double precision.
 const EXACT_MAX: i64 = 1 << 53;
 
 /// The elements of a tensor as they travelled.
-#[derive(Debug)]
 pub enum Payload {
     /// Little-endian, row by row, without padding.
     Raw(Bytes),
@@ -21,7 +22,6 @@ pub enum Payload {
 }
 
 /// One field of `InferTensorContents`.
-#[derive(Debug)]
 pub enum Typed {
     /// `bool_contents`: how many.
     Bool(usize),
@@ -40,7 +40,7 @@ pub enum Typed {
 }
 
 /// A JSON array of elements, nested or flat, read row by row.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct JsonData {
     /// The sizes of the nesting, outermost first.
     pub nesting: Vec<usize>,
@@ -49,7 +49,6 @@ pub struct JsonData {
 }
 
 /// Elements of one kind; null is NaN among numbers and `None` among texts.
-#[derive(Debug)]
 pub enum JsonElements {
     /// Nothing but nulls so far.
     Nulls(usize),
@@ -84,7 +83,6 @@ impl JsonElements {
 }
 
 /// The elements of a tensor, ready for rows.
-#[derive(Debug)]
 pub(super) enum Column {
     /// Numbers, NaN for missing.
     Numbers(Vec<f64>),

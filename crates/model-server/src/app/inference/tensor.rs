@@ -1,9 +1,11 @@
 //! Input tensors: datatypes and shapes.
 
-use fcs_core::ApiError;
+use fcs_core::{ApiError, redacted_debug};
 
 use super::invalid;
 use super::payload::Payload;
+
+redacted_debug!(InputTensor);
 
 /// Dimensions of a tensor.
 const DIMENSIONS_MAX: usize = 8;
@@ -87,7 +89,6 @@ impl Datatype {
 }
 
 /// A tensor as the caller sent it.
-#[derive(Debug)]
 pub struct InputTensor {
     /// Name.
     pub name: String,

@@ -132,7 +132,7 @@ impl Load {
                 last = decision.log_index;
                 let record = DecisionRecord::from_bytes(&decision.record).unwrap();
                 let value = (decision.log_index, decision.record.to_vec());
-                let earlier = logged.insert(record.application_id.to_string(), value);
+                let earlier = logged.insert(record.application_id.as_str().to_owned(), value);
                 verdict.doubled += usize::from(earlier.is_some());
             }
         }
