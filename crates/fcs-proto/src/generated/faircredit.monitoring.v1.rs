@@ -953,12 +953,15 @@ pub mod alert_service_server {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RecordDemographicsRequest {
     /// At most 1,000.
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Demographics>,
 }
+::fcs_core::redacted_debug!(RecordDemographicsRequest);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Demographics {
     #[prost(string, tag = "1")]
     pub application_id: ::prost::alloc::string::String,
@@ -971,7 +974,9 @@ pub struct Demographics {
     #[prost(enumeration = "DemographicsSource", tag = "3")]
     pub source: i32,
 }
+::fcs_core::redacted_debug!(Demographics);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RecordDemographicsResponse {
     /// Attributes that were new or changed.
     #[prost(uint64, tag = "1")]
@@ -980,13 +985,17 @@ pub struct RecordDemographicsResponse {
     #[prost(uint64, tag = "2")]
     pub unchanged: u64,
 }
+::fcs_core::redacted_debug!(RecordDemographicsResponse);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RecordOutcomesRequest {
     /// At most 1,000.
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<OutcomeEvent>,
 }
+::fcs_core::redacted_debug!(RecordOutcomesRequest);
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct OutcomeEvent {
     /// Chosen by the sender; a second event with the same id is ignored.
     #[prost(string, tag = "1")]
@@ -999,14 +1008,18 @@ pub struct OutcomeEvent {
     #[prost(string, tag = "4")]
     pub occurred_at: ::prost::alloc::string::String,
 }
+::fcs_core::redacted_debug!(OutcomeEvent);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RecordOutcomesResponse {
     #[prost(uint64, tag = "1")]
     pub recorded: u64,
     #[prost(uint64, tag = "2")]
     pub unchanged: u64,
 }
+::fcs_core::redacted_debug!(RecordOutcomesResponse);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GetGroupReportRequest {
     /// "name/version"; empty means all models together.
     #[prost(string, tag = "1")]
@@ -1018,7 +1031,9 @@ pub struct GetGroupReportRequest {
         ::prost::alloc::string::String,
     >,
 }
+::fcs_core::redacted_debug!(GetGroupReportRequest);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GetGroupReportResponse {
     /// Highest log index in the counters.
     #[prost(uint64, tag = "1")]
@@ -1030,8 +1045,10 @@ pub struct GetGroupReportResponse {
     #[prost(message, optional, tag = "4")]
     pub calibration: ::core::option::Option<Calibration>,
 }
+::fcs_core::redacted_debug!(GetGroupReportResponse);
 /// An interval with its point estimate. `defined` is false when there is no data for it.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Estimate {
     #[prost(bool, tag = "1")]
     pub defined: bool,
@@ -1042,7 +1059,9 @@ pub struct Estimate {
     #[prost(double, tag = "4")]
     pub upper: f64,
 }
+::fcs_core::redacted_debug!(Estimate);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct AttributeReport {
     #[prost(string, tag = "1")]
     pub attribute: ::prost::alloc::string::String,
@@ -1054,7 +1073,9 @@ pub struct AttributeReport {
     #[prost(message, repeated, tag = "4")]
     pub groups: ::prost::alloc::vec::Vec<GroupReport>,
 }
+::fcs_core::redacted_debug!(AttributeReport);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GroupReport {
     #[prost(string, tag = "1")]
     pub group: ::prost::alloc::string::String,
@@ -1089,8 +1110,10 @@ pub struct GroupReport {
     #[prost(message, optional, tag = "13")]
     pub default_rate_among_approved: ::core::option::Option<Estimate>,
 }
+::fcs_core::redacted_debug!(GroupReport);
 /// Predicted against realised default among the approved with a known outcome.
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct Calibration {
     #[prost(uint64, tag = "1")]
     pub labelled: u64,
@@ -1104,7 +1127,9 @@ pub struct Calibration {
     #[prost(message, repeated, tag = "5")]
     pub bins: ::prost::alloc::vec::Vec<CalibrationBin>,
 }
+::fcs_core::redacted_debug!(Calibration);
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct CalibrationBin {
     #[prost(double, tag = "1")]
     pub lower: f64,
@@ -1117,9 +1142,13 @@ pub struct CalibrationBin {
     #[prost(message, optional, tag = "5")]
     pub realised: ::core::option::Option<Estimate>,
 }
+::fcs_core::redacted_debug!(CalibrationBin);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GetStatusRequest {}
+::fcs_core::redacted_debug!(GetStatusRequest);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GetStatusResponse {
     #[prost(uint64, tag = "1")]
     pub last_index: u64,
@@ -1131,6 +1160,7 @@ pub struct GetStatusResponse {
     #[prost(uint64, tag = "4")]
     pub outcomes: u64,
 }
+::fcs_core::redacted_debug!(GetStatusResponse);
 /// Where an attribute's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

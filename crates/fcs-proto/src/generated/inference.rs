@@ -83,13 +83,16 @@ pub mod model_metadata_response {
 }
 /// Value of a parameter.
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct InferParameter {
     #[prost(oneof = "infer_parameter::ParameterChoice", tags = "1, 2, 3, 4, 5")]
     pub parameter_choice: ::core::option::Option<infer_parameter::ParameterChoice>,
 }
+::fcs_core::redacted_debug!(InferParameter);
 /// Nested message and enum types in `InferParameter`.
 pub mod infer_parameter {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[prost(skip_debug)]
     pub enum ParameterChoice {
         #[prost(bool, tag = "1")]
         BoolParam(bool),
@@ -102,9 +105,11 @@ pub mod infer_parameter {
         #[prost(uint64, tag = "5")]
         Uint64Param(u64),
     }
+    ::fcs_core::redacted_debug!(ParameterChoice);
 }
 /// The elements of a tensor, row by row, in the field of its datatype.
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct InferTensorContents {
     #[prost(bool, repeated, tag = "1")]
     pub bool_contents: ::prost::alloc::vec::Vec<bool>,
@@ -125,7 +130,9 @@ pub struct InferTensorContents {
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub bytes_contents: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+::fcs_core::redacted_debug!(InferTensorContents);
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ModelInferRequest {
     #[prost(string, tag = "1")]
     pub model_name: ::prost::alloc::string::String,
@@ -151,10 +158,12 @@ pub struct ModelInferRequest {
     #[prost(bytes = "vec", repeated, tag = "7")]
     pub raw_input_contents: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+::fcs_core::redacted_debug!(ModelInferRequest);
 /// Nested message and enum types in `ModelInferRequest`.
 pub mod model_infer_request {
     /// A tensor that is sent.
     #[derive(Clone, PartialEq, ::prost::Message)]
+    #[prost(skip_debug)]
     pub struct InferInputTensor {
         #[prost(string, tag = "1")]
         pub name: ::prost::alloc::string::String,
@@ -171,8 +180,10 @@ pub mod model_infer_request {
         #[prost(message, optional, tag = "5")]
         pub contents: ::core::option::Option<super::InferTensorContents>,
     }
+    ::fcs_core::redacted_debug!(InferInputTensor);
     /// A tensor that is asked for.
     #[derive(Clone, PartialEq, ::prost::Message)]
+    #[prost(skip_debug)]
     pub struct InferRequestedOutputTensor {
         #[prost(string, tag = "1")]
         pub name: ::prost::alloc::string::String,
@@ -182,8 +193,10 @@ pub mod model_infer_request {
             super::InferParameter,
         >,
     }
+    ::fcs_core::redacted_debug!(InferRequestedOutputTensor);
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ModelInferResponse {
     #[prost(string, tag = "1")]
     pub model_name: ::prost::alloc::string::String,
@@ -203,10 +216,12 @@ pub struct ModelInferResponse {
     #[prost(bytes = "vec", repeated, tag = "6")]
     pub raw_output_contents: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+::fcs_core::redacted_debug!(ModelInferResponse);
 /// Nested message and enum types in `ModelInferResponse`.
 pub mod model_infer_response {
     /// A tensor that comes back.
     #[derive(Clone, PartialEq, ::prost::Message)]
+    #[prost(skip_debug)]
     pub struct InferOutputTensor {
         #[prost(string, tag = "1")]
         pub name: ::prost::alloc::string::String,
@@ -222,8 +237,10 @@ pub mod model_infer_response {
         #[prost(message, optional, tag = "5")]
         pub contents: ::core::option::Option<super::InferTensorContents>,
     }
+    ::fcs_core::redacted_debug!(InferOutputTensor);
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct ModelStreamInferResponse {
     /// Not empty when this request failed; the stream goes on.
     #[prost(string, tag = "1")]
@@ -231,6 +248,7 @@ pub struct ModelStreamInferResponse {
     #[prost(message, optional, tag = "2")]
     pub infer_response: ::core::option::Option<ModelInferResponse>,
 }
+::fcs_core::redacted_debug!(ModelStreamInferResponse);
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ModelConfigRequest {
     #[prost(string, tag = "1")]
@@ -302,6 +320,7 @@ pub struct StatisticDuration {
     pub ns: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct InferStatistics {
     #[prost(message, optional, tag = "1")]
     pub success: ::core::option::Option<StatisticDuration>,
@@ -321,6 +340,7 @@ pub struct InferStatistics {
     #[prost(message, optional, tag = "8")]
     pub cache_miss: ::core::option::Option<StatisticDuration>,
 }
+::fcs_core::redacted_debug!(InferStatistics);
 /// Statistics of one model version since it was first loaded.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ModelStatistics {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
+use prost_types::{DescriptorProto, FileDescriptorSet};
 
 const CONTRACTS: [&str; 13] = [
     "faircredit/scoring/v1/scoring.proto",
@@ -19,6 +20,15 @@ const CONTRACTS: [&str; 13] = [
     "faircredit/deployment/v1/deployment.proto",
     "faircredit/deployment/v1/audit.proto",
     "inference/grpc_service.proto",
+];
+
+/// Packages whose messages carry what is said of applicants, so that they print no more than their names. Of the last
+/// one these are the messages about inference.
+const PERSONAL: [&str; 4] = [
+    "faircredit.scoring.v1",
+    "faircredit.model.v1",
+    "faircredit.monitoring.v1",
+    "inference",
 ];
 
 /// `cargo xtask codegen` sets this variable to write the bindings instead of comparing them.
@@ -62,8 +72,61 @@ fn generate(folder: &Path) {
     fs::write(folder.join("descriptors.bin"), bare.encode_to_vec()).expect("write descriptors");
     tonic_prost_build::configure()
         .out_dir(folder)
+        .skip_debug(personal_messages(&descriptors))
         .compile_fds(descriptors)
         .expect("bindings are generated");
+    for package in PERSONAL {
+        add_debug(&folder.join(format!("{package}.rs")));
+    }
+}
+
+/// Full names of the personal messages. Enums keep their `Debug`: they say no more than a word of ours.
+fn personal_messages(descriptors: &FileDescriptorSet) -> Vec<String> {
+    let mut names = Vec::new();
+    for file in &descriptors.file {
+        let package = file.package();
+        let messages = file.message_type.iter().map(DescriptorProto::name);
+        let personal = messages.filter(|name| package != "inference" || name.contains("Infer"));
+        if PERSONAL.contains(&package) {
+            names.extend(personal.map(|name| format!(".{package}.{name}")));
+        }
+    }
+    names
+}
+
+/// Gives every type that was generated without `Debug` one that prints its name.
+fn add_debug(path: &Path) {
+    let bindings = fs::read_to_string(path).expect("a binding");
+    let mut lines = Vec::new();
+    let mut is_bare = false;
+    let mut open = None;
+    for line in bindings.lines() {
+        lines.push(line.to_owned());
+        is_bare |= line.trim() == "#[prost(skip_debug)]";
+        if let (true, Some(name)) = (is_bare, type_name(line)) {
+            is_bare = false;
+            open = Some((line.replace(line.trim_start(), ""), name));
+        }
+        if let Some((indent, name)) = &open
+            && (line.ends_with(['}', ';']) && line.starts_with(&format!("{indent}pub "))
+                || *line == format!("{indent}}}"))
+        {
+            lines.push(format!("{indent}::fcs_core::redacted_debug!({name});"));
+            open = None;
+        }
+    }
+    lines.push(String::new());
+    fs::write(path, lines.join("\n")).expect("write a binding");
+}
+
+/// The name of the type whose definition begins on a line.
+fn type_name(line: &str) -> Option<String> {
+    let line = line.trim_start();
+    let rest = line
+        .strip_prefix("pub struct ")
+        .or_else(|| line.strip_prefix("pub enum "))?;
+    let name = rest.split(|char: char| !char.is_alphanumeric()).next()?;
+    Some(name.to_owned())
 }
 
 fn bindings(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -81,4 +144,18 @@ fn bindings(folder: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn names(bindings: &[(String, Vec<u8>)]) -> Vec<&str> {
     bindings.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+#[test]
+fn a_message_about_an_applicant_prints_its_name() {
+    use fcs_proto::scoring::v1::feature_value::Kind;
+    use fcs_proto::scoring::v1::{Outcome, ScoreRequest};
+
+    let request = ScoreRequest {
+        application_id: "A-17".to_owned(),
+        ..ScoreRequest::default()
+    };
+    assert_eq!(format!("{request:?}"), "ScoreRequest([redacted])");
+    assert_eq!(format!("{:?}", Kind::Number(90_000.0)), "Kind([redacted])");
+    assert_eq!(format!("{:?}", Outcome::Deny), "Deny");
 }
