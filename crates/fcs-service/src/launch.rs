@@ -27,9 +27,9 @@ use crate::metrics::connections::ConnectionMetrics;
 use crate::metrics::process;
 use crate::serve::{Limits, Public, serve};
 use crate::settings::{Settings, ShutdownSettings};
-use crate::tasks::{Tasks, panic_text};
+use crate::tasks::Tasks;
 use crate::tls::Tls;
-use crate::{Health, MetricsHandle, Service, ServiceContext, edge};
+use crate::{Health, MetricsHandle, Service, ServiceContext, edge, panics};
 
 /// What the system keeps of an answer that its client does not read. Left to itself, the system takes megabytes, slowly,
 /// and so hides from the server that the client does not read.
@@ -184,7 +184,11 @@ fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn start<S: Service>(ctx: ServiceContext<S::Settings>) -> anyhow::Result<Router> {
     match AssertUnwindSafe(S::start(ctx)).catch_unwind().await {
         Ok(routes) => routes.with_context(|| format!("{} cannot start", S::NAME)),
-        Err(panic) => bail!("{} panicked at its start: {}", S::NAME, panic_text(&*panic)),
+        Err(panic) => bail!(
+            "{} panicked at its start: {}",
+            S::NAME,
+            panics::message(&*panic)
+        ),
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Invariants: nothing starts with bad settings (exit 64 lists every problem); a service is ready only
 //! after [`Service::start`] returned and while its dependencies are good; a stop ends within the drain
-//! deadline; an outsider never sees internal text; a secret is never printed.
+//! deadline; an outsider never sees internal text; a secret is never printed, and neither is
+//! what crates of others, or panics, tell of a request.
 
 pub mod admission;
 pub mod auth;
@@ -25,6 +26,7 @@ mod context;
 mod edge;
 mod launch;
 mod limit;
+mod panics;
 mod request_id;
 mod serve;
 mod shell;

@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info_span};
 
+use crate::panics;
+
 /// A tracker whose first failure is a signal.
 #[derive(Clone, Default)]
 pub(crate) struct Tasks {
@@ -29,7 +31,7 @@ impl Tasks {
             let reason = match AssertUnwindSafe(future).catch_unwind().await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => format!("{error:#}"),
-                Err(panic) => format!("panic: {}", panic_text(&*panic)),
+                Err(panic) => format!("panic: {}", panics::message(&*panic)),
             };
             error!(
                 task = name,
@@ -74,13 +76,4 @@ impl Tasks {
             .push(failure);
         self.failed.cancel();
     }
-}
-
-/// The message of a panic, when it has one.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

@@ -1,4 +1,7 @@
 //! Logs to standard error and traces over OTLP, once per process.
+//!
+//! Crates of others print what goes through them when they trace: paths, headers, statements. Their lines are let
+//! through from `info` upwards at most, whatever the filter says, and so are spans of everybody.
 
 use std::io::IsTerminal as _;
 use std::sync::{Arc, OnceLock};
@@ -10,12 +13,25 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use tracing_subscriber::filter::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use crate::panics;
 use crate::settings::{LogFormat, LogSettings, TelemetrySettings};
+
+/// Crates whose lines are ours, with `::` or nothing behind. What they print they print by types of ours.
+const OWN_CRATES: [&str; 5] = [
+    "bias_monitor",
+    "deployment_audit",
+    "fcs",
+    "model_server",
+    "scoring_gateway",
+];
+/// Ours begin with this too.
+const OWN_PREFIX: &str = "fcs_";
 
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 const FLUSH_LIMIT: Duration = Duration::from_secs(3);
@@ -56,10 +72,11 @@ impl Telemetry {
         });
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         tracing_subscriber::registry()
-            .with(lines(log.format).with_filter(filter))
+            .with(lines(log.format).with_filter(filter.and(printable())))
             .with(spans)
             .try_init()
             .context("another subscriber takes the logs of this process already")?;
+        panics::log_panics();
         let telemetry = Self(Arc::new(Inner {
             filter: Some(handle),
             traces,
@@ -101,6 +118,20 @@ impl Telemetry {
             Ok(Err(_)) | Err(_) => tracing::warn!("the traces were not sent in time"),
         }
     }
+}
+
+/// Lets through what holds nothing of a request.
+fn printable() -> FilterFn {
+    FilterFn::new(is_printable as fn(&Metadata<'_>) -> bool).with_max_level_hint(LevelFilter::TRACE)
+}
+
+fn is_printable(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || is_own(metadata.target())
+}
+
+fn is_own(target: &str) -> bool {
+    let name = target.split("::").next().unwrap_or_default();
+    name.starts_with(OWN_PREFIX) || OWN_CRATES.contains(&name)
 }
 
 /// How lines are written.
@@ -157,6 +188,28 @@ fn trace_provider(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_crates_of_ours_may_trace() {
+        for own in [
+            "fcs_service::edge",
+            "scoring_gateway",
+            "fcs::demo",
+            "fcs_core",
+        ] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in [
+            "h2::codec",
+            "hyper",
+            "sqlx::query",
+            "fcsx",
+            "tonic::fcs_service",
+            "",
+        ] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_misspelt_level_is_refused() {

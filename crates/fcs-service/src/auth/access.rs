@@ -106,7 +106,7 @@ pub(crate) struct Table(pub(crate) &'static [Rule]);
 
 impl Table {
     /// The rule of a gRPC method, whatever protocol the request speaks.
-    pub(super) fn call(self, path: &str) -> Option<&'static Rule> {
+    pub(crate) fn call(self, path: &str) -> Option<&'static Rule> {
         self.rules()
             .find(|rule| rule.method == Rule::CALL && rule.path == path)
     }

@@ -158,7 +158,8 @@ impl RequestMetrics {
     }
 }
 
-fn method_label(method: &Method) -> &'static str {
+/// The label of a method: callers may invent methods.
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

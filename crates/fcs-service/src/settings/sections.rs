@@ -173,7 +173,8 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
-    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or a filter such as `info,sqlx=warn`.
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or a filter such as `info,sqlx=warn`. Of crates that
+    /// are not ours nothing below `info` is logged in any case.
     pub level: String,
     /// Shape of a line.
     pub format: LogFormat,

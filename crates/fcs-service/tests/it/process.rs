@@ -243,3 +243,30 @@ async fn sigterm_ends_it_cleanly_whoever_is_connected() {
     assert_eq!(greeted["spans"][0]["request_id"], "order-4711", "{greeted}");
     assert!(with("the service has ended").is_some());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_tells_its_place_and_nothing_of_the_request() {
+    let process = Process::start(&[("LOG_LEVEL", "trace,h2=trace,hyper=trace")]);
+    let body = r#"{"name":"panic c4n4ry"}"#;
+    let headers = "Content-Type: application/json\r\nAuthorization: Bearer c4n4ry\r\n";
+    let answer = send(process.http, "POST", "/v1/greetings", headers, body).await;
+    assert_eq!(answer.status, 500);
+    assert!(!answer.body.contains("c4n4ry"), "{}", answer.body);
+    process.signal("TERM");
+    let ended = tokio::task::spawn_blocking(move || process.end());
+    let (code, lines) = timeout(SOON, ended).await.expect("it ends").unwrap();
+    assert_eq!(code, Some(0));
+    let told = format!("{lines:?}");
+    assert!(!told.contains("c4n4ry"), "{told}");
+    let with = |message: &str| lines.iter().find(|line| line["message"] == message);
+    let panic = with("a thread panicked").expect("a line of the panic");
+    assert_eq!(panic["panic"], "[redacted]", "{panic}");
+    let location = panic["location"].as_str().unwrap();
+    assert!(location.contains("greeter.rs:"), "{location}");
+    assert!(with("a request handler panicked").is_some());
+    let by_others = lines.iter().filter(|line| {
+        let target = line["target"].as_str().unwrap();
+        !target.starts_with("fcs_") && !target.starts_with("greeter")
+    });
+    assert_eq!(by_others.count(), 0, "{told}");
+}
