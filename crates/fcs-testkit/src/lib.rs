@@ -10,6 +10,7 @@
 
 pub mod certificates;
 pub mod chaos;
+pub mod collector;
 pub mod contract;
 pub mod load;
 pub mod oidc;

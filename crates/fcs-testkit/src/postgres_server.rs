@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,21 @@ impl PostgresServer {
     /// URL of the server's database `postgres`.
     pub fn url(&self) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Folder of everything that the server writes: its data with the write-ahead log, and its own log.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What a program of PostgreSQL that talks to the server prints, for example `pg_dump`.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn ask(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = self.program(program);
+        command.args(["-d", &self.url()]).args(arguments);
+        run(&mut command)
     }
 
     /// Process of the server, the parent of all others.
@@ -214,10 +229,11 @@ impl Drop for PostgresServer {
     }
 }
 
-fn run(command: &mut Command) {
+fn run(command: &mut Command) -> String {
     let output = command.output().expect("the program runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A process that has ended meanwhile needs no signal.

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::process::free_port;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -14,24 +16,32 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A running server; killed when dropped.
 pub struct RedisServer {
     port: u16,
+    folder: TempDir,
     child: Child,
 }
 
-/// Starts a server that keeps nothing.
+/// Starts a server that keeps nothing but what [`RedisServer::dump`] asks for.
 ///
 /// # Panics
 /// When `redis-server` is missing (`cargo xtask test` installs it) or does not start.
 pub fn server() -> RedisServer {
     let port = free_port();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no"])
+        .args(["--rdbcompression", "no"])
+        .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("redis-server starts: run the tests with `cargo xtask test`");
-    let mut server = RedisServer { port, child };
+    let mut server = RedisServer {
+        port,
+        folder,
+        child,
+    };
     let start = Instant::now();
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         let ended = server.child.try_wait().expect("the child is ours");
@@ -87,6 +97,25 @@ impl RedisServer {
     /// When it does not answer.
     pub fn holds(&self, text: &str) -> bool {
         self.command("KEYS *").contains(text)
+    }
+
+    /// Keeps a text under a key.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn set(&self, key: &str, text: &str) {
+        let answer = self.command(&format!("SET {key} {text}"));
+        assert!(answer.starts_with("+OK"), "{answer}");
+    }
+
+    /// Every key and value as Redis writes them to its file, uncompressed.
+    ///
+    /// # Panics
+    /// When it cannot write its file.
+    pub fn dump(&self) -> Vec<u8> {
+        let answer = self.command("SAVE");
+        assert!(answer.starts_with("+OK"), "{answer}");
+        std::fs::read(self.folder.path().join("dump.rdb")).expect("Redis wrote its file")
     }
 
     fn command(&self, command: &str) -> String {

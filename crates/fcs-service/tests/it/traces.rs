@@ -1,47 +1,11 @@
 //! Traces reach a collector, with the caller's trace.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::response::Response;
 use fcs_service::settings::{LogFormat, LogSettings, TelemetrySettings};
 use fcs_service::{Shared, launch};
-use http_body_util::BodyExt as _;
-use tokio::net::TcpListener;
+use fcs_testkit::collector::Collector;
 
 use crate::sample::{Sample, settings};
 use crate::wire::send;
-
-/// Paths and bodies of the calls that a collector got.
-type Calls = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
-
-/// A collector that takes everything.
-async fn collector() -> (SocketAddr, Calls) {
-    let calls = Calls::default();
-    let take = |State(calls): State<Calls>, request: Request| async move {
-        let path = request.uri().path().to_owned();
-        let body = request
-            .into_body()
-            .collect()
-            .await
-            .expect("a body")
-            .to_bytes();
-        calls
-            .lock()
-            .expect("not poisoned")
-            .push((path, body.to_vec()));
-        let ok = tonic::Status::new(tonic::Code::Ok, "");
-        let response: Response = ok.into_http();
-        response
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = Router::new().fallback(take).with_state(Arc::clone(&calls));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (address, calls)
-}
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
@@ -51,14 +15,14 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_becomes_a_span_below_its_callers() {
-    let (address, calls) = collector().await;
+    let collector = Collector::start().await;
     // The log is quiet; traces must not depend on it.
     let log = LogSettings {
         level: "off".to_owned(),
         format: LogFormat::Json,
     };
     let telemetry = TelemetrySettings {
-        otlp_endpoint: Some(format!("http://{address}")),
+        otlp_endpoint: Some(collector.url()),
         trace_sample_ratio: 0.0,
         ..TelemetrySettings::default()
     };
@@ -84,7 +48,7 @@ async fn a_request_becomes_a_span_below_its_callers() {
     running.stop();
     running.wait().await.unwrap();
     shared.telemetry.shutdown().await;
-    let calls = calls.lock().unwrap();
+    let calls = collector.calls();
     let (path, body) = calls.first().expect("the collector was called");
     assert_eq!(
         path,

@@ -12,7 +12,7 @@ use fcs_testkit::process::free_port;
 use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
-use crate::system::{Store, System, json};
+use crate::system::{Store, System};
 
 const REQUESTS: usize = 400;
 
@@ -49,23 +49,6 @@ fn request(number: usize) -> ScoreRequest {
     }
 }
 
-fn activate(system: &System) {
-    let run =
-        |arguments: &[&str]| json(&system.fcs(arguments).args(["-o", "json"]).output().unwrap());
-    let who = ["--as", "rita", "--author", "ana", "--commit", "0123abc"];
-    let what = [
-        "deployment",
-        "register",
-        "boston-hmda/1",
-        "--description",
-        "test",
-    ];
-    let deployment = run(&[&what[..], &who].concat());
-    let id = deployment["deployment_id"].as_str().unwrap();
-    run(&["deployment", "approve", id, "--as", "paul"]);
-    run(&["deployment", "activate", id, "--as", "olga"]);
-}
-
 /// How often each application is in the log, read page by page.
 async fn in_the_log(client: &Client) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
@@ -88,7 +71,7 @@ async fn in_the_log(client: &Client) -> BTreeMap<String, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_answered_and_decided_once_though_the_gateway_is_killed() {
     let mut system = System::start(Store::Sqlite);
-    activate(&system);
+    system.activate("boston-hmda/1");
     // Every request in flight fails at the kill, which is more than a client of a healthy system retries.
     let settings = ClientSettings {
         deadline: Duration::from_mins(1),

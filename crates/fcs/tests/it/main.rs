@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod formats;
 mod keys;
+mod marker;
 mod mtls;
 mod packages;
 mod policy;

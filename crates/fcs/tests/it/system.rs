@@ -54,11 +54,15 @@ pub(crate) enum Store {
     },
 }
 
+/// Changes how a service is started, by its name.
+type Configure = Box<dyn Fn(&'static str, &mut Command)>;
+
 /// Running services.
 pub(crate) struct System {
     store: Store,
     folder: TempDir,
     certificates: Option<Certificates>,
+    more: Configure,
     ports: BTreeMap<&'static str, (u16, u16)>,
     processes: BTreeMap<&'static str, Process>,
     _alone: MutexGuard<'static, ()>,
@@ -67,15 +71,23 @@ pub(crate) struct System {
 impl System {
     /// Starts all four and waits until they are ready.
     pub(crate) fn start(store: Store) -> Self {
-        Self::start_with(store, None)
+        Self::start_with(store, None, Box::new(|_, _| ()))
     }
 
     /// The same, with every call over TLS and certificates on both sides.
     pub(crate) fn start_over_tls(store: Store, certificates: Certificates) -> Self {
-        Self::start_with(store, Some(certificates))
+        Self::start_with(store, Some(certificates), Box::new(|_, _| ()))
     }
 
-    fn start_with(store: Store, certificates: Option<Certificates>) -> Self {
+    /// The same as [`System::start`], with further settings.
+    pub(crate) fn start_configured(
+        store: Store,
+        more: impl Fn(&'static str, &mut Command) + 'static,
+    ) -> Self {
+        Self::start_with(store, None, Box::new(more))
+    }
+
+    fn start_with(store: Store, certificates: Option<Certificates>, more: Configure) -> Self {
         let folder = TempDir::new().unwrap();
         let ports = SERVICES
             .map(|name| (name, (free_port(), free_port())))
@@ -84,6 +96,7 @@ impl System {
             store,
             folder,
             certificates,
+            more,
             ports,
             processes: BTreeMap::new(),
             _alone: alone(),
@@ -131,6 +144,7 @@ impl System {
                     .env("REDIS_URL", redis);
                 command.env("FCS__DATABASE__MIGRATE_ON_START", "true");
             }
+            (self.more)(name, command);
         });
         wait_until_ready(&mut process, admin);
         self.processes.insert(name, process);
@@ -164,9 +178,19 @@ impl System {
         }
     }
 
-    /// What a service has logged.
+    /// Base URL of a service's admin listener.
+    pub(crate) fn admin(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[name].1)
+    }
+
+    /// What a service has logged, which may have ended.
     pub(crate) fn log(&self, name: &str) -> String {
-        self.processes[name].log()
+        std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap()
+    }
+
+    /// Folder of the logs, and in it of each service's own data.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// An `fcs` command that talks to these services.
@@ -180,6 +204,18 @@ impl System {
             command.args(certificates.flags("operator"));
         }
         command
+    }
+
+    /// Puts a model into traffic.
+    pub(crate) fn activate(&self, model: &str) {
+        let run =
+            |arguments: &[&str]| json(&self.fcs(arguments).args(["-o", "json"]).output().unwrap());
+        let who = ["--as", "rita", "--author", "ana", "--commit", "0123abc"];
+        let what = ["deployment", "register", model, "--description", "test"];
+        let deployment = run(&[&what[..], &who].concat());
+        let id = deployment["deployment_id"].as_str().unwrap();
+        run(&["deployment", "approve", id, "--as", "paul"]);
+        run(&["deployment", "activate", id, "--as", "olga"]);
     }
 
     /// Drives the demo through these services, in the background.
