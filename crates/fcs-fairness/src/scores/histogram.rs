@@ -251,9 +251,14 @@ impl Histogram {
         outcome: Option<Outcome>,
         times: i64,
     ) {
-        let mut bin = Bin::default();
-        *bin.side_mut(decision).get_mut(outcome) = ScoreSums::one(score);
-        self.add_to(self.edges.bin_of(score), &bin, times);
+        let index = self.edges.bin_of(score);
+        let bin = self.bins.entry(index).or_default();
+        let sums = bin.side_mut(decision).get_mut(outcome);
+        sums.add(&ScoreSums::one(score), times);
+        // Most decisions leave something behind, and then the rest of the bin need not be looked at.
+        if *sums == ScoreSums::default() && *bin == Bin::default() {
+            self.bins.remove(&index);
+        }
     }
 
     /// Adds the sums of one bin, for example a stored row. `false` if there is no such bin.
