@@ -1,5 +1,7 @@
 //! Benchmarks beside peers. What they need is prepared under `target/` and kept there.
 
+mod monitor;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ pub(crate) enum Bench {
     Gateway(GatewayOptions),
     /// Measures the model server alone, over HTTP and gRPC, beside FastAPI and MLServer with LightGBM.
     Serving(ServingOptions),
+    /// Measures counting and reports of group fairness beside fairlearn, aif360 and Evidently.
+    Monitor(monitor::Options),
 }
 
 #[derive(Args)]
@@ -80,6 +84,7 @@ pub(crate) fn run_bench(bench: &Bench) -> anyhow::Result<()> {
         Bench::Engine(options) => engine(options),
         Bench::Gateway(options) => gateway(options),
         Bench::Serving(options) => serving(options),
+        Bench::Monitor(options) => monitor::monitor(options),
     }
 }
 
