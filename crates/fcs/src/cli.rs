@@ -1,5 +1,6 @@
 //! The grammar of the command line: noun, then verb.
 
+mod bias;
 mod decision;
 mod erase;
 mod key;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use bias::{BiasCommand, ColumnArguments, ComputeArguments, ValueArguments};
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use erase::EraseArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
@@ -175,20 +177,6 @@ pub(crate) struct ConformanceArguments {
     /// The model to ask with; the default is the first that is ready.
     #[arg(long)]
     pub(crate) model: Option<String>,
-}
-
-/// `fcs bias`.
-#[derive(Subcommand)]
-pub(crate) enum BiasCommand {
-    /// Show outcomes by group with intervals and verdicts.
-    Report {
-        /// Only this model, as "name/version".
-        #[arg(long)]
-        model: Option<String>,
-        /// Compare with this group instead of the largest.
-        #[arg(long = "reference", value_name = "ATTRIBUTE=GROUP")]
-        references: Vec<String>,
-    },
 }
 
 /// `fcs deployment`.

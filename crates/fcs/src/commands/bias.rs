@@ -1,5 +1,10 @@
 //! `fcs bias`.
 
+mod compute;
+mod decisions;
+mod spelling;
+mod text;
+
 use std::collections::HashMap;
 
 use fcs_proto::monitoring::v1::{GetGroupReportRequest, GetGroupReportResponse};
@@ -22,10 +27,18 @@ struct Report {
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Result<()> {
-    let BiasCommand::Report { model, references } = command;
+    match command {
+        BiasCommand::Report { model, references } => {
+            report(global, model.as_deref(), references).await
+        }
+        BiasCommand::Compute(arguments) => compute::run(global.output, arguments),
+    }
+}
+
+async fn report(global: &Global, model: Option<&str>, references: &[String]) -> anyhow::Result<()> {
     let mut clients = Clients::of(global)?;
     let request = GetGroupReportRequest {
-        model: model.clone().unwrap_or_default(),
+        model: model.unwrap_or_default().to_owned(),
         reference_groups: parse_references(references)?,
     };
     let report = clients

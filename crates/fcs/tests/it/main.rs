@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod bias_compute;
 mod client;
 mod command_line;
 mod conformance;
