@@ -3,6 +3,7 @@
 pub mod inference;
 pub mod lifecycle;
 pub mod models;
+pub mod pace;
 pub mod package;
 pub mod score;
 pub mod scorer;

@@ -11,6 +11,7 @@ use fcs_decision::manifest::Manifest;
 use fcs_decision::trust::{DetachedSignature, TrustPolicy};
 use fcs_forest::{Attributor, Engine, Model};
 
+use super::pace::Pace;
 use crate::registry::Registry;
 
 pub use check::{Checked, check};
@@ -31,6 +32,8 @@ pub struct LoadedModel {
     pub engine: Engine,
     /// Prepared attributions against the reference population.
     pub attributor: Attributor,
+    /// How long it takes for a row.
+    pub pace: Pace,
 }
 
 impl LoadedModel {

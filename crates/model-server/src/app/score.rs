@@ -72,8 +72,7 @@ const GROUP_ROWS: usize = 256;
 /// The same with attributions, which take far longer.
 const EXPLAINED_GROUP_ROWS: usize = 64;
 
-/// Scores rows that fit the model, each with the bits that it has alone. Computes for milliseconds: call it from a
-/// blocking thread.
+/// Scores rows that fit the model, each with the bits that it has alone.
 fn score_group(model: &LoadedModel, rows: &[&[f64]], explain: bool) -> Vec<RowScore> {
     let values = rows.concat();
     let mut margins = vec![0.0; rows.len()];

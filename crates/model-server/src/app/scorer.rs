@@ -1,10 +1,13 @@
 //! Scoring on behalf of callers: a turn, a thread, the metrics.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use fcs_core::{ApiError, Clock};
 use fcs_service::grpc::Deadline;
+use fcs_service::problem::internal;
 
 use super::lifecycle::blocking;
 use super::models::Served;
@@ -13,7 +16,7 @@ use super::statistics::Times;
 use super::turns::Turns;
 use crate::metrics::Metrics;
 
-/// Scores batches, each on a thread of its own.
+/// Scores batches: short ones where they arrive, others on a thread of their own.
 pub struct Scorer {
     /// The turns of the whole process; each model has its own before these.
     pub(crate) turns: Turns,
@@ -84,13 +87,20 @@ impl Scorer {
         };
         let turns = deadline.run(turns).await??;
         let queue = arrived.elapsed();
+        let (count, explain) = (batch.rows.len(), batch.explain);
+        let pace = &served.model.pace;
         let model = Arc::clone(&served.model);
-        let scored = blocking(move || {
+        let compute = move || {
             // The turns belong to the computation, which goes on when the caller has gone.
             let _turns = turns;
             score::score(&model, &batch, deadline)
-        })
-        .await??;
+        };
+        let scored = if pace.is_short(count, explain) {
+            here(compute)??
+        } else {
+            blocking(compute).await??
+        };
+        pace.learn(count, explain, scored.taken);
         let seconds = scored.taken.as_secs_f64();
         self.metrics.compute_seconds.observe(seconds);
         let good = scored.rows.iter().filter(|row| row.is_ok()).count();
@@ -105,5 +115,25 @@ impl Scorer {
             queue,
             compute: scored.taken,
         })
+    }
+}
+
+/// Computes on the thread that answers, which outlives a panic as a thread of its own would.
+fn here<T>(work: impl FnOnce() -> T) -> Result<T, ApiError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| internal("COMPUTING_FAILED", anyhow!("the computation panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fcs_core::ErrorCode;
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        assert_eq!(here(|| 1).unwrap(), 1);
+        let error = here(|| -> () { panic!("of the computation") }).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
+        assert_eq!(error.reason, "COMPUTING_FAILED");
     }
 }

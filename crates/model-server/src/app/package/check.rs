@@ -4,6 +4,7 @@ use fcs_decision::manifest::{FileRole, Manifest};
 use fcs_forest::{Attributor, Engine, Format, Kernel, Model};
 
 use super::{LoadedModel, PackageError, SignedPackage};
+use crate::app::pace::Pace;
 use crate::app::rows::{GoldenRow, RowsError, read_golden, read_reference};
 
 /// A model that passed every check, with the rows that came with it.
@@ -41,6 +42,7 @@ pub fn check(package: &SignedPackage) -> Result<Checked, PackageError> {
         forest,
         engine,
         attributor,
+        pace: Pace::default(),
     };
     reproduce_golden_rows(&model, &golden)?;
     Ok(Checked {
