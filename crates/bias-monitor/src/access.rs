@@ -35,6 +35,10 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::ReportsRead,
     ),
     Rule::call(
+        "/faircredit.monitoring.v1.AlertService/ListAlerts",
+        Scope::ReportsRead,
+    ),
+    Rule::call(
         "/faircredit.monitoring.v1.AlertService/WatchAlerts",
         Scope::ReportsRead,
     ),

@@ -28,7 +28,7 @@ use fcs_service::database::{self, Database};
 use fcs_service::{Service, ServiceContext};
 
 pub use metrics::Metrics;
-pub use settings::BiasMonitorSettings;
+pub use settings::{BiasMonitorSettings, read_policy};
 
 use app::alarms::Alarms;
 use app::at_store::Spawn;

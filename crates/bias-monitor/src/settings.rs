@@ -1,6 +1,6 @@
 //! The section `[bias_monitor]` of the settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -63,23 +63,10 @@ impl BiasMonitorSettings {
     /// # Errors
     /// Says what is wrong with the file.
     pub fn terms(&self) -> anyhow::Result<Terms> {
-        let policy = match &self.policy_file {
-            None => Policy::from_toml(DEFAULT_POLICY)?,
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("read the policy {}", path.display()))?;
-                let is_json = path
-                    .extension()
-                    .is_some_and(|extension| extension == "json");
-                let policy = if is_json {
-                    Policy::from_json(&text)
-                } else {
-                    Policy::from_toml(&text)
-                };
-                policy.with_context(|| format!("{} is no policy", path.display()))?
-            }
-        };
-        Ok(Terms::new(policy)?)
+        match &self.policy_file {
+            None => Ok(Terms::new(Policy::from_toml(DEFAULT_POLICY)?)?),
+            Some(path) => read_policy(path),
+        }
     }
 
     /// How long a decision waits for the protected attributes of its applicant.
@@ -91,6 +78,25 @@ impl BiasMonitorSettings {
     pub fn report_interval(&self) -> Duration {
         Duration::from_millis(self.report_interval_ms)
     }
+}
+
+/// Reads a policy: TOML, or JSON where the name of the file ends in `.json`.
+///
+/// # Errors
+/// Says what is wrong with the file.
+pub fn read_policy(path: &Path) -> anyhow::Result<Terms> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read the policy {}", path.display()))?;
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let policy = if is_json {
+        Policy::from_json(&text)
+    } else {
+        Policy::from_toml(&text)
+    };
+    let policy = policy.with_context(|| format!("{} is no policy", path.display()))?;
+    Ok(Terms::new(policy)?)
 }
 
 impl SettingsCheck for BiasMonitorSettings {

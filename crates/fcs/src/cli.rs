@@ -11,7 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use bias::{BiasCommand, ColumnArguments, ComputeArguments, ValueArguments};
+pub(crate) use bias::{
+    BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, ValueArguments,
+    WatchedArguments,
+};
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use erase::EraseArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};

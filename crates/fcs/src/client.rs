@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use fcs_proto::deployment::v1::audit_service_client::AuditServiceClient;
 use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClient;
+use fcs_proto::monitoring::v1::alert_service_client::AlertServiceClient;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
 use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
 use fcs_proto::scoring::v1::privacy_service_client::PrivacyServiceClient;
@@ -39,6 +40,8 @@ pub(crate) struct Clients {
     pub(crate) traffic: TrafficServiceClient<Line>,
     /// Groups.
     pub(crate) monitoring: MonitoringServiceClient<Line>,
+    /// Verdicts and alerts on groups.
+    pub(crate) alerts: AlertServiceClient<Line>,
     /// Deployments.
     pub(crate) deployment: DeploymentServiceClient<Line>,
     /// The transparency log.
@@ -66,6 +69,7 @@ impl Clients {
             Ok(InterceptedService::new(channel, credential.clone()))
         };
         let gateway = line(&endpoints.gateway)?;
+        let monitor = line(&endpoints.bias_monitor)?;
         let audit = line(&endpoints.deployment_audit)?;
         Ok(Self {
             scoring: ScoringServiceClient::new(gateway.clone())
@@ -74,7 +78,8 @@ impl Clients {
             privacy: PrivacyServiceClient::new(gateway.clone()),
             shadow: ShadowServiceClient::new(gateway.clone()),
             traffic: TrafficServiceClient::new(gateway),
-            monitoring: MonitoringServiceClient::new(line(&endpoints.bias_monitor)?),
+            monitoring: MonitoringServiceClient::new(monitor.clone()),
+            alerts: AlertServiceClient::new(monitor),
             deployment: DeploymentServiceClient::new(audit.clone()),
             audit: AuditServiceClient::new(audit).max_decoding_message_size(MESSAGE_BYTES_MAX),
         })

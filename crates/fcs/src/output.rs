@@ -1,4 +1,5 @@
-//! Printing results: tables for people, one JSON document for programs.
+//! Printing results: tables for people, one JSON document for programs. The one place that writes them to standard
+//! output.
 
 use std::io::{self, Write as _};
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 
-/// Prints a value as JSON, or what `table` makes of it: the one place that writes results to standard output.
+/// Prints a value as JSON, or what `table` makes of it.
 pub(crate) fn print<T: Serialize>(
     format: Format,
     value: &T,
@@ -17,6 +18,11 @@ pub(crate) fn print<T: Serialize>(
         Format::Json => serde_json::to_string_pretty(value)?,
         Format::Table => table(value).trim_end().to_owned(),
     };
+    line(&text)
+}
+
+/// Prints one line of a result that comes in lines.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout().lock(), "{text}") {
         // Whoever reads has seen enough, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -52,6 +52,18 @@ impl AlertService for Alerts {
         }))
     }
 
+    async fn list_alerts(
+        &self,
+        request: Request<wire::ListAlertsRequest>,
+    ) -> Result<Response<wire::ListAlertsResponse>, Status> {
+        let deadline = deadline(&request);
+        let after = request.into_inner().after_sequence;
+        let news = answer(deadline.run(self.alarms.news(after)).await)?;
+        Ok(Response::new(wire::ListAlertsResponse {
+            entries: news.iter().map(entry).collect(),
+        }))
+    }
+
     async fn watch_alerts(
         &self,
         request: Request<wire::WatchAlertsRequest>,

@@ -73,6 +73,22 @@ pub struct GroupVerdict {
     pub muted_until: ::prost::alloc::string::String,
 }
 ::fcs_core::redacted_debug!(GroupVerdict);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListAlertsRequest {
+    /// Only entries after this one; 0 begins with the first.
+    #[prost(uint64, tag = "1")]
+    pub after_sequence: u64,
+}
+::fcs_core::redacted_debug!(ListAlertsRequest);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListAlertsResponse {
+    /// At most 500 entries; ask again after the last one until there are none.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<AlertEntry>,
+}
+::fcs_core::redacted_debug!(ListAlertsResponse);
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct WatchAlertsRequest {
@@ -379,6 +395,36 @@ pub mod alert_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Returns what happened to alerts until now, from a place in their history on.
+        pub async fn list_alerts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAlertsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlertsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.AlertService/ListAlerts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.AlertService",
+                        "ListAlerts",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Follows what happens to alerts, from a place in their history on; ends with the service.
         pub async fn watch_alerts(
             &mut self,
@@ -546,6 +592,14 @@ pub mod alert_service_server {
             tonic::Response<super::ListVerdictsResponse>,
             tonic::Status,
         >;
+        /// Returns what happened to alerts until now, from a place in their history on.
+        async fn list_alerts(
+            &self,
+            request: tonic::Request<super::ListAlertsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlertsResponse>,
+            tonic::Status,
+        >;
         /// Server streaming response type for the WatchAlerts method.
         type WatchAlertsStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::WatchAlertsResponse, tonic::Status>,
@@ -700,6 +754,51 @@ pub mod alert_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListVerdictsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.AlertService/ListAlerts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAlertsSvc<T: AlertService>(pub Arc<T>);
+                    impl<
+                        T: AlertService,
+                    > tonic::server::UnaryService<super::ListAlertsRequest>
+                    for ListAlertsSvc<T> {
+                        type Response = super::ListAlertsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAlertsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AlertService>::list_alerts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAlertsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

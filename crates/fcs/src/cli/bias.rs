@@ -1,6 +1,7 @@
 //! `fcs bias`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use fcs_fairness::Confidence;
@@ -23,6 +24,80 @@ pub(crate) enum BiasCommand {
     /// value that is not known; in decisions, labels and scores NA, NaN and null are too. A row without a decision is
     /// left out and counted. Intervals and tests are right for one look at the file, not for watching it grow.
     Compute(Box<ComputeArguments>),
+    /// List what the evidence says of each group that is watched.
+    ///
+    /// These verdicts stay valid however often one looks. Exit code 7 with --fail-on-breach when a group is in breach.
+    Verdicts {
+        /// Only this model, as "name/version".
+        #[arg(long)]
+        model: Option<String>,
+        /// End with exit code 7 if any group is in breach.
+        #[arg(long)]
+        fail_on_breach: bool,
+    },
+    /// Follow what happens to alerts, until interrupted.
+    Watch {
+        /// Only this model, as "name/version".
+        #[arg(long)]
+        model: Option<String>,
+        /// Begin after this entry of the history; 0 begins with the first.
+        #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+        after: u64,
+        /// End when everything until now was shown.
+        #[arg(long)]
+        no_follow: bool,
+    },
+    /// Explain the verdict on one group in words: what is shown, by how much, what is missing, what happened before.
+    Explain(WatchedArguments),
+    /// Say that you work on an alert.
+    Acknowledge {
+        /// Which alert.
+        #[command(flatten)]
+        watched: WatchedArguments,
+        /// What you found or will do.
+        #[arg(long)]
+        note: String,
+    },
+    /// Silence the notices of an alert for a while; the verdict stays what it is.
+    Mute {
+        /// Which alert.
+        #[command(flatten)]
+        watched: WatchedArguments,
+        /// Why nobody needs to hear of it.
+        #[arg(long)]
+        reason: String,
+        /// For how long, for example 90m or 2days; at most what the policy allows.
+        #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+        duration: Duration,
+    },
+    /// Want notices of an alert again.
+    Unmute(WatchedArguments),
+    /// The policy that groups are watched by.
+    #[command(subcommand)]
+    Policy(BiasPolicyCommand),
+}
+
+/// One group under one model.
+#[derive(Args)]
+pub(crate) struct WatchedArguments {
+    /// Model, as "name/version".
+    pub(crate) model: String,
+    /// Protected attribute, for example sex.
+    pub(crate) attribute: String,
+    /// Group, for example female.
+    pub(crate) group: String,
+}
+
+/// `fcs bias policy`.
+#[derive(Subcommand)]
+pub(crate) enum BiasPolicyCommand {
+    /// Check a policy file; needs no service. Exit code 7 when a monitor would refuse it.
+    Check {
+        /// The policy, in TOML, or in JSON where the name ends in .json.
+        file: PathBuf,
+    },
+    /// Show the policy in force with every default, and its digest.
+    Show,
 }
 
 /// Arguments of `fcs bias compute`.

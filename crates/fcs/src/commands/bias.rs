@@ -2,15 +2,17 @@
 
 mod compute;
 mod decisions;
+mod policy;
 mod spelling;
 mod text;
+mod watching;
 
 use std::collections::HashMap;
 
 use fcs_proto::monitoring::v1::{GetGroupReportRequest, GetGroupReportResponse};
 use serde::Serialize;
 
-use crate::cli::{BiasCommand, Global};
+use crate::cli::{BiasCommand, BiasPolicyCommand, Global};
 use crate::client::Clients;
 use crate::demo::render::{attribute_table, calibration};
 use crate::demo::summary::{self, Attribute, CalibrationSummary};
@@ -32,6 +34,27 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
             report(global, model.as_deref(), references).await
         }
         BiasCommand::Compute(arguments) => compute::run(global.output, arguments),
+        BiasCommand::Verdicts {
+            model,
+            fail_on_breach,
+        } => watching::verdicts(global, model.as_deref(), *fail_on_breach).await,
+        BiasCommand::Watch {
+            model,
+            after,
+            no_follow,
+        } => watching::watch(global, model.as_deref(), *after, *no_follow).await,
+        BiasCommand::Explain(watched) => watching::explain(global, watched).await,
+        BiasCommand::Acknowledge { watched, note } => {
+            watching::acknowledge(global, watched, note).await
+        }
+        BiasCommand::Mute {
+            watched,
+            reason,
+            duration,
+        } => watching::mute(global, watched, reason, *duration).await,
+        BiasCommand::Unmute(watched) => watching::unmute(global, watched).await,
+        BiasCommand::Policy(BiasPolicyCommand::Check { file }) => policy::check(global, file),
+        BiasCommand::Policy(BiasPolicyCommand::Show) => policy::show(global).await,
     }
 }
 
