@@ -16,6 +16,7 @@ mod demo;
 mod formats;
 mod keys;
 mod marker;
+mod monitor_kills;
 mod mtls;
 mod packages;
 mod policy;
