@@ -16,6 +16,9 @@ const TIE_TOLERANCE: f64 = 1e-7;
 /// multiplied by almost one, so a walk would never end.
 const SMALLEST: f64 = f64::MIN_POSITIVE;
 
+/// Weights below this share of the observed table's change no digit of its p-value.
+const NEGLIGIBLE: f64 = 1e-24;
+
 /// The most decisions for the exact test: some million steps.
 const EXACT_MAX: f64 = 1e10;
 
@@ -56,7 +59,9 @@ fn sum(row: [i64; 2]) -> f64 {
 /// 98, 39-82. Practice takes it for small numbers (an expected count below 5); 29 CFR 1607.4(D).
 ///
 /// Hypergeometric weights are multiplied outwards from the most probable table, so no logarithm of a
-/// factorial is needed and no digits cancel. Weights below 10^-307 of the largest count as zero.
+/// factorial is needed and no digits cancel. Weights below 10^-24 of the observed table's, or below
+/// 10^-307 of the largest, count as zero: there are fewer than 10^6 within reach of either, so no digit
+/// of the result depends on them.
 /// Undefined beyond 10^10 decisions.
 pub fn fisher_exact(group: &Tally, reference: &Tally) -> Result<Test, Undefined> {
     let table = Fourfold::new(group, reference)?;
@@ -109,6 +114,7 @@ impl Walk {
 
     /// The sum of the weights that are at most `limit`, and of all.
     fn sums(&self, step: impl Fn(f64) -> f64, limit: f64) -> (f64, f64) {
+        let negligible = (limit * NEGLIGIBLE).max(SMALLEST);
         let mut sums = (0.0, 0.0);
         let mut count = |weight: f64| {
             sums.1 += weight;
@@ -118,13 +124,13 @@ impl Walk {
         };
         count(1.0);
         let (mut weight, mut k) = (1.0, self.mode);
-        while k < self.ends[1] && weight >= SMALLEST {
+        while k < self.ends[1] && weight >= negligible {
             weight *= step(k);
             k += 1.0;
             count(weight);
         }
         (weight, k) = (1.0, self.mode);
-        while k > self.ends[0] && weight >= SMALLEST {
+        while k > self.ends[0] && weight >= negligible {
             k -= 1.0;
             weight /= step(k);
             count(weight);
