@@ -4,6 +4,7 @@
 mod applicant;
 mod clock;
 mod counting;
+mod durable;
 mod memory;
 mod peers;
 mod print;
@@ -35,6 +36,12 @@ struct Options {
     /// Events that are counted.
     #[arg(long, default_value_t = 10_000_000)]
     events: usize,
+    /// Decisions that are written to each store.
+    #[arg(long, default_value_t = 200_000)]
+    decisions: u64,
+    /// Measures only what is written.
+    #[arg(long)]
+    only_durable: bool,
     /// Decisions that are reported.
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
@@ -73,6 +80,12 @@ const EVIDENTLY: &str = "evidently";
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    std::fs::create_dir_all(&options.data)?;
+    if options.only_durable {
+        let lines = durable::run(options.decisions, options.repetitions, &options.data)?;
+        println!("{}", print::durable_table(&lines));
+        return Ok(());
+    }
     // First, while no memory was used and freed.
     let memory = memory::run()?;
     let counting = counting::run(options.events, options.repetitions)?;
@@ -87,7 +100,7 @@ fn main() -> anyhow::Result<()> {
         .into_iter()
         .map(start)
         .collect::<anyhow::Result<Vec<Peer>>>()?;
-    std::fs::create_dir_all(&options.data)?;
+    let durable = durable::run(options.decisions, options.repetitions, &options.data)?;
     let report = report::run(
         options.rows,
         (options.repetitions, options.peer_repetitions),
@@ -96,6 +109,7 @@ fn main() -> anyhow::Result<()> {
     )?;
     let results = Results {
         counting,
+        durable,
         memory,
         rows: options.rows,
         report,

@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 
 use crate::counting::Counting;
+use crate::durable::Durable;
 use crate::memory::Memory;
 use crate::report::Line;
 
@@ -11,10 +12,28 @@ use crate::report::Line;
 #[derive(Debug, Serialize)]
 pub(crate) struct Results {
     pub(crate) counting: [Counting; 2],
+    pub(crate) durable: Vec<Durable>,
     pub(crate) memory: Vec<Memory>,
     /// Decisions of the report.
     pub(crate) rows: usize,
     pub(crate) report: Vec<Line>,
+}
+
+/// Events a second of each store.
+pub(crate) fn durable_table(lines: &[Durable]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::ASCII_MARKDOWN)
+        .set_header(["store", "events", "written", "events/s"]);
+    for line in lines {
+        table.add_row([
+            line.store.to_owned(),
+            line.events.to_owned(),
+            line.written.to_string(),
+            format!("{:.0}", median(&line.events_per_second)),
+        ]);
+    }
+    table
 }
 
 impl Results {
@@ -23,11 +42,13 @@ impl Results {
         let [first, _] = &self.counting;
         format!(
             "Counting {} events on one processor, {} of them outcomes; the target is {TARGET_EVENTS:.0} a second\n\n{}\n\n\
+             Written, with everything on one processor, PostgreSQL as well; the target is {TARGET_DURABLE:.0} a second\n\n{}\n\n\
              Memory of 100 groups over 90 days, counters with scores in 100 bins\n\n{}\n\n\
              A report of {} decisions, three attributes; the target is {TARGET_RATIO} times the first line\n\n{}",
             first.events,
             first.outcomes,
             self.counting_table(),
+            durable_table(&self.durable),
             self.memory_table(),
             self.rows,
             self.report_table(),
@@ -101,6 +122,7 @@ impl Results {
 }
 
 const TARGET_EVENTS: f64 = 1e6;
+const TARGET_DURABLE: f64 = 50_000.0;
 const TARGET_RATIO: u32 = 100;
 
 /// The middle of some numbers.

@@ -27,6 +27,7 @@ use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
 use fcs_service::{Service, ServiceContext};
 
+pub use jobs::feed_reader::BATCH_MAX;
 pub use metrics::Metrics;
 pub use settings::{BiasMonitorSettings, read_policy};
 

@@ -7,12 +7,16 @@ use clap::Args;
 
 use super::{Output, install_peers};
 use crate::command::{cargo, new, run, workspace_root};
+use crate::packages;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Measures fewer events, and the peers once.
     #[arg(long)]
     quick: bool,
+    /// Measures only what is written to the stores.
+    #[arg(long)]
+    durable: bool,
     /// How to print the results.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -40,10 +44,14 @@ pub(super) fn monitor(options: &Options) -> anyhow::Result<()> {
         .arg("--scripts")
         .arg(&scripts)
         .arg("--data")
-        .arg(home.join("data"));
+        .arg(home.join("data"))
+        .env("FCS_TEST_POSTGRES_PROGRAMS", packages::postgres_folder()?);
     if options.quick {
         measure.args(["--events", "3000000", "--repetitions", "3"]);
         measure.args(["--peer-repetitions", "1"]);
+    }
+    if options.durable {
+        measure.arg("--only-durable");
     }
     if matches!(options.output, Output::Json) {
         measure.args(["--output", "json"]);
