@@ -22,6 +22,12 @@ const STATEMENTS: usize = 1_024;
 /// A connection that was idle for so long may be gone; one in use would pay a round trip for the question.
 const IDLE_TEST: Duration = Duration::from_secs(1);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages that a connection keeps at most, in KiB with a minus sign: identifiers have no order, so writes touch pages
+/// everywhere, and each one that is not kept is read and written again.
+const SQLITE_CACHE: &str = "-65536";
+/// Pages of the journal after which it is moved into the database, 32 MiB. A page that was changed many times until
+/// then is moved once.
+const SQLITE_CHECKPOINT_PAGES: &str = "8192";
 const SQLITE_CONNECTIONS_MAX: u32 = 4;
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
@@ -141,6 +147,8 @@ async fn open_sqlite(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        .pragma("cache_size", SQLITE_CACHE)
+        .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)
         .busy_timeout(SQLITE_BUSY_TIMEOUT);
     // Each connection to memory is a database of its own, so there must be one, kept for ever.
     let connections_max = if in_memory {
