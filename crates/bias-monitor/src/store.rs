@@ -6,6 +6,7 @@ mod body;
 mod evidence_body;
 mod evidence_sql;
 mod postgres;
+mod rows;
 mod sql;
 mod sqlite;
 

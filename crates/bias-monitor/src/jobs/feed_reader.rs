@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::store::{MonitorStore, StoreError, WriteError};
 
 /// Decisions of one transaction at most.
-pub const BATCH_MAX: usize = 500;
+pub const BATCH_MAX: usize = 2_000;
 
 /// The reader with what it needs.
 pub(crate) struct FeedReader {

@@ -1,7 +1,7 @@
 //! The store around the statements.
 //!
 //! It is a macro body because a function that is generic over the engine would need a page of bounds on every type
-//! that it binds; the engines differ in three statements only.
+//! that it binds; the engines differ in three statements, and in how they take many rows ([`super::rows::Engine`]).
 
 /// Defines a store on one engine.
 macro_rules! sql_store {
@@ -17,24 +17,21 @@ macro_rules! sql_store {
         }
 
         const _: () = {
-            use std::collections::{BTreeMap, BTreeSet};
+            use std::collections::BTreeMap;
 
             use fcs_core::{ApplicationId, ModelVersion};
             use fcs_fairness::calibration::CalibrationBins;
             use sqlx::{Connection as _, Row as _};
 
             use $crate::app::change::{Change, Effects, Facts, Groups, Receipt};
-            use $crate::app::counts::{BinCounts, BinKey, CounterKey, Counts};
-            use $crate::app::facts::{
-                AttributeName, Decision, EventId, KnownGroup, KnownOutcome, LoggedDecision, OutcomeEvent,
-            };
+            use $crate::app::facts::{AttributeName, Decision, EventId, KnownGroup, KnownOutcome};
             use $crate::app::report::{MonitorStatus, Tables};
+            use $crate::store::rows::{self, Engine as _};
             use $crate::store::sql::{self, Failure, StoreFailure};
             use $crate::store::{MonitorStore, StoreError, WriteError};
 
             type Connection = <$engine as sqlx::Database>::Connection;
             type EngineRow = <$engine as sqlx::Database>::Row;
-            type Builder = sqlx::QueryBuilder<$engine>;
 
             impl $store {
                 /// The store of an open pool.
@@ -48,11 +45,9 @@ macro_rules! sql_store {
                     applications: &[&str],
                 ) -> Result<BTreeMap<ApplicationId, Groups>, StoreFailure> {
                     let mut groups: BTreeMap<ApplicationId, Groups> = BTreeMap::new();
-                    for ids in applications.chunks(sql::ROWS_MAX) {
-                        for row in rows(connection, sql::GROUPS_OF, ids).await? {
-                            let (id, attribute, group) = known_group(&row)?;
-                            groups.entry(id).or_default().insert(attribute, group);
-                        }
+                    for row in <$engine>::find(connection, &sql::GROUPS_OF, applications).await? {
+                        let (id, attribute, group) = known_group(&row)?;
+                        groups.entry(id).or_default().insert(attribute, group);
                     }
                     Ok(groups)
                 }
@@ -112,48 +107,20 @@ macro_rules! sql_store {
                 let mut facts = Facts { last_index: sql::to_u64(last_index)?, ..Facts::default() };
                 let applications: Vec<&str> = change.applications().into_iter().map(|id| id.as_str()).collect();
                 facts.groups = <$store>::groups_of(&mut *connection, &applications).await?;
-                for ids in applications.chunks(sql::ROWS_MAX) {
-                    for row in rows(connection, sql::OUTCOMES_OF, ids).await? {
-                        let (id, outcome) = known_outcome(&row)?;
-                        facts.outcomes.insert(id, outcome);
-                    }
-                    if change.needs_decisions() {
-                        for row in rows(connection, sql::DECISIONS_OF, ids).await? {
-                            facts.decisions.push(decision(&row)?);
-                        }
+                for row in <$engine>::find(connection, &sql::OUTCOMES_OF, &applications).await? {
+                    let (id, outcome) = known_outcome(&row)?;
+                    facts.outcomes.insert(id, outcome);
+                }
+                if change.needs_decisions() {
+                    for row in <$engine>::find(connection, &sql::DECISIONS_OF, &applications).await? {
+                        facts.decisions.push(decision(&row)?);
                     }
                 }
                 let events: Vec<&str> = change.events().into_iter().map(EventId::as_str).collect();
-                facts.events = stored_events(connection, &events).await?;
+                for row in <$engine>::find(connection, &sql::EVENTS_AMONG, &events).await? {
+                    facts.events.insert(row.try_get::<&str, _>("event_id")?.parse()?);
+                }
                 Ok(facts)
-            }
-
-            async fn stored_events(
-                connection: &mut Connection,
-                events: &[&str],
-            ) -> Result<BTreeSet<EventId>, StoreFailure> {
-                let mut stored = BTreeSet::new();
-                for ids in events.chunks(sql::ROWS_MAX) {
-                    for row in rows(connection, sql::EVENTS_AMONG, ids).await? {
-                        stored.insert(row.try_get::<String, _>("event_id")?.parse()?);
-                    }
-                }
-                Ok(stored)
-            }
-
-            /// Runs a statement that ends in an open list of identifiers.
-            async fn rows(
-                connection: &mut Connection,
-                statement: &'static str,
-                ids: &[&str],
-            ) -> Result<Vec<EngineRow>, sqlx::Error> {
-                let mut query = Builder::new(statement);
-                let mut list = query.separated(", ");
-                for id in ids {
-                    list.push_bind(*id);
-                }
-                list.push_unseparated(")");
-                query.build().persistent(ids.len() == sql::ROWS_MAX).fetch_all(connection).await
             }
 
             fn decision(row: &EngineRow) -> Result<Decision, StoreFailure> {
@@ -186,145 +153,15 @@ macro_rules! sql_store {
                 if sql::is_nothing(effects) {
                     return Ok(());
                 }
-                insert_decisions(connection, &effects.decisions).await?;
-                upsert_groups(connection, &effects.groups).await?;
-                insert_events(connection, &effects.events).await?;
-                upsert_outcomes(connection, &effects.outcomes).await?;
-                add_counters(connection, &effects.increments.counters).await?;
-                add_bins(connection, &effects.increments.bins).await?;
+                for (insert, columns) in rows::of(effects)? {
+                    <$engine>::insert(connection, insert, &columns).await?;
+                }
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(sql::index_to_i64(effects.receipt.last_index)?)
                     .bind(sql::to_i64(effects.decisions.len()))
                     .bind(sql::index_to_i64(effects.groups_new)?)
                     .bind(sql::to_i64(effects.events.len()));
                 advance.execute(connection).await?;
-                Ok(())
-            }
-
-            async fn insert_decisions(
-                connection: &mut Connection,
-                decisions: &[LoggedDecision],
-            ) -> Result<(), StoreFailure> {
-                for chunk in decisions.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::INSERT_DECISIONS);
-                    let mut indices = Vec::with_capacity(chunk.len());
-                    for logged in chunk {
-                        indices.push(sql::index_to_i64(logged.log_index)?);
-                    }
-                    query.push_values(chunk.iter().zip(indices), |mut row, (logged, log_index)| {
-                        let decision = &logged.decision;
-                        row.push_bind(log_index)
-                            .push_bind(logged.decision_id.to_string())
-                            .push_bind(decision.application_id.as_str())
-                            .push_bind(decision.minute)
-                            .push_bind(decision.model.as_str())
-                            .push_bind(decision.arm.as_str())
-                            .push_bind(decision.outcome.as_str())
-                            .push_bind(decision.score)
-                            .push_bind(decision.probability_ppm);
-                    });
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
-                Ok(())
-            }
-
-            async fn upsert_groups(
-                connection: &mut Connection,
-                groups: &BTreeMap<(ApplicationId, AttributeName), KnownGroup>,
-            ) -> Result<(), sqlx::Error> {
-                let groups: Vec<_> = groups.iter().collect();
-                for chunk in groups.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::UPSERT_GROUPS.0);
-                    query.push_values(chunk, |mut row, ((id, attribute), known)| {
-                        row.push_bind(id.as_str())
-                            .push_bind(attribute.as_str())
-                            .push_bind(known.group.as_str())
-                            .push_bind(known.source.as_str());
-                    });
-                    query.push(sql::UPSERT_GROUPS.1);
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
-                Ok(())
-            }
-
-            async fn insert_events(connection: &mut Connection, events: &[OutcomeEvent]) -> Result<(), sqlx::Error> {
-                for chunk in events.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::INSERT_EVENTS);
-                    query.push_values(chunk, |mut row, event| {
-                        row.push_bind(event.event_id.as_str())
-                            .push_bind(event.application_id.as_str())
-                            .push_bind(event.outcome.as_str())
-                            .push_bind(event.occurred_at.0);
-                    });
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
-                Ok(())
-            }
-
-            async fn upsert_outcomes(
-                connection: &mut Connection,
-                outcomes: &BTreeMap<ApplicationId, KnownOutcome>,
-            ) -> Result<(), sqlx::Error> {
-                let outcomes: Vec<_> = outcomes.iter().collect();
-                for chunk in outcomes.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::UPSERT_OUTCOMES.0);
-                    query.push_values(chunk, |mut row, (id, known)| {
-                        row.push_bind(id.as_str())
-                            .push_bind(known.outcome.as_str())
-                            .push_bind(known.occurred_at.0)
-                            .push_bind(known.event_id.as_str());
-                    });
-                    query.push(sql::UPSERT_OUTCOMES.1);
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
-                Ok(())
-            }
-
-            async fn add_counters(
-                connection: &mut Connection,
-                counters: &BTreeMap<CounterKey, Counts>,
-            ) -> Result<(), sqlx::Error> {
-                let counters: Vec<_> = counters.iter().collect();
-                for chunk in counters.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::ADD_COUNTERS.0);
-                    query.push_values(chunk, |mut row, (key, counts)| {
-                        let (attribute, group) = key.cell.columns();
-                        row.push_bind(key.model.as_str())
-                            .push_bind(key.arm.as_str())
-                            .push_bind(attribute)
-                            .push_bind(group)
-                            .push_bind(key.minute)
-                            .push_bind(counts.approved)
-                            .push_bind(counts.referred)
-                            .push_bind(counts.denied)
-                            .push_bind(counts.score_sum)
-                            .push_bind(counts.score_square_sum)
-                            .push_bind(counts.approved_repaid)
-                            .push_bind(counts.approved_defaulted);
-                    });
-                    query.push(sql::ADD_COUNTERS.1);
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
-                Ok(())
-            }
-
-            async fn add_bins(
-                connection: &mut Connection,
-                bins: &BTreeMap<BinKey, BinCounts>,
-            ) -> Result<(), sqlx::Error> {
-                let bins: Vec<_> = bins.iter().collect();
-                for chunk in bins.chunks(sql::ROWS_MAX) {
-                    let mut query = Builder::new(sql::ADD_BINS.0);
-                    query.push_values(chunk, |mut row, (key, counts)| {
-                        row.push_bind(key.model.as_str())
-                            .push_bind(key.bin)
-                            .push_bind(counts.labelled)
-                            .push_bind(counts.defaulted)
-                            .push_bind(counts.predicted_sum_ppm);
-                    });
-                    query.push(sql::ADD_BINS.1);
-                    query.build().persistent(false).execute(&mut *connection).await?;
-                }
                 Ok(())
             }
 
@@ -349,7 +186,7 @@ macro_rules! sql_store {
             async fn tables(connection: &mut Connection, model: &str) -> Result<Tables, StoreFailure> {
                 let mut tables =
                     Tables { last_index: status(&mut *connection).await?.last_index, ..Tables::default() };
-                for row in sqlx::query(sql::COUNTERS).bind(model).fetch_all(&mut *connection).await? {
+                for row in sqlx::query(sql::COUNTER_SUMS).bind(model).fetch_all(&mut *connection).await? {
                     let counters = counters(&row)?.counters()?;
                     let attribute: String = row.try_get("attribute")?;
                     if attribute.is_empty() {
@@ -377,7 +214,7 @@ macro_rules! sql_store {
 
             async fn calibration(connection: &mut Connection, model: &str) -> Result<CalibrationBins, StoreFailure> {
                 let mut bins = CalibrationBins::default();
-                for row in sqlx::query(sql::BINS).bind(model).fetch_all(connection).await? {
+                for row in sqlx::query(sql::CALIBRATION_SUMS).bind(model).fetch_all(connection).await? {
                     let index = usize::try_from(row.try_get::<i64, _>("bin")?)?;
                     let (labelled, defaulted) = (row.try_get("labelled")?, row.try_get("defaulted")?);
                     let bin = sql::bin(labelled, defaulted, row.try_get("predicted_sum_ppm")?)?;

@@ -7,6 +7,7 @@ use fcs_core::UnixMicros;
 use fcs_fairness::GroupCounters;
 use fcs_fairness::calibration::CalibrationBin;
 
+use super::rows::{Find, Insert};
 use super::{StoreError, WriteError};
 use crate::app::change::{Effects, Gap};
 use crate::app::facts::{CreditOutcome, Decision, KnownGroup, KnownOutcome, Outcome, Source};
@@ -17,63 +18,75 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attempts at a batch while other writers hold the lock longer than the server lets us wait.
 pub(super) const ATTEMPTS_MAX: u32 = 4;
-/// Rows, or identifiers, of one statement; far below the engines' limits of 32,766 and 65,535 binds.
-pub(super) const ROWS_MAX: usize = 500;
+pub(super) const DECISIONS_OF: Find = Find(
+    "SELECT application_id, minute, model, arm, outcome, score, probability_ppm FROM decisions \
+     WHERE application_id",
+);
+pub(super) const GROUPS_OF: Find = Find(
+    "SELECT application_id, attribute, group_name, source FROM demographics WHERE application_id",
+);
+pub(super) const OUTCOMES_OF: Find = Find(
+    "SELECT application_id, outcome, occurred_at, event_id FROM outcomes WHERE application_id",
+);
+pub(super) const EVENTS_AMONG: Find = Find("SELECT event_id FROM outcome_events WHERE event_id");
 
-pub(super) const DECISIONS_OF: &str = "SELECT application_id, minute, model, arm, outcome, score, probability_ppm FROM decisions \
-     WHERE application_id IN (";
-pub(super) const GROUPS_OF: &str = "SELECT application_id, attribute, group_name, source FROM demographics WHERE application_id IN (";
-pub(super) const OUTCOMES_OF: &str =
-    "SELECT application_id, outcome, occurred_at, event_id FROM outcomes WHERE application_id IN (";
-pub(super) const EVENTS_AMONG: &str = "SELECT event_id FROM outcome_events WHERE event_id IN (";
-
-pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, decision_id, application_id, minute, model, arm, outcome, score, \
-     probability_ppm) ";
-pub(super) const UPSERT_GROUPS: (&str, &str) = (
-    "INSERT INTO demographics (application_id, attribute, group_name, source) ",
-    " ON CONFLICT (application_id, attribute) DO UPDATE SET group_name = excluded.group_name, \
-     source = excluded.source",
-);
-pub(super) const INSERT_EVENTS: &str =
-    "INSERT INTO outcome_events (event_id, application_id, outcome, occurred_at) ";
-pub(super) const UPSERT_OUTCOMES: (&str, &str) = (
-    "INSERT INTO outcomes (application_id, outcome, occurred_at, event_id) ",
-    " ON CONFLICT (application_id) DO UPDATE SET outcome = excluded.outcome, \
-     occurred_at = excluded.occurred_at, event_id = excluded.event_id",
-);
-pub(super) const ADD_COUNTERS: (&str, &str) = (
-    "INSERT INTO counters (model, arm, attribute, group_name, minute, approved, referred, denied, score_sum, \
-     score_square_sum, approved_repaid, approved_defaulted) ",
-    " ON CONFLICT (model, arm, attribute, group_name, minute) DO UPDATE SET \
-     approved = counters.approved + excluded.approved, \
-     referred = counters.referred + excluded.referred, \
-     denied = counters.denied + excluded.denied, \
-     score_sum = counters.score_sum + excluded.score_sum, \
-     score_square_sum = counters.score_square_sum + excluded.score_square_sum, \
-     approved_repaid = counters.approved_repaid + excluded.approved_repaid, \
-     approved_defaulted = counters.approved_defaulted + excluded.approved_defaulted",
-);
-pub(super) const ADD_BINS: (&str, &str) = (
-    "INSERT INTO calibration (model, bin, labelled, defaulted, predicted_sum_ppm) ",
-    " ON CONFLICT (model, bin) DO UPDATE SET \
-     labelled = calibration.labelled + excluded.labelled, \
-     defaulted = calibration.defaulted + excluded.defaulted, \
-     predicted_sum_ppm = calibration.predicted_sum_ppm + excluded.predicted_sum_ppm",
-);
+pub(super) static DECISIONS: Insert = Insert {
+    into: "decisions",
+    columns: "log_index, decision_id, application_id, minute, model, arm, outcome, score, probability_ppm",
+    on_conflict: "",
+};
+pub(super) static DEMOGRAPHICS: Insert = Insert {
+    into: "demographics",
+    columns: "application_id, attribute, group_name, source",
+    on_conflict: "ON CONFLICT (application_id, attribute) DO UPDATE SET group_name = excluded.group_name, \
+                  source = excluded.source",
+};
+pub(super) static OUTCOME_EVENTS: Insert = Insert {
+    into: "outcome_events",
+    columns: "event_id, application_id, outcome, occurred_at",
+    on_conflict: "",
+};
+pub(super) static OUTCOMES: Insert = Insert {
+    into: "outcomes",
+    columns: "application_id, outcome, occurred_at, event_id",
+    on_conflict: "ON CONFLICT (application_id) DO UPDATE SET outcome = excluded.outcome, \
+                  occurred_at = excluded.occurred_at, event_id = excluded.event_id",
+};
+pub(super) static COUNTERS: Insert = Insert {
+    into: "counters",
+    columns: "model, arm, attribute, group_name, minute, approved, referred, denied, score_sum, score_square_sum, \
+              approved_repaid, approved_defaulted",
+    on_conflict: "ON CONFLICT (model, arm, attribute, group_name, minute) DO UPDATE SET \
+                  approved = counters.approved + excluded.approved, \
+                  referred = counters.referred + excluded.referred, \
+                  denied = counters.denied + excluded.denied, \
+                  score_sum = counters.score_sum + excluded.score_sum, \
+                  score_square_sum = counters.score_square_sum + excluded.score_square_sum, \
+                  approved_repaid = counters.approved_repaid + excluded.approved_repaid, \
+                  approved_defaulted = counters.approved_defaulted + excluded.approved_defaulted",
+};
+pub(super) static CALIBRATION: Insert = Insert {
+    into: "calibration",
+    columns: "model, bin, labelled, defaulted, predicted_sum_ppm",
+    on_conflict: "ON CONFLICT (model, bin) DO UPDATE SET \
+                  labelled = calibration.labelled + excluded.labelled, \
+                  defaulted = calibration.defaulted + excluded.defaulted, \
+                  predicted_sum_ppm = calibration.predicted_sum_ppm + excluded.predicted_sum_ppm",
+};
 pub(super) const ADVANCE: &str = "UPDATE state SET last_index = $1, decisions = decisions + $2, demographics = demographics + $3, \
      outcomes = outcomes + $4 WHERE id = 1";
 
 pub(super) const STATUS: &str =
     "SELECT last_index, decisions, demographics, outcomes FROM state WHERE id = 1";
 /// The sums are cast because PostgreSQL's sum of 64-bit integers is a decimal number.
-pub(super) const COUNTERS: &str = "SELECT attribute, group_name, CAST(SUM(approved) AS BIGINT) AS approved, \
+pub(super) const COUNTER_SUMS: &str = "SELECT attribute, group_name, CAST(SUM(approved) AS BIGINT) AS approved, \
      CAST(SUM(referred) AS BIGINT) AS referred, CAST(SUM(denied) AS BIGINT) AS denied, \
      CAST(SUM(score_sum) AS BIGINT) AS score_sum, \
      CAST(SUM(score_square_sum) AS BIGINT) AS score_square_sum, \
      CAST(SUM(approved_repaid) AS BIGINT) AS approved_repaid, \
      CAST(SUM(approved_defaulted) AS BIGINT) AS approved_defaulted \
      FROM counters WHERE $1 = '' OR model = $1 GROUP BY attribute, group_name";
-pub(super) const BINS: &str = "SELECT bin, CAST(SUM(labelled) AS BIGINT) AS labelled, CAST(SUM(defaulted) AS BIGINT) AS defaulted, \
+pub(super) const CALIBRATION_SUMS: &str = "SELECT bin, CAST(SUM(labelled) AS BIGINT) AS labelled, CAST(SUM(defaulted) AS BIGINT) AS defaulted, \
      CAST(SUM(predicted_sum_ppm) AS BIGINT) AS predicted_sum_ppm \
      FROM calibration WHERE $1 = '' OR model = $1 GROUP BY bin";
 

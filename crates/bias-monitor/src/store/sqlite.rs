@@ -1,10 +1,15 @@
 //! The store on SQLite.
 
-use sqlx::Sqlite;
 use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Sqlite};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::rows::{Column, Engine, Find, Insert};
+
+/// Rows, or identifiers, of one statement; far below the engine's limit of 32,766 values.
+const ROWS_MAX: usize = 500;
 
 // BEGIN IMMEDIATE takes the one write lock of the database at once, so reading the state needs no lock of its own.
 // A read sees the database as it was at its first statement.
@@ -23,6 +28,57 @@ sql_evidence_store!(
     begin_write = "BEGIN IMMEDIATE",
     lock = "SELECT policy, last_index, last_entry FROM evidence WHERE id = 1",
 );
+
+/// A full statement has always the same text and stays prepared; the rest of a batch is a statement of its own.
+impl Engine for Sqlite {
+    async fn insert(
+        connection: &mut SqliteConnection,
+        insert: &Insert,
+        columns: &[Column<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let Insert {
+            into,
+            columns: names,
+            on_conflict,
+        } = insert;
+        let rows: Vec<usize> = (0..columns.first().map_or(0, Column::len)).collect();
+        for chunk in rows.chunks(ROWS_MAX) {
+            let mut query = QueryBuilder::<Sqlite>::new(format!("INSERT INTO {into} ({names}) "));
+            query.push_values(chunk, |mut values, row| {
+                for column in columns {
+                    match column {
+                        Column::Integers(integers) => values.push_bind(integers[*row]),
+                        Column::Texts(texts) => values.push_bind(texts[*row].as_ref()),
+                    };
+                }
+            });
+            query.push(" ").push(on_conflict);
+            let query = query.build().persistent(chunk.len() == ROWS_MAX);
+            query.execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn find(
+        connection: &mut SqliteConnection,
+        Find(select): &Find,
+        ids: &[&str],
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let mut found = Vec::new();
+        for chunk in ids.chunks(ROWS_MAX) {
+            let mut query = QueryBuilder::<Sqlite>::new(*select);
+            query.push(" IN (");
+            let mut list = query.separated(", ");
+            for id in chunk {
+                list.push_bind(*id);
+            }
+            list.push_unseparated(")");
+            let query = query.build().persistent(chunk.len() == ROWS_MAX);
+            found.extend(query.fetch_all(&mut *connection).await?);
+        }
+        Ok(found)
+    }
+}
 
 pub(super) fn migrations() -> Migrator {
     fcs_service::database::migrator(&[

@@ -1,0 +1,157 @@
+//! Rows to write and to find, many at a time. What they hold is decided here for both engines; each engine says in
+//! its own file how it takes them fastest.
+
+use std::borrow::Cow;
+
+use super::sql::{self, StoreFailure, index_to_i64};
+use crate::app::change::Effects;
+
+/// An engine's own way with many rows at a time.
+pub(super) trait Engine: sqlx::Database {
+    /// Inserts rows, or merges them into those that are there. No two rows have the same key.
+    fn insert(
+        connection: &mut Self::Connection,
+        insert: &Insert,
+        columns: &[Column<'_>],
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Finds the rows that have one of the identifiers.
+    fn find(
+        connection: &mut Self::Connection,
+        find: &Find,
+        ids: &[&str],
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+}
+
+/// A statement that inserts rows, in its parts.
+pub(super) struct Insert {
+    pub(super) into: &'static str,
+    pub(super) columns: &'static str,
+    /// What to do with a row that is there.
+    pub(super) on_conflict: &'static str,
+}
+
+/// A statement that finds rows, up to the column that has one of several identifiers.
+pub(super) struct Find(pub(super) &'static str);
+
+/// The values of a column, one per row.
+pub(super) enum Column<'a> {
+    Integers(Vec<i64>),
+    Texts(Vec<Cow<'a, str>>),
+}
+
+impl<'a> Column<'a> {
+    fn integers(values: impl Iterator<Item = i64>) -> Self {
+        Self::Integers(values.collect())
+    }
+
+    fn texts(values: impl Iterator<Item = &'a str>) -> Self {
+        Self::Texts(values.map(Cow::Borrowed).collect())
+    }
+
+    /// How many rows there are.
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Integers(values) => values.len(),
+            Self::Texts(values) => values.len(),
+        }
+    }
+}
+
+/// Everything that a batch inserts and merges, in an order that both engines accept.
+pub(super) fn of(
+    effects: &Effects,
+) -> Result<Vec<(&'static Insert, Vec<Column<'_>>)>, StoreFailure> {
+    let mut all = vec![
+        (&sql::DECISIONS, decisions(effects)?),
+        (&sql::DEMOGRAPHICS, demographics(effects)),
+        (&sql::OUTCOME_EVENTS, outcome_events(effects)),
+        (&sql::OUTCOMES, outcomes(effects)),
+        (&sql::COUNTERS, counters(effects)),
+        (&sql::CALIBRATION, calibration(effects)),
+    ];
+    all.retain(|(_, columns)| columns.iter().any(|column| column.len() > 0));
+    Ok(all)
+}
+
+fn decisions(effects: &Effects) -> Result<Vec<Column<'_>>, StoreFailure> {
+    let logged = || effects.decisions.iter();
+    let decided = || logged().map(|it| &it.decision);
+    let indices: Result<_, _> = logged().map(|it| index_to_i64(it.log_index)).collect();
+    Ok(vec![
+        Column::Integers(indices?),
+        Column::Texts(
+            logged()
+                .map(|it| it.decision_id.to_string().into())
+                .collect(),
+        ),
+        Column::texts(decided().map(|it| it.application_id.as_str())),
+        Column::integers(decided().map(|it| it.minute)),
+        Column::texts(decided().map(|it| it.model.as_str())),
+        Column::texts(decided().map(|it| it.arm.as_str())),
+        Column::texts(decided().map(|it| it.outcome.as_str())),
+        Column::integers(decided().map(|it| it.score)),
+        Column::integers(decided().map(|it| it.probability_ppm)),
+    ])
+}
+
+fn demographics(effects: &Effects) -> Vec<Column<'_>> {
+    let groups = || effects.groups.iter();
+    vec![
+        Column::texts(groups().map(|((id, _), _)| id.as_str())),
+        Column::texts(groups().map(|((_, attribute), _)| attribute.as_str())),
+        Column::texts(groups().map(|(_, known)| known.group.as_str())),
+        Column::texts(groups().map(|(_, known)| known.source.as_str())),
+    ]
+}
+
+fn outcome_events(effects: &Effects) -> Vec<Column<'_>> {
+    let events = || effects.events.iter();
+    vec![
+        Column::texts(events().map(|event| event.event_id.as_str())),
+        Column::texts(events().map(|event| event.application_id.as_str())),
+        Column::texts(events().map(|event| event.outcome.as_str())),
+        Column::integers(events().map(|event| event.occurred_at.0)),
+    ]
+}
+
+fn outcomes(effects: &Effects) -> Vec<Column<'_>> {
+    let outcomes = || effects.outcomes.iter();
+    vec![
+        Column::texts(outcomes().map(|(id, _)| id.as_str())),
+        Column::texts(outcomes().map(|(_, known)| known.outcome.as_str())),
+        Column::integers(outcomes().map(|(_, known)| known.occurred_at.0)),
+        Column::texts(outcomes().map(|(_, known)| known.event_id.as_str())),
+    ]
+}
+
+fn counters(effects: &Effects) -> Vec<Column<'_>> {
+    let keys = || effects.increments.counters.keys();
+    let counts = || effects.increments.counters.values();
+    vec![
+        Column::texts(keys().map(|key| key.model.as_str())),
+        Column::texts(keys().map(|key| key.arm.as_str())),
+        Column::texts(keys().map(|key| key.cell.columns().0)),
+        Column::texts(keys().map(|key| key.cell.columns().1)),
+        Column::integers(keys().map(|key| key.minute)),
+        Column::integers(counts().map(|it| it.approved)),
+        Column::integers(counts().map(|it| it.referred)),
+        Column::integers(counts().map(|it| it.denied)),
+        Column::integers(counts().map(|it| it.score_sum)),
+        Column::integers(counts().map(|it| it.score_square_sum)),
+        Column::integers(counts().map(|it| it.approved_repaid)),
+        Column::integers(counts().map(|it| it.approved_defaulted)),
+    ]
+}
+
+fn calibration(effects: &Effects) -> Vec<Column<'_>> {
+    let keys = || effects.increments.bins.keys();
+    let counts = || effects.increments.bins.values();
+    vec![
+        Column::texts(keys().map(|key| key.model.as_str())),
+        Column::integers(keys().map(|key| key.bin)),
+        Column::integers(counts().map(|it| it.labelled)),
+        Column::integers(counts().map(|it| it.defaulted)),
+        Column::integers(counts().map(|it| it.predicted_sum_ppm)),
+    ]
+}
