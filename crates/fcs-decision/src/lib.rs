@@ -19,6 +19,7 @@ pub mod decision;
 pub mod features;
 pub mod manifest;
 pub mod policy;
+pub mod profile;
 pub mod protected;
 mod reasons;
 pub mod record;

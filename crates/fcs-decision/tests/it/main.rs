@@ -18,6 +18,7 @@ mod manifest_format;
 mod notice;
 mod packages;
 mod policy;
+mod profile;
 mod reasons;
 mod record;
 mod score;
