@@ -116,6 +116,10 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::FeedRead,
     ),
     Rule::call(
+        "/faircredit.scoring.v1.FeedService/GetModelProfile",
+        Scope::FeedRead,
+    ),
+    Rule::call(
         "/faircredit.scoring.v1.TrafficService/GetTraffic",
         Scope::TrafficRead,
     ),

@@ -87,7 +87,11 @@ pub(crate) fn routes(
     let shadow = shadow::ShadowEndpoint {
         shadows: Arc::clone(shadows),
     };
-    let feed = feed::FeedEndpoint { source: feed };
+    let feed = feed::FeedEndpoint {
+        source: feed,
+        catalog: Arc::clone(&app.catalog),
+        timeout: REPLAY_TIMEOUT,
+    };
     let keys = keys::KeyEndpoint { keys };
     let scoring = ScoringServiceServer::new(scoring).max_decoding_message_size(BATCH_BYTES_MAX);
     let routes = Routes::new(scoring)

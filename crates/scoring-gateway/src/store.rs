@@ -98,8 +98,8 @@ pub(crate) fn retain_until(record: &DecisionRecord) -> Day {
 }
 
 impl Draft {
-    /// Takes the columns and the canonical bytes from a record.
-    pub fn new(claim: Claim, record: &DecisionRecord) -> Self {
+    /// Takes the columns and the canonical bytes from a record; `bins` as in [`Summary::bins`].
+    pub fn new(claim: Claim, record: &DecisionRecord, bins: Vec<u16>) -> Self {
         let bytes: Arc<[u8]> = record.to_canonical_bytes().into();
         let model = ModelVersion::new(&record.model.name, &record.model.version)
             .expect("a record is made from a manifest, whose name and version are valid");
@@ -113,6 +113,7 @@ impl Draft {
             model,
             arm: record.arm.clone(),
             record_digest: record_digest(&bytes),
+            bins,
         };
         Self {
             claim,
@@ -123,7 +124,7 @@ impl Draft {
     }
 }
 
-/// What downstream services need of a decision. It holds no feature values.
+/// What downstream services need of a decision. It holds no feature values, only the coarse bins they fall into.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Identifier of the decision.
@@ -144,6 +145,9 @@ pub struct Summary {
     pub arm: String,
     /// SHA-256 of the record.
     pub record_digest: Digest,
+    /// The bins of features and score, as [`fcs_decision::manifest::Manifest::bins_of`] gives them; none for an
+    /// incomplete application, after erasure, and for decisions from before they were kept.
+    pub bins: Vec<u16>,
 }
 
 /// One entry of the feed.

@@ -1581,7 +1581,7 @@ pub struct SubscribeResponse {
     pub entries: ::prost::alloc::vec::Vec<FeedEntry>,
 }
 ::fcs_core::redacted_debug!(SubscribeResponse);
-/// What downstream services need of a decision. It holds no feature values.
+/// What downstream services need of a decision. It holds no feature values, only the coarse bins they fall into.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct FeedEntry {
@@ -1613,8 +1613,49 @@ pub struct FeedEntry {
     /// Whose decision it is.
     #[prost(string, tag = "11")]
     pub tenant: ::prost::alloc::string::String,
+    /// The bin of every variable of the model's profile, in its order: 0 for no value, else one more than the number of the
+    /// bin. Empty for an incomplete application, after erasure, and for decisions from before bins were kept.
+    #[prost(uint32, repeated, tag = "12")]
+    pub bins: ::prost::alloc::vec::Vec<u32>,
 }
 ::fcs_core::redacted_debug!(FeedEntry);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetModelProfileRequest {
+    /// "name/version".
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+}
+::fcs_core::redacted_debug!(GetModelProfileRequest);
+/// A model's variables: its features in the order of the manifest, then the score.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetModelProfileResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub variables: ::prost::alloc::vec::Vec<Variable>,
+}
+::fcs_core::redacted_debug!(GetModelProfileResponse);
+/// A feature, or the score, with its frozen bins.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Variable {
+    /// Name of the feature; "(score)" for the score.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The limits of a number, ascending, one more than there are bins; a bin holds its lower limit. Empty for categories.
+    #[prost(double, repeated, tag = "2")]
+    pub edges: ::prost::alloc::vec::Vec<f64>,
+    /// The categories, one bin each. Empty for a number.
+    #[prost(string, repeated, tag = "3")]
+    pub categories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Rows of the reference in each bin: training rows, and held-out rows for the score, which may have none.
+    #[prost(uint64, repeated, tag = "4")]
+    pub reference: ::prost::alloc::vec::Vec<u64>,
+    /// Rows of the reference without a value.
+    #[prost(uint64, tag = "5")]
+    pub reference_missing: u64,
+}
+::fcs_core::redacted_debug!(Variable);
 /// Generated client implementations.
 pub mod feed_service_client {
     #![allow(
@@ -1734,6 +1775,36 @@ pub mod feed_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Tells what a model was built on, in the bins of its feed entries. NOT_FOUND when no package of the model is left.
+        pub async fn get_model_profile(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetModelProfileRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelProfileResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.FeedService/GetModelProfile",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.FeedService",
+                        "GetModelProfile",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1760,6 +1831,14 @@ pub mod feed_service_server {
             &self,
             request: tonic::Request<super::SubscribeRequest>,
         ) -> std::result::Result<tonic::Response<Self::SubscribeStream>, tonic::Status>;
+        /// Tells what a model was built on, in the bins of its feed entries. NOT_FOUND when no package of the model is left.
+        async fn get_model_profile(
+            &self,
+            request: tonic::Request<super::GetModelProfileRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetModelProfileResponse>,
+            tonic::Status,
+        >;
     }
     /// Reads the decision log by index.
     #[derive(Debug)]
@@ -1880,6 +1959,51 @@ pub mod feed_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.FeedService/GetModelProfile" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetModelProfileSvc<T: FeedService>(pub Arc<T>);
+                    impl<
+                        T: FeedService,
+                    > tonic::server::UnaryService<super::GetModelProfileRequest>
+                    for GetModelProfileSvc<T> {
+                        type Response = super::GetModelProfileResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetModelProfileRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FeedService>::get_model_profile(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetModelProfileSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -69,6 +69,20 @@ impl Catalog {
         Ok(manifest)
     }
 
+    /// The manifest of a version that some decision names, whichever it is: kept, or fetched and verified.
+    pub async fn described(&self, version: &ModelVersion) -> Result<Arc<Manifest>, ApiError> {
+        let kept = {
+            let verified = self.verified.read();
+            let verified = verified.unwrap_or_else(PoisonError::into_inner);
+            let mut manifests = verified.values();
+            manifests.find(|it| it.model_version() == version).cloned()
+        };
+        match kept {
+            Some(manifest) => Ok(manifest),
+            None => self.fetch(version, None).await,
+        }
+    }
+
     /// Scores a row. A model server that has lost the model (a restart) is told to load it, once.
     pub async fn score(
         &self,

@@ -81,7 +81,7 @@ impl App {
         let flight = self.flights.enter(&claim)?;
         let place = self.queue.reserve()?;
         match self.decide(&command, deadline).await {
-            Ok(record) => place.write(Draft::new(claim, &record), flight).await,
+            Ok((record, bins)) => place.write(Draft::new(claim, &record, bins), flight).await,
             Err(error) => self.known(claim, place).await?.ok_or(error),
         }
     }
@@ -101,11 +101,12 @@ impl App {
         }
     }
 
+    /// The decision, and the bins of its features and score.
     async fn decide(
         &self,
         command: &ScoreCommand,
         deadline: Deadline,
-    ) -> Result<DecisionRecord, ApiError> {
+    ) -> Result<(DecisionRecord, Vec<u16>), ApiError> {
         let table = self.traffic.table();
         let assignment = table.assign(&command.application_id)?;
         let model = &assignment.arm.model;
@@ -124,8 +125,9 @@ impl App {
         let row = match reading {
             Reading::Complete(row) => row,
             Reading::Incomplete(row) => {
-                return decide_incomplete(&manifest, &row, &context)
-                    .map_err(|error| internal("DECISION_FAILED", error));
+                let record = decide_incomplete(&manifest, &row, &context)
+                    .map_err(|error| internal("DECISION_FAILED", error))?;
+                return Ok((record, Vec::new()));
             }
         };
         let asked = Instant::now();
@@ -135,8 +137,10 @@ impl App {
         self.metrics
             .model_seconds
             .observe(asked.elapsed().as_secs_f64());
-        decide(&manifest, &row, &output, &context)
-            .map_err(|error| internal("DECISION_FAILED", error))
+        let record = decide(&manifest, &row, &output, &context)
+            .map_err(|error| internal("DECISION_FAILED", error))?;
+        let bins = manifest.bins_of(&row, record.score.unwrap_or_default());
+        Ok((record, bins))
     }
 
     /// Identity, time and salt of a new decision.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use fcs_core::{ApiError, Digest, ModelVersion, Probability, Violation};
 use fcs_decision::policy::Offer;
+use fcs_decision::profile::{Variable, VariableBins};
 use fcs_decision::record::{self, DecisionRecord};
 use fcs_proto::model::v1::ModelRef;
 use fcs_proto::scoring::v1 as wire;
@@ -156,6 +157,21 @@ pub(super) fn feed_entry(entry: FeedEntry) -> wire::FeedEntry {
         model: summary.model.to_string(),
         arm: summary.arm,
         record_digest: summary.record_digest.as_bytes().to_vec(),
+        bins: summary.bins.into_iter().map(u32::from).collect(),
+    }
+}
+
+pub(super) fn variable(variable: Variable) -> wire::Variable {
+    let (edges, categories) = match variable.bins {
+        VariableBins::Edges(edges) => (edges, Vec::new()),
+        VariableBins::Categories(names) => (Vec::new(), names),
+    };
+    wire::Variable {
+        name: variable.name,
+        edges,
+        categories,
+        reference: variable.reference,
+        reference_missing: variable.reference_missing,
     }
 }
 

@@ -56,6 +56,27 @@ pub(super) fn record_place<'a>(row: &'a [&'a [u8]; 1]) -> Place<'a> {
     }
 }
 
+/// The place of a decision's bins.
+pub(super) fn bins_place<'a>(row: &'a [&'a [u8]; 1]) -> Place<'a> {
+    Place {
+        table: "decisions",
+        row,
+        column: "bins",
+    }
+}
+
+/// Bins before they are sealed: two bytes each, the high one first.
+pub(super) fn bins_to_bytes(bins: &[u16]) -> Vec<u8> {
+    bins.iter().flat_map(|bin| bin.to_be_bytes()).collect()
+}
+
+fn bins_from_bytes(bytes: &[u8]) -> Vec<u16> {
+    let pairs = bytes.chunks_exact(2);
+    pairs
+        .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+        .collect()
+}
+
 /// The columns of a decision.
 pub(super) struct DecisionColumns {
     pub(super) log_index: i64,
@@ -105,6 +126,7 @@ pub(super) struct EntryColumns {
     pub(super) model: String,
     pub(super) arm: String,
     pub(super) record_digest: Vec<u8>,
+    pub(super) sealed_bins: Option<Vec<u8>>,
     pub(super) key: KeyColumns,
 }
 
@@ -115,9 +137,14 @@ impl EntryColumns {
             .find(|outcome| outcome.as_str() == self.outcome)
             .ok_or_else(|| format!("the store holds the outcome {:?}", self.outcome))?;
         let tenant = self.key.tenant.parse()?;
+        let mut bins = Vec::new();
         let application_id = match self.key.keeping(vault)? {
             Keeping::Clear => self.application_id.parse::<ApplicationId>()?,
             Keeping::Sealed(applicant, key) => {
+                if let Some(sealed) = self.sealed_bins {
+                    let row = [self.decision_id.as_bytes()];
+                    bins = bins_from_bytes(&key.open(&bins_place(&row), &sealed)?);
+                }
                 let sealed = self.sealed_application_id.unwrap_or_default();
                 vault.application_id(&applicant, &key, &sealed)?
             }
@@ -133,6 +160,7 @@ impl EntryColumns {
             model: self.model.parse::<ModelVersion>()?,
             arm: self.arm,
             record_digest: Digest::try_from(self.record_digest.as_slice())?,
+            bins,
         };
         Ok(FeedEntry {
             log_index: to_u64(self.log_index)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fcs_core::{ApplicationId, Digest, TenantId};
 use fcs_decision::calendar::Day;
 
-use super::columns::record_place;
+use super::columns::{bins_place, bins_to_bytes, record_place};
 use super::{Appended, Claim, Claimed, Draft, Found, StoredDecision};
 use crate::privacy::{Applicant, DataKey, FreshKey, Vault};
 
@@ -112,6 +112,7 @@ pub(super) struct Written<'a> {
     pub(super) claim: &'a BlindClaim<'a>,
     pub(super) applicant: Applicant,
     pub(super) sealed_record: Vec<u8>,
+    pub(super) sealed_bins: Vec<u8>,
 }
 
 /// What the drafts of one batch become.
@@ -184,12 +185,14 @@ impl<'a> Batch<'a> {
         let decision_id = draft.summary.decision_id.to_string();
         let row = [decision_id.as_bytes()];
         let sealed_record = key.seal(&record_place(&row), &draft.record);
+        let sealed_bins = key.seal(&bins_place(&row), &bins_to_bytes(&draft.summary.bins));
         Some(Written {
             log_index,
             draft,
             claim,
             applicant,
             sealed_record,
+            sealed_bins,
         })
     }
 }

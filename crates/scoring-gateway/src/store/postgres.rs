@@ -134,5 +134,10 @@ pub(super) fn migrations() -> Migrator {
             "write in one statement",
             include_str!("../../migrations/postgres/0008_write_in_one_statement.sql"),
         ),
+        (
+            9,
+            "keep bins",
+            include_str!("../../migrations/postgres/0009_keep_bins.sql"),
+        ),
     ])
 }

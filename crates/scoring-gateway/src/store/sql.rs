@@ -210,7 +210,8 @@ macro_rules! sql_store {
                         .push_bind(summary.arm.as_str())
                         .push_bind(&written.sealed_record[..])
                         .push_bind(&summary.record_digest.as_bytes()[..])
-                        .push_bind(&written.applicant.index.as_bytes()[..]);
+                        .push_bind(&written.applicant.index.as_bytes()[..])
+                        .push_bind(&written.sealed_bins[..]);
                 });
                 query.build().execute(connection).await.map(drop)
             }
@@ -287,6 +288,7 @@ macro_rules! sql_store {
                     model: row.try_get("model")?,
                     arm: row.try_get("arm")?,
                     record_digest: row.try_get("record_digest")?,
+                    sealed_bins: row.try_get("bins")?,
                     key: $store::key_columns(row)?,
                 }
                 .entry(vault)

@@ -95,5 +95,10 @@ pub(super) fn migrations() -> Migrator {
             "mark keys in the clear",
             include_str!("../../migrations/sqlite/0008_mark_keys_in_the_clear.sql"),
         ),
+        (
+            9,
+            "keep bins",
+            include_str!("../../migrations/sqlite/0009_keep_bins.sql"),
+        ),
     ])
 }

@@ -50,7 +50,7 @@ pub(super) const DECISION: &str = concat!(
 );
 pub(super) const FEED: &str = concat!(
     "SELECT d.log_index, d.tenant, d.decision_id, d.application_id, d.decided_at, d.outcome, d.score, d.probability, \
-     d.model, d.arm, d.record_digest, d.applicant, k.kek_id, k.wrapped_key, k.erased_at, \
+     d.model, d.arm, d.record_digest, d.bins, d.applicant, k.kek_id, k.wrapped_key, k.erased_at, \
      k.application_id AS sealed_application_id FROM decisions d",
     with_key!(),
     "WHERE d.log_index > $1 ORDER BY d.log_index LIMIT $2"
@@ -84,7 +84,7 @@ pub(super) const OR_KEEP_KEYS: &str = " ON CONFLICT (tenant, applicant) DO UPDAT
                                        RETURNING tenant, applicant, kek_id, wrapped_key";
 pub(super) const INSERT_DECISIONS: &str = "INSERT INTO decisions (log_index, tenant, decision_id, application_id, \
                                            decided_at, outcome, score, probability, model, arm, record, record_digest, \
-                                           applicant) ";
+                                           applicant, bins) ";
 pub(super) const INSERT_CLAIMS: &str = "INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, \
                                         log_index, created_at, in_the_clear) ";
 pub(super) const TRAFFIC: &str = "SELECT generation, salt, arms, shadows FROM traffic WHERE id = 1";

@@ -107,6 +107,7 @@ async fn an_erasure_waits_for_the_end_of_its_hold(test: TestStore) {
     let (app, caller) = (&gateway.app, Principal::anyone());
     let before = app.store.feed(0, 10).await.unwrap();
     let id = before[0].summary.decision_id;
+    assert!(!before[0].summary.bins.is_empty(), "bins are told");
     let asked = app.erase(&caller, "A-a", REASON).await.unwrap();
     let due = Day::of(before[0].summary.decided_at).plus_months(25);
     assert!(asked.retain_until >= due, "25 months at least");
@@ -131,6 +132,8 @@ async fn an_erasure_waits_for_the_end_of_its_hold(test: TestStore) {
     assert_eq!(digests(&after), digests(&before), "proofs stay");
     let pseudonym = format!("erased:{}", asked.applicant);
     assert_eq!(after[0].summary.application_id.as_str(), pseudonym);
+    assert!(after[0].summary.bins.is_empty(), "bins are gone");
+    assert_eq!(after[1].summary.bins, before[1].summary.bins);
     assert_recorded(&gateway).await;
     let recorded = texts(
         &test.database,

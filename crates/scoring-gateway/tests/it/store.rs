@@ -53,6 +53,7 @@ fn draft_at(key: &str, number: u64, decided_at: UnixMicros) -> Draft {
         model: "test-card/1".parse().unwrap(),
         arm: "stable".to_owned(),
         record_digest: record_digest(&record),
+        bins: vec![0, u16::try_from(number).unwrap(), 300],
     };
     Draft {
         claim: claim(key, 1),

@@ -11,8 +11,8 @@ use fcs_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_proto::scoring::v1::{
     ApplyTrafficRequest, BasisPointRange, Decision, FeatureValue, GetDecisionRequest,
-    GetTrafficRequest, ListDecisionsRequest, ReplayDecisionRequest, ScoreRequest, ShadowArms,
-    SubscribeRequest, TrafficArm, TrafficTable,
+    GetModelProfileRequest, GetTrafficRequest, ListDecisionsRequest, ReplayDecisionRequest,
+    ScoreRequest, ShadowArms, SubscribeRequest, TrafficArm, TrafficTable,
 };
 use fcs_service::grpc::api_error;
 use fcs_testkit::wait::until;
@@ -379,6 +379,21 @@ async fn a_feed_ends_with_the_service_and_holds_nothing_up() {
             .collect::<Vec<_>>(),
         [2, 3]
     );
+    let ask = |model: &str| GetModelProfileRequest {
+        model: model.to_owned(),
+    };
+    let profile = client.get_model_profile(ask(&entries[0].model)).await;
+    let variables = profile.unwrap().into_inner().variables;
+    let names: Vec<_> = variables.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names.last(), Some(&"(score)"));
+    assert_eq!(entries[0].bins.len(), variables.len());
+    for (variable, bin) in variables.iter().zip(&entries[0].bins) {
+        assert!(usize::try_from(*bin).unwrap() <= variable.reference.len());
+    }
+    let refused = client.get_model_profile(ask("no version")).await;
+    assert_eq!(refused.unwrap_err().code(), tonic::Code::InvalidArgument);
+    let unknown = client.get_model_profile(ask("nobody/1")).await;
+    assert_eq!(unknown.unwrap_err().code(), tonic::Code::NotFound);
     server.running.stop();
     let end = tokio::time::timeout(LIMIT, feed.message())
         .await

@@ -9,7 +9,7 @@ use sqlx::error::DatabaseError;
 use sqlx::{PgConnection, Row as _};
 
 use super::PostgresStore;
-use crate::store::columns::record_place;
+use crate::store::columns::{bins_place, bins_to_bytes, record_place};
 use crate::store::place::{BlindClaim, WantedKey, fresh_keys, stands};
 use crate::store::sql::{to_i64, to_u64, unknown};
 use crate::store::{AppendError, Appended, Draft};
@@ -21,16 +21,16 @@ head AS (UPDATE log_head SET last_index = last_index + $1 FROM tenant \
 new_keys AS (INSERT INTO applicant_keys (tenant, applicant, kek_id, wrapped_key, application_id, retain_until) \
     SELECT k.* FROM head, UNNEST($2::TEXT[], $3::BYTEA[], $4::TEXT[], $5::BYTEA[], $6::BYTEA[], $7::TEXT[]) AS k), \
 new_decisions AS (INSERT INTO decisions (log_index, tenant, decision_id, application_id, decided_at, outcome, score, \
-        probability, model, arm, record, record_digest, applicant) \
+        probability, model, arm, record, record_digest, applicant, bins) \
     SELECT head.last_index + d.place, d.tenant, d.decision_id, '', d.decided_at, d.outcome, d.score, d.probability, \
-        d.model, d.arm, d.record, d.record_digest, d.applicant \
+        d.model, d.arm, d.record, d.record_digest, d.applicant, d.bins \
     FROM head, UNNEST($8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[], $12::INTEGER[], $13::DOUBLE PRECISION[], \
-        $14::TEXT[], $15::TEXT[], $16::BYTEA[], $17::BYTEA[], $18::BYTEA[]) WITH ORDINALITY AS d (tenant, decision_id, \
-        decided_at, outcome, score, probability, model, arm, record, record_digest, applicant, place)), \
+        $14::TEXT[], $15::TEXT[], $16::BYTEA[], $17::BYTEA[], $18::BYTEA[], $19::BYTEA[]) WITH ORDINALITY AS d (tenant, \
+        decision_id, decided_at, outcome, score, probability, model, arm, record, record_digest, applicant, bins, place)), \
 new_claims AS (INSERT INTO idempotency (tenant, client, key, fingerprint, decision_id, log_index, created_at, \
         in_the_clear) \
     SELECT c.tenant, c.client, c.key, c.fingerprint, c.decision_id, head.last_index + c.place, c.created_at, FALSE \
-    FROM head, UNNEST($8::TEXT[], $19::TEXT[], $20::TEXT[], $21::BYTEA[], $9::TEXT[], $10::BIGINT[]) \
+    FROM head, UNNEST($8::TEXT[], $20::TEXT[], $21::TEXT[], $22::BYTEA[], $9::TEXT[], $10::BIGINT[]) \
         WITH ORDINALITY AS c (tenant, client, key, fingerprint, decision_id, created_at, place)) \
 SELECT last_index FROM head";
 
@@ -98,6 +98,7 @@ struct NewBatch<'a> {
     records: Vec<Vec<u8>>,
     record_digests: Vec<&'a [u8]>,
     applicants: Vec<Vec<u8>>,
+    bins: Vec<Vec<u8>>,
     clients: Vec<&'a str>,
     request_keys: Vec<String>,
     fingerprints: Vec<Vec<u8>>,
@@ -123,10 +124,9 @@ impl<'a> NewBatch<'a> {
             let applicant = vault.applicant(&claim.tenant, &summary.application_id);
             let decision_id = summary.decision_id.to_string();
             let row = [decision_id.as_bytes()];
-            let record = keys[&applicant]
-                .0
-                .key
-                .seal(&record_place(&row), &draft.record);
+            let key = &keys[&applicant].0.key;
+            let record = key.seal(&record_place(&row), &draft.record);
+            let bins = key.seal(&bins_place(&row), &bins_to_bytes(&summary.bins));
             let blind = BlindClaim::of(claim, vault);
             batch.tenants.push(claim.tenant.as_str());
             batch.decided_at.push(summary.decided_at.0);
@@ -136,6 +136,7 @@ impl<'a> NewBatch<'a> {
             batch.models.push(summary.model.to_string());
             batch.arms.push(&summary.arm);
             batch.records.push(record);
+            batch.bins.push(bins);
             batch.record_digests.push(summary.record_digest.as_bytes());
             batch.applicants.push(applicant.index.as_bytes().to_vec());
             batch.clients.push(&claim.client);
@@ -168,6 +169,7 @@ impl<'a> NewBatch<'a> {
             .bind(&self.records)
             .bind(&self.record_digests)
             .bind(&self.applicants)
+            .bind(&self.bins)
             .bind(&self.clients)
             .bind(&self.request_keys)
             .bind(&self.fingerprints)
