@@ -218,6 +218,7 @@ fn decision(number: u64, applicant: &Applicant, random: &mut Random) -> LoggedDe
             },
             score: applicant.score.millionths() / 1_000,
             probability_ppm: 1_000_000 - applicant.score.millionths(),
+            bins: Vec::new(),
         },
     }
 }

@@ -7,6 +7,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/demographics", Scope::OutcomesWrite),
     Rule::post("/v1/outcomes", Scope::OutcomesWrite),
     Rule::get("/v1/reports/groups", Scope::ReportsRead),
+    Rule::get("/v1/drift", Scope::ReportsRead),
     Rule::get("/v1/status", Scope::ReportsRead),
     Rule::get("/v1/verdicts", Scope::ReportsRead),
     Rule::get("/v1/alerts", Scope::ReportsRead),
@@ -24,6 +25,10 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/GetGroupReport",
+        Scope::ReportsRead,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/GetDrift",
         Scope::ReportsRead,
     ),
     Rule::call(

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod convert;
+mod drift;
 pub(crate) mod feed;
 
 use std::time::Duration;
@@ -9,15 +10,17 @@ use std::time::Duration;
 use fcs_core::ApiError;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringService;
 use fcs_proto::monitoring::v1::{
-    GetGroupReportRequest, GetGroupReportResponse, GetStatusRequest, GetStatusResponse,
-    RecordDemographicsRequest, RecordDemographicsResponse, RecordOutcomesRequest,
-    RecordOutcomesResponse,
+    GetDriftRequest, GetDriftResponse, GetGroupReportRequest, GetGroupReportResponse,
+    GetStatusRequest, GetStatusResponse, RecordDemographicsRequest, RecordDemographicsResponse,
+    RecordOutcomesRequest, RecordOutcomesResponse,
 };
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
 
 pub(crate) use alerts::Alerts;
 
+use crate::app::drift::DriftQuery;
+use crate::app::drifts::Drifts;
 use crate::app::intake;
 use crate::app::monitor::Monitor;
 use crate::app::report::ReportQuery;
@@ -29,6 +32,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Grpc {
     /// The use cases.
     pub(crate) monitor: Monitor,
+    /// The use case of drift.
+    pub(crate) drifts: Drifts,
 }
 
 #[tonic::async_trait]
@@ -83,6 +88,17 @@ impl MonitoringService for Grpc {
         let query = ReportQuery::new(&message.model, references).map_err(refuse)?;
         let sheet = answer(deadline.run(self.monitor.report(query)).await)?;
         Ok(Response::new(convert::sheet(&sheet)))
+    }
+
+    async fn get_drift(
+        &self,
+        request: Request<GetDriftRequest>,
+    ) -> Result<Response<GetDriftResponse>, Status> {
+        let deadline = deadline(&request);
+        let message = request.into_inner();
+        let query = DriftQuery::new(&message.model, message.hours).map_err(refuse)?;
+        let sheet = answer(deadline.run(self.drifts.sheet(query)).await)?;
+        Ok(Response::new(drift::sheet(sheet)))
     }
 
     async fn get_status(

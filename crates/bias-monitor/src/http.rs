@@ -2,6 +2,7 @@
 
 pub(crate) mod alarms;
 mod body;
+pub(crate) mod drift;
 
 use std::collections::BTreeMap;
 

@@ -2,5 +2,6 @@
 
 mod backoff;
 pub(crate) mod feed_reader;
+pub(crate) mod profiler;
 pub(crate) mod publisher;
 pub(crate) mod watcher;

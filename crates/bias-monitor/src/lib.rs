@@ -33,9 +33,11 @@ pub use settings::{BiasMonitorSettings, read_policy};
 
 use app::alarms::Alarms;
 use app::at_store::Spawn;
+use app::drifts::Drifts;
 use app::monitor::Monitor;
 use app::terms::Terms;
 use jobs::feed_reader::FeedReader;
+use jobs::profiler::Profiler;
 use jobs::publisher::Publisher;
 use jobs::watcher::Watcher;
 use store::MonitorStore;
@@ -76,6 +78,13 @@ impl Service for BiasMonitor {
         publish(&ctx, &monitor, &metrics);
         let terms = Arc::new(settings.terms()?);
         watch(&ctx, &database, &terms, &metrics);
+        profile(&ctx, &database, &terms, &metrics)?;
+        let drifts = Drifts::new(
+            store::profiles_of(&database),
+            Arc::clone(&terms),
+            Arc::clone(&ctx.clock),
+            spawn(&ctx),
+        );
         let alarms = Alarms::new(
             store::evidence_of(&database),
             terms,
@@ -84,6 +93,7 @@ impl Service for BiasMonitor {
         );
         let monitoring = MonitoringServiceServer::new(grpc::Grpc {
             monitor: monitor.clone(),
+            drifts: drifts.clone(),
         });
         let alerts = AlertServiceServer::new(grpc::Alerts {
             alarms: alarms.clone(),
@@ -94,6 +104,7 @@ impl Service for BiasMonitor {
             .into_axum_router();
         Ok(http::routes(monitor)
             .merge(http::alarms::routes(alarms))
+            .merge(http::drift::routes(drifts))
             .merge(grpc))
     }
 
@@ -168,4 +179,24 @@ fn watch(
         soft: ctx.soft.clone(),
     };
     ctx.spawn("watcher", watcher.run());
+}
+
+fn profile(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    database: &Database,
+    terms: &Arc<Terms>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let settings = &ctx.settings.service;
+    let profiler = Profiler {
+        store: store::profiles_of(database),
+        gateway: ctx.channel(&settings.gateway_url)?,
+        terms: Arc::clone(terms),
+        clock: Arc::clone(&ctx.clock),
+        metrics: metrics.clone(),
+        interval: settings.report_interval(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("profiler", profiler.run());
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 
+use fcs_core::ModelVersion;
 use fcs_service::MetricsHandle;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::app::change::{Change, Receipt};
+use crate::app::drift::DriftSheet;
 use crate::app::evidence::WatchedGroup;
 use crate::app::ratios::{GroupId, RatioSeries};
 
@@ -62,6 +64,31 @@ impl AlertLabels {
     }
 }
 
+/// An arm of a model version.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
+pub struct DriftLabels {
+    /// Name of the model.
+    pub model: String,
+    /// Its version.
+    pub version: String,
+    /// The traffic arm.
+    pub arm: String,
+}
+
+impl DriftLabels {
+    /// The drift scores of a model's arms, where there were decisions enough.
+    pub fn of(model: &ModelVersion, sheet: &DriftSheet) -> Vec<(Self, f64)> {
+        let labels = |arm: &str| Self {
+            model: model.name().to_owned(),
+            version: model.version().to_owned(),
+            arm: arm.to_owned(),
+        };
+        let arms = sheet.arms().into_iter();
+        arms.filter_map(|arm| Some((labels(arm), sheet.score(arm)?)))
+            .collect()
+    }
+}
+
 /// Every metric of the monitor. Cloning shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -87,6 +114,8 @@ pub struct Metrics {
     pub ratios_left_out: Gauge,
     /// Alarms that were raised.
     pub alerts: Family<AlertLabels, Counter>,
+    /// Drift by arm.
+    pub drift_score: Family<DriftLabels, Gauge<f64, AtomicU64>>,
     /// Highest log index that is in the evidence.
     pub evidence_index: Gauge<u64, AtomicU64>,
 }
@@ -102,6 +131,9 @@ impl Metrics {
             let help = "Groups whose adverse impact ratio was shown to be in breach, by a test that stays valid while \
                         watched";
             registry.register("bias_detection_alerts", help, self.alerts.clone());
+            let help = "Largest population stability index of a variable of an arm's decisions in the last 24 h against \
+                        what the model was built on, among those with decisions enough";
+            registry.register("model_drift_score", help, self.drift_score.clone());
             let registry = registry.sub_registry_with_prefix("fcs_monitor");
             registry.register("last_index", "Highest log index that is counted", self.last_index.clone());
             let help = "Highest log index that is in the evidence on groups";
@@ -135,6 +167,22 @@ impl Metrics {
         };
         family.get_or_create(&RECORDED).inc_by(receipt.recorded);
         family.get_or_create(&UNCHANGED).inc_by(receipt.unchanged);
+    }
+
+    /// Replaces the drift scores by those of a new look; `published` holds the labels of the last one.
+    pub fn publish_drift(
+        &self,
+        scores: &[(DriftLabels, f64)],
+        published: &mut BTreeSet<DriftLabels>,
+    ) {
+        let now: BTreeSet<_> = scores.iter().map(|(labels, _)| labels.clone()).collect();
+        for gone in published.difference(&now) {
+            self.drift_score.remove(gone);
+        }
+        for (labels, score) in scores {
+            self.drift_score.get_or_create(labels).set(*score);
+        }
+        *published = now;
     }
 
     /// Replaces the ratios by those of a new report; `published` holds the labels of the last one.

@@ -6,6 +6,8 @@ mod body;
 mod evidence_body;
 mod evidence_sql;
 mod postgres;
+mod profile_body;
+mod profile_sql;
 mod rows;
 mod sql;
 mod sqlite;
@@ -20,6 +22,7 @@ use fcs_fairness::policy::AlarmSection;
 use fcs_service::database::Database;
 
 use crate::app::change::{Change, Gap, Receipt};
+use crate::app::drift::{ModelCounts, Variable};
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
 use crate::app::report::{MonitorStatus, Tables};
 
@@ -123,6 +126,41 @@ pub trait EvidenceStore: Send + Sync + 'static {
 
     /// What happened to alarms after a place, in order; at most so many.
     async fn news(&self, after: u64, limit: u32) -> Result<Vec<StoredNews>, StoreError>;
+}
+
+/// A model with counts of bins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedModel {
+    /// The model.
+    pub model: ModelVersion,
+    /// Whether it is known what it was built on.
+    pub is_described: bool,
+}
+
+/// The port to counts of bins and to what models were built on. The same holds as for [`MonitorStore`].
+#[async_trait]
+pub trait ProfileStore: Send + Sync + 'static {
+    /// The models with counts from an hour on, ordered.
+    async fn models(&self, from_hour: i64) -> Result<Vec<CountedModel>, StoreError>;
+
+    /// Keeps what a model was built on.
+    async fn put_profile(
+        &self,
+        model: &ModelVersion,
+        variables: &[Variable],
+    ) -> Result<(), StoreError>;
+
+    /// A model's counts from an hour on.
+    async fn counts(&self, model: &ModelVersion, from_hour: i64)
+    -> Result<ModelCounts, StoreError>;
+}
+
+/// The store of profiles of an open database.
+pub fn profiles_of(database: &Database) -> Arc<dyn ProfileStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
 }
 
 /// The store of evidence of an open database.

@@ -10,6 +10,7 @@ use super::facts::{
     AttributeName, Decision, Demographics, EventId, KnownGroup, KnownOutcome, LoggedDecision,
     Outcome, OutcomeEvent,
 };
+use super::profiles::ProfileIncrements;
 
 /// Values of an application by attribute.
 pub type Groups = BTreeMap<AttributeName, KnownGroup>;
@@ -55,6 +56,8 @@ pub struct Effects {
     pub outcomes: BTreeMap<ApplicationId, KnownOutcome>,
     /// Increments of the counters.
     pub increments: Increments,
+    /// Increments of the bins.
+    pub profiles: ProfileIncrements,
     /// What the caller is told.
     pub receipt: Receipt,
 }
@@ -112,6 +115,7 @@ impl Change {
             Self::Outcomes(batch) => plan_outcomes(batch, facts),
         };
         effects.increments.settle();
+        effects.profiles.settle();
         Ok(effects)
     }
 }
@@ -136,18 +140,18 @@ fn plan_decisions(batch: &[LoggedDecision], facts: &Facts) -> Result<Effects, Ga
             effects.receipt.unchanged += 1;
             continue;
         }
-        let groups = facts
-            .groups
-            .get(&decision.application_id)
-            .into_iter()
-            .flatten();
+        let groups = || {
+            let known = facts.groups.get(&decision.application_id);
+            known.into_iter().flatten()
+        };
         let outcome = facts
             .outcomes
             .get(&decision.application_id)
             .map(|known| known.outcome);
         effects
             .increments
-            .add(decision, groups, outcome, Sign::Plus);
+            .add(decision, groups(), outcome, Sign::Plus);
+        effects.profiles.add(decision, groups(), Sign::Plus);
         effects.decisions.push(logged.clone());
         effects.receipt.recorded += 1;
     }
@@ -181,12 +185,16 @@ fn plan_demographics(batch: &[Demographics], facts: &Facts) -> Effects {
     for decision in &facts.decisions {
         let id = &decision.application_id;
         let outcome = facts.outcomes.get(id).map(|known| known.outcome);
-        let before = facts.groups.get(id).into_iter().flatten();
+        let before = || facts.groups.get(id).into_iter().flatten();
         effects
             .increments
-            .add(decision, before, outcome, Sign::Minus);
-        let after = after.get(id).into_iter().flatten();
-        effects.increments.add(decision, after, outcome, Sign::Plus);
+            .add(decision, before(), outcome, Sign::Minus);
+        effects.profiles.add(decision, before(), Sign::Minus);
+        let after = || after.get(id).into_iter().flatten();
+        effects
+            .increments
+            .add(decision, after(), outcome, Sign::Plus);
+        effects.profiles.add(decision, after(), Sign::Plus);
     }
     effects
 }
@@ -244,6 +252,7 @@ mod tests {
                 outcome: Outcome::Approve,
                 score: 700,
                 probability_ppm: 50_000,
+                bins: Vec::new(),
             },
         }
     }

@@ -20,6 +20,16 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The cells that a decision counts in: the total, and the groups of its applicant.
+    pub(super) fn of<'a>(
+        groups: impl IntoIterator<Item = (&'a AttributeName, &'a KnownGroup)>,
+    ) -> impl Iterator<Item = Self> {
+        let known = groups
+            .into_iter()
+            .map(|(name, known)| Self::Group(name.clone(), known.group.clone()));
+        std::iter::once(Self::Total).chain(known)
+    }
+
     /// The text forms of attribute and group; both empty for the total.
     pub fn columns(&self) -> (&str, &str) {
         match self {
@@ -121,7 +131,7 @@ pub enum Sign {
 }
 
 impl Sign {
-    const fn factor(self) -> i64 {
+    pub(super) const fn factor(self) -> i64 {
         match self {
             Self::Plus => 1,
             Self::Minus => -1,
@@ -148,10 +158,7 @@ impl Increments {
         sign: Sign,
     ) {
         let counts = Counts::of(decision, outcome);
-        let known = groups
-            .into_iter()
-            .map(|(name, known)| Cell::Group(name.clone(), known.group.clone()));
-        for cell in std::iter::once(Cell::Total).chain(known) {
+        for cell in Cell::of(groups) {
             let key = CounterKey {
                 model: decision.model.clone(),
                 arm: decision.arm.clone(),
@@ -203,6 +210,7 @@ mod tests {
             outcome,
             score: 640,
             probability_ppm: 123_456,
+            bins: Vec::new(),
         }
     }
 

@@ -164,6 +164,9 @@ pub struct Decision {
     pub score: i64,
     /// Probability of the adverse outcome in parts per million, 0 to 1,000,000.
     pub probability_ppm: i64,
+    /// The bin of every variable of the model's profile, see [`super::profiles::ProfileCounts`]. Empty where the feed
+    /// does not tell.
+    pub bins: Vec<u16>,
 }
 
 /// A decision with its place in the log.

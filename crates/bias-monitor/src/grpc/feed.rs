@@ -3,12 +3,19 @@
 use std::error::Error;
 
 use fcs_core::{Probability, UnixMicros};
-use fcs_proto::scoring::v1::{FeedEntry, Outcome as WireOutcome};
+use fcs_proto::scoring::v1::{
+    self as wire, FeedEntry, GetModelProfileResponse, Outcome as WireOutcome,
+};
 
+use crate::app::drift::Variable;
 use crate::app::facts::{Decision, LoggedDecision, Outcome, parts_per_million};
 
 /// Characters of a traffic arm's name at most.
 const ARM_MAX: usize = 64;
+/// Variables of a profile at most.
+const VARIABLES_MAX: usize = 10_000;
+/// The highest place of a bin: that of the last of a thousand bins.
+const PLACE_MAX: u16 = 1_000;
 
 /// An entry that makes no sense. Counting on would lose a decision, so the reader stops here.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +66,7 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
         outcome,
         score: entry.score.into(),
         probability_ppm: parts_per_million(probability),
+        bins: bins(&entry.bins).ok_or_else(|| invalid("bins", None))?,
     };
     let decision_id = entry
         .decision_id
@@ -69,6 +77,34 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
         decision_id,
         decision,
     })
+}
+
+/// A model's profile; `None` if it makes no sense.
+pub(crate) fn variables(profile: GetModelProfileResponse) -> Option<Vec<Variable>> {
+    if profile.variables.len() > VARIABLES_MAX {
+        return None;
+    }
+    let variable = |it: wire::Variable| {
+        let bins = it.edges.len().saturating_sub(1).max(it.categories.len());
+        let is_one_kind = it.edges.is_empty() != it.categories.is_empty();
+        let fits = is_one_kind && bins == it.reference.len() && bins <= usize::from(PLACE_MAX);
+        fits.then_some(Variable {
+            name: it.name,
+            edges: it.edges,
+            reference: it.reference,
+            reference_missing: it.reference_missing,
+        })
+    };
+    profile.variables.into_iter().map(variable).collect()
+}
+
+/// Bins within the limits of a profile.
+fn bins(bins: &[u32]) -> Option<Vec<u16>> {
+    if bins.len() > VARIABLES_MAX {
+        return None;
+    }
+    let place = |bin: &u32| u16::try_from(*bin).ok().filter(|bin| *bin <= PLACE_MAX);
+    bins.iter().map(place).collect()
 }
 
 #[cfg(test)]
@@ -90,6 +126,7 @@ mod tests {
             model: "demo/1".to_owned(),
             arm: "stable".to_owned(),
             record_digest: vec![0; 32],
+            bins: vec![0, 1_000],
         }
     }
 
@@ -99,6 +136,28 @@ mod tests {
         assert_eq!((logged.log_index, logged.decision.minute), (9, 2));
         assert_eq!(logged.decision.outcome, Outcome::Refer);
         assert_eq!(logged.decision.probability_ppm, 250_000);
+        assert_eq!(logged.decision.bins, [0, 1_000]);
+    }
+
+    #[test]
+    fn a_profile_has_as_many_counts_as_bins() {
+        let variable = |edges: &[f64], reference: &[u64]| GetModelProfileResponse {
+            variables: vec![wire::Variable {
+                name: "income".to_owned(),
+                edges: edges.to_vec(),
+                categories: Vec::new(),
+                reference: reference.to_vec(),
+                reference_missing: 3,
+            }],
+        };
+        let read = variables(variable(&[0.0, 1.0, 2.0], &[5, 6])).unwrap();
+        assert_eq!(
+            (read[0].name.as_str(), read[0].reference_missing),
+            ("income", 3)
+        );
+        for (edges, reference) in [(&[0.0, 1.0][..], &[5, 6][..]), (&[], &[])] {
+            assert_eq!(variables(variable(edges, reference)), None);
+        }
     }
 
     #[test]
@@ -121,5 +180,7 @@ mod tests {
         );
         assert_eq!(field(|entry| entry.model = "demo".to_owned()), "model");
         assert_eq!(field(|entry| entry.arm.clear()), "arm");
+        assert_eq!(field(|entry| entry.bins = vec![1_001]), "bins");
+        assert_eq!(field(|entry| entry.bins = vec![0; 10_001]), "bins");
     }
 }

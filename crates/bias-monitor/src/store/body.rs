@@ -132,6 +132,7 @@ macro_rules! sql_store {
                     outcome: row.try_get("outcome")?,
                     score: row.try_get("score")?,
                     probability_ppm: row.try_get("probability_ppm")?,
+                    bins: row.try_get("bins")?,
                 }
                 .decision()
             }
@@ -156,6 +157,7 @@ macro_rules! sql_store {
                 for (insert, columns) in rows::of(effects)? {
                     <$engine>::insert(connection, insert, &columns).await?;
                 }
+                add_profiles(connection, effects).await?;
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(sql::index_to_i64(effects.receipt.last_index)?)
                     .bind(sql::to_i64(effects.decisions.len()))
@@ -163,6 +165,22 @@ macro_rules! sql_store {
                     .bind(sql::to_i64(effects.events.len()));
                 advance.execute(connection).await?;
                 Ok(())
+            }
+
+            /// Bins of a group and hour are one text, which the lock lets us read and write back.
+            async fn add_profiles(connection: &mut Connection, effects: &Effects) -> Result<(), StoreFailure> {
+                let places = rows::profile_places(effects);
+                if places.is_empty() {
+                    return Ok(());
+                }
+                let ids: Vec<&str> = places.iter().map(String::as_str).collect();
+                let mut stored = BTreeMap::new();
+                for row in <$engine>::find(connection, &sql::PROFILES_AT, &ids).await? {
+                    let counts = serde_json::from_str(row.try_get("counts")?)?;
+                    stored.insert(row.try_get("place")?, counts);
+                }
+                let columns = rows::profiles(effects, &places, &stored)?;
+                Ok(<$engine>::insert(connection, &sql::PROFILES, &columns).await?)
             }
 
             async fn status(connection: &mut Connection) -> Result<MonitorStatus, StoreFailure> {

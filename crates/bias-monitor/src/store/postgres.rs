@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Postgres};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::profile_body::sql_profile_store;
 use super::rows::{Column, Engine, Find, Insert};
 
 // READ COMMITTED is enough for writes: every batch takes the lock on the state row first, and each statement after
@@ -29,6 +30,8 @@ sql_evidence_store!(
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock = "SELECT policy, last_index, last_entry FROM evidence WHERE id = 1 FOR UPDATE",
 );
+
+sql_profile_store!(PostgresStore, Postgres);
 
 /// A column is one parameter, an array, so that the text of a statement never changes and is planned once.
 impl Engine for Postgres {
@@ -89,6 +92,11 @@ pub(super) fn migrations() -> Migrator {
             2,
             "watch groups",
             include_str!("../../migrations/postgres/0002_watch_groups.sql"),
+        ),
+        (
+            3,
+            "count bins",
+            include_str!("../../migrations/postgres/0003_count_bins.sql"),
         ),
     ])
 }

@@ -2,9 +2,13 @@
 //! its own file how it takes them fastest.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::num::ParseIntError;
 
 use super::sql::{self, StoreFailure, index_to_i64};
 use crate::app::change::Effects;
+use crate::app::profiles::{ProfileCounts, ProfileKey};
 
 /// An engine's own way with many rows at a time.
 pub(super) trait Engine: sqlx::Database {
@@ -92,6 +96,56 @@ fn decisions(effects: &Effects) -> Result<Vec<Column<'_>>, StoreFailure> {
         Column::texts(decided().map(|it| it.outcome.as_str())),
         Column::integers(decided().map(|it| it.score)),
         Column::integers(decided().map(|it| it.probability_ppm)),
+        Column::Texts(decided().map(|it| bins_to_text(&it.bins).into()).collect()),
+    ])
+}
+
+/// The places of a decision's bins, with commas between them.
+fn bins_to_text(bins: &[u16]) -> String {
+    let mut text = String::with_capacity(3 * bins.len());
+    for bin in bins {
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = write!(text, "{comma}{bin}");
+    }
+    text
+}
+
+pub(super) fn bins_from_text(text: &str) -> Result<Vec<u16>, ParseIntError> {
+    let bins = text.split(',').filter(|bin| !bin.is_empty());
+    bins.map(str::parse).collect()
+}
+
+/// The rows of bins that a batch touches, by their primary key.
+pub(super) fn profile_places(effects: &Effects) -> Vec<String> {
+    effects.profiles.0.keys().map(profile_place).collect()
+}
+
+fn profile_place(key: &ProfileKey) -> String {
+    let (attribute, group) = key.cell.columns();
+    serde_json::json!([key.model.as_str(), key.arm, attribute, group, key.hour]).to_string()
+}
+
+/// The bins after a batch, given those before it.
+pub(super) fn profiles<'a>(
+    effects: &'a Effects,
+    places: &'a [String],
+    stored: &BTreeMap<String, ProfileCounts>,
+) -> Result<Vec<Column<'a>>, StoreFailure> {
+    let keys = || effects.profiles.0.keys();
+    let mut texts = Vec::with_capacity(places.len());
+    for (place, counts) in places.iter().zip(effects.profiles.0.values()) {
+        let mut after = stored.get(place).cloned().unwrap_or_default();
+        after.merge(counts);
+        texts.push(serde_json::to_string(&after)?.into());
+    }
+    Ok(vec![
+        Column::texts(places.iter().map(String::as_str)),
+        Column::texts(keys().map(|key| key.model.as_str())),
+        Column::texts(keys().map(|key| key.arm.as_str())),
+        Column::texts(keys().map(|key| key.cell.columns().0)),
+        Column::texts(keys().map(|key| key.cell.columns().1)),
+        Column::integers(keys().map(|key| key.hour)),
+        Column::Texts(texts),
     ])
 }
 

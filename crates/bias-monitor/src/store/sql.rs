@@ -7,7 +7,7 @@ use fcs_core::UnixMicros;
 use fcs_fairness::GroupCounters;
 use fcs_fairness::calibration::CalibrationBin;
 
-use super::rows::{Find, Insert};
+use super::rows::{Find, Insert, bins_from_text};
 use super::{StoreError, WriteError};
 use crate::app::change::{Effects, Gap};
 use crate::app::facts::{CreditOutcome, Decision, KnownGroup, KnownOutcome, Outcome, Source};
@@ -19,7 +19,7 @@ pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Attempts at a batch while other writers hold the lock longer than the server lets us wait.
 pub(super) const ATTEMPTS_MAX: u32 = 4;
 pub(super) const DECISIONS_OF: Find = Find(
-    "SELECT application_id, minute, model, arm, outcome, score, probability_ppm FROM decisions \
+    "SELECT application_id, minute, model, arm, outcome, score, probability_ppm, bins FROM decisions \
      WHERE application_id",
 );
 pub(super) const GROUPS_OF: Find = Find(
@@ -32,7 +32,8 @@ pub(super) const EVENTS_AMONG: Find = Find("SELECT event_id FROM outcome_events 
 
 pub(super) static DECISIONS: Insert = Insert {
     into: "decisions",
-    columns: "log_index, decision_id, application_id, minute, model, arm, outcome, score, probability_ppm",
+    columns: "log_index, decision_id, application_id, minute, model, arm, outcome, score, probability_ppm, \
+              bins",
     on_conflict: "",
 };
 pub(super) static DEMOGRAPHICS: Insert = Insert {
@@ -72,6 +73,12 @@ pub(super) static CALIBRATION: Insert = Insert {
                   labelled = calibration.labelled + excluded.labelled, \
                   defaulted = calibration.defaulted + excluded.defaulted, \
                   predicted_sum_ppm = calibration.predicted_sum_ppm + excluded.predicted_sum_ppm",
+};
+pub(super) const PROFILES_AT: Find = Find("SELECT place, counts FROM profiles WHERE place");
+pub(super) static PROFILES: Insert = Insert {
+    into: "profiles",
+    columns: "place, model, arm, attribute, group_name, hour, counts",
+    on_conflict: "ON CONFLICT (place) DO UPDATE SET counts = excluded.counts",
 };
 pub(super) const ADVANCE: &str = "UPDATE state SET last_index = $1, decisions = decisions + $2, demographics = demographics + $3, \
      outcomes = outcomes + $4 WHERE id = 1";
@@ -162,6 +169,7 @@ pub(super) struct DecisionColumns {
     pub(super) outcome: String,
     pub(super) score: i64,
     pub(super) probability_ppm: i64,
+    pub(super) bins: String,
 }
 
 impl DecisionColumns {
@@ -174,6 +182,7 @@ impl DecisionColumns {
             outcome: word(Outcome::parse(&self.outcome))?,
             score: self.score,
             probability_ppm: self.probability_ppm,
+            bins: bins_from_text(&self.bins)?,
         })
     }
 }

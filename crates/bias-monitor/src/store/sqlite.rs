@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::profile_body::sql_profile_store;
 use super::rows::{Column, Engine, Find, Insert};
 
 /// Rows, or identifiers, of one statement; far below the engine's limit of 32,766 values.
@@ -28,6 +29,8 @@ sql_evidence_store!(
     begin_write = "BEGIN IMMEDIATE",
     lock = "SELECT policy, last_index, last_entry FROM evidence WHERE id = 1",
 );
+
+sql_profile_store!(SqliteStore, Sqlite);
 
 /// A full statement has always the same text and stays prepared; the rest of a batch is a statement of its own.
 impl Engine for Sqlite {
@@ -91,6 +94,11 @@ pub(super) fn migrations() -> Migrator {
             2,
             "watch groups",
             include_str!("../../migrations/sqlite/0002_watch_groups.sql"),
+        ),
+        (
+            3,
+            "count bins",
+            include_str!("../../migrations/sqlite/0003_count_bins.sql"),
         ),
     ])
 }

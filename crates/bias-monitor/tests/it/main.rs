@@ -8,6 +8,7 @@
 
 mod alerts;
 mod concurrency;
+mod drift;
 mod evidence;
 mod feed;
 mod properties;

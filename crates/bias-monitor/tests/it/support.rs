@@ -3,6 +3,7 @@
 pub(crate) mod gateway;
 pub(crate) mod http;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -104,6 +105,36 @@ impl Opened {
             lines(&self.database, IN_FORCE).await,
             lines(&self.database, RECOUNT_IN_FORCE).await
         );
+        assert_eq!(self.profiles().await, self.recounted_profiles().await);
+    }
+
+    /// Counts of bins as they are stored.
+    async fn profiles(&self) -> Profiles {
+        let mut profiles = Profiles::new();
+        for line in lines(&self.database, PROFILES).await {
+            let (cell, counts) = line.split_once('#').unwrap();
+            let counts: Vec<Vec<i64>> = serde_json::from_str(counts).unwrap();
+            for (variable, places) in counts.iter().enumerate() {
+                for (place, count) in places.iter().enumerate().filter(|(_, count)| **count != 0) {
+                    profiles.insert((cell.to_owned(), variable, place), *count);
+                }
+            }
+        }
+        profiles
+    }
+
+    /// Counts of bins from nothing.
+    async fn recounted_profiles(&self) -> Profiles {
+        let mut profiles = Profiles::new();
+        for line in lines(&self.database, DECIDED_BINS).await {
+            let (cell, bins) = line.split_once('#').unwrap();
+            let bins = bins.split(',').filter(|bin| !bin.is_empty());
+            for (variable, bin) in bins.enumerate() {
+                let key = (cell.to_owned(), variable, bin.parse().unwrap());
+                *profiles.entry(key).or_default() += 1;
+            }
+        }
+        profiles
     }
 }
 
@@ -146,6 +177,18 @@ const RECOUNT: &str = "\
     LEFT JOIN latest l ON l.application_id = d.application_id \
     GROUP BY d.model, d.arm, c.attribute, c.group_name, d.minute";
 
+/// Cell, variable and place to decisions.
+type Profiles = BTreeMap<(String, usize, usize), i64>;
+
+const PROFILES: &str = "\
+    SELECT model || '|' || arm || '|' || attribute || '|' || group_name || '|' || hour || '#' || counts FROM profiles";
+
+const DECIDED_BINS: &str = "\
+    WITH cells AS (SELECT application_id, attribute, group_name FROM demographics \
+        UNION ALL SELECT DISTINCT application_id, '', '' FROM decisions) \
+    SELECT d.model || '|' || d.arm || '|' || c.attribute || '|' || c.group_name || '|' || (d.minute / 60) || '#' || d.bins \
+    FROM decisions d JOIN cells c ON c.application_id = d.application_id";
+
 const BINS: &str = "SELECT model || '|' || bin || '|' || labelled || '|' || defaulted || '|' || predicted_sum_ppm \
     FROM calibration WHERE labelled <> 0 OR defaulted <> 0 OR predicted_sum_ppm <> 0";
 
@@ -174,6 +217,12 @@ const RECOUNT_IN_FORCE: &str = "\
     outcome, occurred_at, event_id, ROW_NUMBER() OVER (PARTITION BY application_id ORDER BY occurred_at DESC, \
     event_id DESC) AS place FROM outcome_events) ranked WHERE place = 1";
 
+/// Three variables, the first of which has a value in two of three decisions.
+fn bins(log_index: u64) -> Vec<u16> {
+    let bin = |of: u64| u16::try_from(log_index % of).unwrap();
+    vec![bin(3), bin(4) + 1, bin(5) + 1]
+}
+
 /// A decision whose other columns follow from its place in the log.
 pub(crate) fn decision(log_index: u64, application: &str, outcome: Outcome) -> LoggedDecision {
     let number = i64::try_from(log_index).unwrap();
@@ -190,6 +239,7 @@ pub(crate) fn decision(log_index: u64, application: &str, outcome: Outcome) -> L
             outcome,
             score: 500 + number * 37 % 300,
             probability_ppm: number * 7_919 % 1_000_001,
+            bins: bins(log_index),
         },
     }
 }

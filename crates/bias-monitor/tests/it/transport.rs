@@ -94,7 +94,7 @@ fn expected() -> (BTreeMap<String, GroupCounters>, CalibrationBins) {
     (groups, bins)
 }
 
-async fn client(running: &Running) -> MonitoringServiceClient<Channel> {
+pub(crate) async fn client(running: &Running) -> MonitoringServiceClient<Channel> {
     MonitoringServiceClient::connect(format!("http://{}", running.http))
         .await
         .unwrap()

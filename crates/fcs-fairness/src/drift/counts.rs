@@ -190,6 +190,13 @@ impl FeatureCounts {
         }
     }
 
+    /// The same, with so many applicants without a value.
+    #[must_use]
+    pub fn with_missing(mut self, missing: u64) -> Self {
+        self.missing = missing;
+        self
+    }
+
     /// Counts a number, or that there is none.
     pub fn record_number(&mut self, edges: &Edges, value: Option<f64>) {
         let Some(value) = value else {

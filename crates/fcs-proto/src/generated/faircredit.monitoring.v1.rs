@@ -1290,6 +1290,96 @@ pub struct GetStatusResponse {
     pub outcomes: u64,
 }
 ::fcs_core::redacted_debug!(GetStatusResponse);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetDriftRequest {
+    /// "name/version".
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// The window: so many hours up to now; 24 if it is 0.
+    #[prost(uint32, tag = "2")]
+    pub hours: u32,
+}
+::fcs_core::redacted_debug!(GetDriftRequest);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetDriftResponse {
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// When the window begins, in microseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub from_micros: i64,
+    /// SHA-256 of the policy that holds the thresholds.
+    #[prost(string, tag = "3")]
+    pub policy: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "4")]
+    pub lines: ::prost::alloc::vec::Vec<DriftLine>,
+}
+::fcs_core::redacted_debug!(GetDriftResponse);
+/// One variable of the decisions of an arm, or of a group of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DriftLine {
+    #[prost(string, tag = "1")]
+    pub arm: ::prost::alloc::string::String,
+    /// This and the next one are empty for all decisions of the arm.
+    #[prost(string, tag = "2")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    /// Name of the feature; "(score)" for the score.
+    #[prost(string, tag = "4")]
+    pub variable: ::prost::alloc::string::String,
+    #[prost(enumeration = "DriftReference", tag = "5")]
+    pub reference: i32,
+    /// The most serious of everything below.
+    #[prost(enumeration = "DriftLevel", tag = "6")]
+    pub level: i32,
+    #[prost(uint64, tag = "7")]
+    pub reference_rows: u64,
+    #[prost(uint64, tag = "8")]
+    pub current_rows: u64,
+    /// Population stability index.
+    #[prost(message, optional, tag = "9")]
+    pub psi: ::core::option::Option<DriftDistance>,
+    /// Jensen-Shannon distance, base 2.
+    #[prost(message, optional, tag = "10")]
+    pub jensen_shannon: ::core::option::Option<DriftDistance>,
+    /// Kolmogorov-Smirnov distance at the edges; numbers only.
+    #[prost(message, optional, tag = "11")]
+    pub kolmogorov_smirnov: ::core::option::Option<DriftDistance>,
+    /// Wasserstein distance in standard deviations of the reference; numbers only.
+    #[prost(message, optional, tag = "12")]
+    pub wasserstein: ::core::option::Option<DriftDistance>,
+    /// Decisions without a value.
+    #[prost(message, optional, tag = "13")]
+    pub missing: ::core::option::Option<DriftRate>,
+}
+::fcs_core::redacted_debug!(DriftLine);
+/// A distance, and what chance alone exceeds with the probability of the policy.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DriftDistance {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    #[prost(double, tag = "2")]
+    pub chance_limit: f64,
+    #[prost(enumeration = "DriftLevel", tag = "3")]
+    pub level: i32,
+}
+::fcs_core::redacted_debug!(DriftDistance);
+/// A share of the reference beside that of the decisions.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DriftRate {
+    #[prost(double, tag = "1")]
+    pub reference: f64,
+    #[prost(double, tag = "2")]
+    pub current: f64,
+    #[prost(enumeration = "DriftLevel", tag = "3")]
+    pub level: i32,
+}
+::fcs_core::redacted_debug!(DriftRate);
 /// Where an attribute's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1382,6 +1472,75 @@ impl Verdict {
             "VERDICT_BREACH" => Some(Self::Breach),
             "VERDICT_CLEAR" => Some(Self::Clear),
             "VERDICT_INSUFFICIENT_EVIDENCE" => Some(Self::InsufficientEvidence),
+            _ => None,
+        }
+    }
+}
+/// What a comparison is read as, the least serious first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DriftLevel {
+    Unspecified = 0,
+    Stable = 1,
+    /// Chance alone may reach what matters: too few decisions to say.
+    InsufficientEvidence = 2,
+    Watch = 3,
+    Act = 4,
+}
+impl DriftLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DRIFT_LEVEL_UNSPECIFIED",
+            Self::Stable => "DRIFT_LEVEL_STABLE",
+            Self::InsufficientEvidence => "DRIFT_LEVEL_INSUFFICIENT_EVIDENCE",
+            Self::Watch => "DRIFT_LEVEL_WATCH",
+            Self::Act => "DRIFT_LEVEL_ACT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DRIFT_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "DRIFT_LEVEL_STABLE" => Some(Self::Stable),
+            "DRIFT_LEVEL_INSUFFICIENT_EVIDENCE" => Some(Self::InsufficientEvidence),
+            "DRIFT_LEVEL_WATCH" => Some(Self::Watch),
+            "DRIFT_LEVEL_ACT" => Some(Self::Act),
+            _ => None,
+        }
+    }
+}
+/// What decisions are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DriftReference {
+    Unspecified = 0,
+    /// The rows that the model was built on.
+    BuiltOn = 1,
+    /// The decisions of the stable arm in the same window, of the same group.
+    StableArm = 2,
+}
+impl DriftReference {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DRIFT_REFERENCE_UNSPECIFIED",
+            Self::BuiltOn => "DRIFT_REFERENCE_BUILT_ON",
+            Self::StableArm => "DRIFT_REFERENCE_STABLE_ARM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DRIFT_REFERENCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "DRIFT_REFERENCE_BUILT_ON" => Some(Self::BuiltOn),
+            "DRIFT_REFERENCE_STABLE_ARM" => Some(Self::StableArm),
             _ => None,
         }
     }
@@ -1568,6 +1727,37 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
+        /// the stable one. NOT_FOUND without decisions in the window.
+        pub async fn get_drift(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDriftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDriftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/GetDrift",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "GetDrift",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Returns how far the monitor has read.
         pub async fn get_status(
             &mut self,
@@ -1635,6 +1825,15 @@ pub mod monitoring_service_server {
             request: tonic::Request<super::GetGroupReportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetGroupReportResponse>,
+            tonic::Status,
+        >;
+        /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
+        /// the stable one. NOT_FOUND without decisions in the window.
+        async fn get_drift(
+            &self,
+            request: tonic::Request<super::GetDriftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDriftResponse>,
             tonic::Status,
         >;
         /// Returns how far the monitor has read.
@@ -1849,6 +2048,51 @@ pub mod monitoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetGroupReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/GetDrift" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDriftSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::GetDriftRequest>
+                    for GetDriftSvc<T> {
+                        type Response = super::GetDriftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDriftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::get_drift(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDriftSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

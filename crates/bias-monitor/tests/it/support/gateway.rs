@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use bias_monitor::app::facts::{LoggedDecision, Outcome};
 use fcs_proto::scoring::v1::feed_service_server::{FeedService, FeedServiceServer};
 use fcs_proto::scoring::v1::{
-    FeedEntry, Outcome as WireOutcome, SubscribeRequest, SubscribeResponse,
+    FeedEntry, GetModelProfileRequest, GetModelProfileResponse, Outcome as WireOutcome,
+    SubscribeRequest, SubscribeResponse, Variable,
 };
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
@@ -129,6 +130,7 @@ pub(crate) fn entry(logged: &LoggedDecision) -> FeedEntry {
         model: decision.model.to_string(),
         arm: decision.arm.clone(),
         record_digest: vec![0; 32],
+        bins: decision.bins.iter().map(|bin| u32::from(*bin)).collect(),
     }
 }
 
@@ -141,6 +143,13 @@ struct Feed {
 #[tonic::async_trait]
 impl FeedService for Feed {
     type SubscribeStream = BoxStream<'static, Result<SubscribeResponse, Status>>;
+
+    async fn get_model_profile(
+        &self,
+        _: Request<GetModelProfileRequest>,
+    ) -> Result<Response<GetModelProfileResponse>, Status> {
+        Ok(Response::new(profile()))
+    }
 
     async fn subscribe(
         &self,
@@ -165,6 +174,24 @@ impl FeedService for Feed {
                 messages.take(count).chain(broken).boxed()
             }
         }))
+    }
+}
+
+/// The profile of every model: variables like those of [`super::decision`], of which the first has drifted.
+fn profile() -> GetModelProfileResponse {
+    let variable = |name: &str, reference: &[u64], missing: u64| Variable {
+        name: name.to_owned(),
+        edges: (0..=reference.len()).map(|edge| edge as f64).collect(),
+        categories: Vec::new(),
+        reference: reference.to_vec(),
+        reference_missing: missing,
+    };
+    GetModelProfileResponse {
+        variables: vec![
+            variable("income", &[9_000, 1_000], 5_000),
+            variable("debt", &[2_500; 4], 0),
+            variable("(score)", &[2_000; 5], 0),
+        ],
     }
 }
 
