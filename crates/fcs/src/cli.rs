@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bias::{
-    BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, ValueArguments,
-    WatchedArguments,
+    BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, DriftArguments,
+    ValueArguments, WatchedArguments,
 };
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use erase::EraseArguments;

@@ -35,6 +35,11 @@ pub(crate) enum BiasCommand {
         #[arg(long)]
         fail_on_breach: bool,
     },
+    /// Show how features and scores of late decisions differ from what the model was built on.
+    ///
+    /// Each arm and group is compared with the rows that the model was built on, and other arms with the stable one.
+    /// A difference counts only beyond what chance alone would reach with so many decisions.
+    Drift(DriftArguments),
     /// Follow what happens to alerts, until interrupted.
     Watch {
         /// Only this model, as "name/version".
@@ -193,4 +198,21 @@ pub(crate) struct ValueArguments {
 fn parse_confidence(text: &str) -> Result<Confidence, String> {
     let level: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     Confidence::try_from(level).map_err(|error| error.to_string())
+}
+
+/// `fcs bias drift`.
+#[derive(Args)]
+pub(crate) struct DriftArguments {
+    /// The model, as "name/version".
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Decisions of the last so many hours.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_784))]
+    pub(crate) hours: u32,
+    /// List what has not drifted, too.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// End with exit code 7 if a comparison shows a drift to act on.
+    #[arg(long)]
+    pub(crate) fail_on_drift: bool,
 }

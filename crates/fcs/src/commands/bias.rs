@@ -2,6 +2,7 @@
 
 mod compute;
 mod decisions;
+mod drift;
 mod policy;
 mod spelling;
 mod text;
@@ -38,6 +39,7 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
             model,
             fail_on_breach,
         } => watching::verdicts(global, model.as_deref(), *fail_on_breach).await,
+        BiasCommand::Drift(arguments) => drift::run(global, arguments).await,
         BiasCommand::Watch {
             model,
             after,

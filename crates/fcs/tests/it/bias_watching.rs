@@ -37,6 +37,7 @@ fn a_breach_is_explained_acknowledged_and_muted() {
         }
     });
     json(&system.demo("boston-hmda").wait_with_output().unwrap());
+    drift_is_shown(&system);
     let verdict = breach(&system);
     assert_eq!(verdict["model"], MODEL);
     assert_eq!(verdict["alert"], "firing");
@@ -167,4 +168,35 @@ fn a_policy_is_checked_without_a_service() {
         let text = String::from_utf8(refused.stderr).unwrap();
         assert!(text.contains(named), "{text}");
     }
+}
+
+/// The demo's applications come from where the model's training rows do, so nothing of them has drifted far.
+fn drift_is_shown(system: &System) {
+    let started = Instant::now();
+    let drift = loop {
+        let arguments = ["bias", "drift", MODEL, "--all", "-o", "json"];
+        let output = system.fcs(&arguments).output().unwrap();
+        if output.status.success() {
+            break json(&output);
+        }
+        assert_eq!(output.status.code(), Some(3), "no profile yet");
+        assert!(started.elapsed() < LIMIT, "{output:?}");
+    };
+    let lines = drift["lines"].as_array().unwrap();
+    let all = |line: &&Value| line["attribute"] == "" && line["against"] == "reference";
+    let features: Vec<&Value> = lines.iter().filter(all).collect();
+    assert!(features.len() >= 8, "{features:?}");
+    for line in &features {
+        assert_ne!(line["level"], "act", "{line}");
+        assert!(line["decisions"].as_u64().unwrap() > 100, "{line}");
+    }
+    assert!(
+        lines.iter().any(|line| line["attribute"] == "race"),
+        "by group, too"
+    );
+    let text = system.fcs(&["bias", "drift", MODEL]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("--all lists them"), "{text}");
+    let unknown = system.fcs(&["bias", "drift", "nobody/1"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(3));
 }
