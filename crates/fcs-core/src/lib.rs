@@ -1,5 +1,5 @@
-//! Types that every crate shares: typed identifiers, probability, time, secrets, digests, error codes and
-//! canonical JSON.
+//! Types that every crate shares: typed identifiers, probability, evidence, time, secrets, digests, error
+//! codes and canonical JSON.
 //!
 //! For: giving a value its meaning once, checked on construction.
 //! Not for: anything that decides, and nothing that does I/O or reads a clock.
@@ -10,6 +10,7 @@
 mod canonical;
 mod digest;
 mod error;
+mod evidence;
 mod id;
 mod probability;
 mod secret;
@@ -19,6 +20,7 @@ mod unreadable;
 pub use canonical::{CanonicalError, to_canonical_vec};
 pub use digest::{Digest, ParseDigestError};
 pub use error::{ApiError, ErrorCode, Violation};
+pub use evidence::{Alpha, EValue, InvalidAlpha, ln_mean_exp};
 pub use id::{
     ApplicationId, DecisionId, DeploymentId, IdempotencyKey, InvalidId, ModelVersion, RandomBytes,
     ReviewId, TenantId,

@@ -28,15 +28,14 @@ pub mod ratio;
 pub mod watch;
 pub mod weighted;
 
-mod alpha;
 mod bets;
 mod detector;
 mod logarithm;
 mod payoff;
 mod wealth;
 
-pub use alpha::{Alpha, EValue, InvalidAlpha};
 pub use bets::{Bets, Forecast};
 pub use detector::{ChangeDetector, Starts};
+pub use fcs_core::{Alpha, EValue, InvalidAlpha};
 pub use payoff::{Payoff, Payoffs};
 pub use wealth::Wealth;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::alpha::ln_mean_exp;
 use super::{Alpha, EValue};
+use fcs_core::ln_mean_exp;
 
 /// How the number of questions that are asked is paid for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

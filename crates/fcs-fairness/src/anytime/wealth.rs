@@ -1,9 +1,9 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::alpha::ln_mean_exp;
 use super::logarithm::{UNITS_PER_NAT, ln_units};
 use super::{EValue, Payoff};
+use fcs_core::ln_mean_exp;
 
 /// The number of stakes that are played side by side.
 pub(crate) const STAKES: usize = 49;

@@ -1,3 +1,5 @@
+//! Evidence that may be looked at as often as one likes: e-values and the alpha that they are held against.
+
 use serde::{Deserialize, Serialize};
 
 /// The probability of a false alarm that is accepted, strictly between 0 and 1; 0.05 is the usual choice.
@@ -84,8 +86,8 @@ impl From<EValue> for f64 {
     }
 }
 
-/// The logarithm of the mean of numbers that are given by their logarithms.
-pub(crate) fn ln_mean_exp(logarithms: &[f64]) -> f64 {
+/// The logarithm of the mean of numbers that are given by their logarithms; negative infinity for none.
+pub fn ln_mean_exp(logarithms: &[f64]) -> f64 {
     let largest = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !largest.is_finite() {
         return largest;
