@@ -17,6 +17,7 @@ mod deployment;
 mod event;
 pub mod invariants;
 mod rejection;
+pub mod statistics;
 mod text;
 mod traffic;
 

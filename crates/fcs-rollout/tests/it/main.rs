@@ -8,4 +8,5 @@
 mod laws;
 mod properties;
 mod rules;
+mod statistics;
 mod support;
