@@ -13,7 +13,7 @@
 //! - [`sample_ratio_mismatch`]: do requests reach the arms as they should? A condition of the first two.
 //! - [`BlockTest`]: for arms that are not assigned at random. [`Means`]: for scores.
 //! - [`Sustained`]: a fixed threshold for a fixed time, which needs no stable arm and proves nothing.
-
+//! - [`simulate`]: what a plan does to healthy and to broken candidates.
 //!
 //! Assumed: requests are assigned by a hash that knows nothing of their outcome; an application counts once per
 //! weight (retries multiply errors); a candidate's warm-up is not counted; the weight of each request is known.
@@ -24,6 +24,7 @@
 //! Logarithms are those of `libm`, so the same counts give the same bits on every machine.
 
 pub mod arm;
+pub mod simulate;
 
 mod assignment;
 mod beta;

@@ -84,12 +84,7 @@ pub struct Judgement {
 /// Counts of a whole weight are judged by themselves: they alone say how the candidate carries everything. A
 /// candidate without requests at the present weight is never cleared by those of an earlier one.
 pub fn judge(counts: &Counts, weight: Weight, criteria: &Criteria) -> Judgement {
-    let mismatch = sample_ratio_mismatch(counts);
-    let question = Question {
-        weight,
-        criteria,
-        is_comparable: !mismatch.reaches(criteria.assignment_alpha.bar()),
-    };
+    let question = Question::about(counts, weight, criteria);
     let (verdict, grounds) = question.answer(counts);
     let tally = question.candidate(counts);
     let rate = criteria
@@ -101,8 +96,20 @@ pub fn judge(counts: &Counts, weight: Weight, criteria: &Criteria) -> Judgement 
         worse: worse_than(counts, criteria.ratio.tolerated, &FAILURE_FACTORS),
         ratio: risk_ratio(counts, criteria.ratio.alpha),
         rate,
-        mismatch,
+        mismatch: sample_ratio_mismatch(counts),
     }
+}
+
+/// Whether the verdict would be a breach, and on what grounds.
+pub(crate) fn stop(counts: &Counts, weight: Weight, criteria: &Criteria) -> Option<Grounds> {
+    Question::about(counts, weight, criteria).breach(counts)
+}
+
+/// Whether the verdict would be that the candidate is clear.
+pub(crate) fn is_clear(counts: &Counts, weight: Weight, criteria: &Criteria) -> bool {
+    let question = Question::about(counts, weight, criteria);
+    let is_judged = question.is_comparable && counts.at(weight).candidate.requests() > 0;
+    is_judged && question.breach(counts).is_none() && question.clear(counts).is_some()
 }
 
 struct Question<'a> {
@@ -111,7 +118,16 @@ struct Question<'a> {
     is_comparable: bool,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    fn about(counts: &Counts, weight: Weight, criteria: &'a Criteria) -> Self {
+        let bar = criteria.assignment_alpha.bar();
+        Self {
+            weight,
+            criteria,
+            is_comparable: !sample_ratio_mismatch(counts).reaches(bar),
+        }
+    }
+
     fn answer(&self, counts: &Counts) -> (Verdict, Option<Grounds>) {
         if let Some(grounds) = self.breach(counts) {
             return (Verdict::Breach, Some(grounds));
@@ -189,7 +205,7 @@ impl Question<'_> {
 }
 
 /// Whether evidence and number of bad requests make a breach by comparison.
-pub(crate) fn is_ratio_breached(counts: &Counts, ratio: &RatioCriterion) -> bool {
+fn is_ratio_breached(counts: &Counts, ratio: &RatioCriterion) -> bool {
     let bad = counts
         .compared()
         .fold(0_u64, |sum, (_, arms)| sum.saturating_add(arms.bad()));

@@ -5,6 +5,7 @@ mod golden;
 mod judging;
 mod printed;
 mod properties;
+mod simulation;
 mod sustained;
 
 use fcs_core::Alpha;
