@@ -2,6 +2,7 @@
 
 mod bias;
 mod decision;
+mod deployment;
 mod erase;
 mod key;
 mod policy;
@@ -16,6 +17,9 @@ pub(crate) use bias::{
     ValueArguments, WatchedArguments,
 };
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
+pub(crate) use deployment::{
+    DeploymentCommand, RegisterArguments, ScenarioArguments, SimulateArguments,
+};
 pub(crate) use erase::EraseArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 pub(crate) use policy::{PastArguments, PolicyCommand};
@@ -106,7 +110,7 @@ pub(crate) enum Command {
     /// Look at groups.
     #[command(subcommand)]
     Bias(BiasCommand),
-    /// Take models into and out of traffic.
+    /// Take models into and out of traffic, and judge candidates.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
     /// Look at the traffic table and the gateways that serve it.
@@ -180,72 +184,6 @@ pub(crate) struct ConformanceArguments {
     /// The model to ask with; the default is the first that is ready.
     #[arg(long)]
     pub(crate) model: Option<String>,
-}
-
-/// `fcs deployment`.
-#[derive(Subcommand)]
-pub(crate) enum DeploymentCommand {
-    /// Propose a model for traffic.
-    Register(RegisterArguments),
-    /// Approve a deployment; not by its author, nor by who asked for it.
-    Approve {
-        /// Deployment id.
-        id: String,
-        /// Who approves.
-        #[arg(long = "as", value_name = "USER")]
-        actor: String,
-        /// What was checked.
-        #[arg(long, default_value = "")]
-        comment: String,
-    },
-    /// Put an approved deployment into traffic.
-    Activate {
-        /// Deployment id.
-        id: String,
-        /// Who activates.
-        #[arg(long = "as", value_name = "USER")]
-        actor: String,
-    },
-    /// Restore the traffic recorded before a deployment was activated.
-    Rollback {
-        /// Deployment id.
-        id: String,
-        /// Who rolls back.
-        #[arg(long = "as", value_name = "USER")]
-        actor: String,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-    },
-    /// List deployments, newest first.
-    List,
-    /// Show a deployment with its history.
-    Get {
-        /// Deployment id.
-        id: String,
-    },
-}
-
-/// Arguments of `fcs deployment register`.
-#[derive(Args)]
-pub(crate) struct RegisterArguments {
-    /// Model package as "name/version".
-    pub(crate) model: String,
-    /// Who asks.
-    #[arg(long = "as", value_name = "USER")]
-    pub(crate) actor: String,
-    /// Who wrote the change; the default is who asks.
-    #[arg(long)]
-    pub(crate) author: Option<String>,
-    /// Commit of the configuration that asks for it.
-    #[arg(long)]
-    pub(crate) commit: String,
-    /// What changes and why.
-    #[arg(long)]
-    pub(crate) description: String,
-    /// Where.
-    #[arg(long, default_value = "development")]
-    pub(crate) environment: String,
 }
 
 /// `fcs audit`.

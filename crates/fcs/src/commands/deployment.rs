@@ -1,5 +1,7 @@
 //! `fcs deployment`.
 
+mod simulate;
+
 use anyhow::Context;
 use fcs_core::ModelVersion;
 use fcs_decision::manifest::Manifest;
@@ -17,6 +19,9 @@ use crate::output::{print, table};
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &DeploymentCommand) -> anyhow::Result<()> {
+    if let DeploymentCommand::Simulate(arguments) = command {
+        return simulate::run(global.output, arguments);
+    }
     let mut clients = Clients::of(global)?;
     if let DeploymentCommand::List = command {
         return list(&mut clients, global.output).await;
@@ -40,7 +45,7 @@ pub(crate) async fn run(global: &Global, command: &DeploymentCommand) -> anyhow:
             response.map_err(CliError::from)?.into_inner().deployment
         }
         DeploymentCommand::Get { id } => Some(get(&mut clients, id).await?),
-        DeploymentCommand::List => None,
+        DeploymentCommand::List | DeploymentCommand::Simulate(_) => None,
     };
     let deployment = deployment.context("the service sent no deployment")?;
     print(global.output, &document(&deployment), |_| text(&deployment))

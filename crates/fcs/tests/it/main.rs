@@ -24,6 +24,7 @@ mod predict;
 mod privacy;
 mod processes;
 mod restarts;
+mod rollouts;
 mod settings;
 mod system;
 mod up;
