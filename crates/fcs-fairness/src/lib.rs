@@ -9,7 +9,8 @@
 //!
 //! [`table::Table`] holds decisions by group and stratum, from rows or from counters;
 //! [`sheet::sheet`] gives every metric of one attribute, of an intersection or within a stratum. The
-//! functions behind a sheet take counts of two groups and can be called one by one.
+//! functions behind a sheet take counts of two groups and can be called one by one. [`proxy`] has rates of
+//! groups that are known only by probabilities.
 //!
 //! Conventions:
 //! - Selection means approval. A referral is not an approval: it counts as a decision that did not
@@ -52,6 +53,7 @@ pub mod inequality;
 pub mod min_max;
 pub mod parity;
 pub mod policy;
+pub mod proxy;
 pub mod report;
 pub mod score_gap;
 pub mod scores;

@@ -54,6 +54,9 @@ pub enum Undefined {
     /// No stratum holds both approved and not approved applicants of the group and of others.
     #[error("no stratum allows a comparison")]
     NoContrast,
+    /// The probabilities of the groups do not tell them apart.
+    #[error("the probabilities do not tell the groups apart")]
+    Inseparable,
     /// More was taken back than was counted: a correction arrived before what it corrects.
     #[error("a count is negative")]
     NegativeCount,

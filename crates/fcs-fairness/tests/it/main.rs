@@ -12,6 +12,7 @@ mod golden;
 mod laws;
 mod metrics;
 mod properties;
+mod proxy;
 mod published;
 mod replay;
 mod report;
