@@ -24,9 +24,8 @@ enum Layer {
 fn layer_of(package: &str) -> Option<Layer> {
     Some(match package {
         "fcs-core" => Layer::Core,
-        "fcs-forest" | "fcs-decision" | "fcs-fairness" | "fcs-rollout" | "fcs-tlog" => {
-            Layer::Domain
-        }
+        "fcs-forest" | "fcs-decision" | "fcs-fairness" | "fcs-proxy" | "fcs-rollout"
+        | "fcs-tlog" => Layer::Domain,
         "fcs-proto" | "fcs-service" => Layer::Foundation,
         "fcs-client" => Layer::Client,
         "scoring-gateway" | "model-server" | "bias-monitor" | "deployment-audit" => Layer::Process,
