@@ -23,7 +23,18 @@ pub(crate) enum BiasCommand {
     /// Every group metric with its interval and counts, each group beside the reference group. An empty cell is a
     /// value that is not known; in decisions, labels and scores NA, NaN and null are too. A row without a decision is
     /// left out and counted. Intervals and tests are right for one look at the file, not for watching it grow.
+    ///
+    /// Where groups are known only by probabilities, --probabilities takes their columns instead of --attribute: the
+    /// weighted and the linear estimate and Fréchet's bounds stand beside each other, and nobody is put into a group.
     Compute(Box<ComputeArguments>),
+    /// Work out probabilities of race and ethnicity from names and places; needs no service.
+    ///
+    /// Surname and place are looked up in published tables that you supply (BISG), with --first-name first names too
+    /// (BIFSG). Each row of the file gives one row with the kept columns, the probability of each group, what they
+    /// rest on and the version of the tables; names and places are not written. A person whose surname and place are
+    /// in no table gets no probabilities, which is counted. The probabilities are for sums over many people, such as
+    /// those of "fcs bias compute --probabilities probability_", and must not be used to decide about one.
+    Proxy(ProxyArguments),
     /// List what the evidence says of each group that is watched.
     ///
     /// These verdicts stay valid however often one looks. Exit code 7 with --fail-on-breach when a group is in breach.
@@ -116,14 +127,27 @@ pub(crate) enum BiasPolicyCommand {
                   Examples:\n  \
                   fcs bias compute decisions.csv --attribute sex --reference male --decision approved\n  \
                   fcs bias compute decisions.csv --attribute sex --attribute age_band --reference male --reference 25-59 \\\n      \
-                  --decision action --approve-value funded --deny-value turned-down --label repaid --score probability -o json")]
+                  --decision action --approve-value funded --deny-value turned-down --label repaid --score probability -o json\n  \
+                  fcs bias compute decisions.csv --probabilities probability_ --reference white --decision approved")]
 pub(crate) struct ComputeArguments {
     /// Decisions: a CSV file with a header; "-" is standard input.
     #[arg(value_name = "FILE.csv")]
     pub(crate) file: PathBuf,
     /// Column with the groups; several give the groups of their intersections.
-    #[arg(long = "attribute", value_name = "COLUMN", required = true)]
+    #[arg(
+        long = "attribute",
+        value_name = "COLUMN",
+        required_unless_present = "probabilities"
+    )]
     pub(crate) attributes: Vec<String>,
+    /// Columns with the probability of each group instead of the group: what their names begin with, before the group,
+    /// or all of them with commas between. Those of a row are 1 together; a row without any is left out and counted.
+    #[arg(
+        long,
+        value_name = "PREFIX|COLUMNS",
+        conflicts_with_all = ["attributes", "label", "score", "stratum", "within", "confidence", "quantiles", "score_decimals"]
+    )]
+    pub(crate) probabilities: Option<String>,
     /// Group to compare with, one for each attribute in their order; the default is the largest group.
     #[arg(long = "reference", value_name = "GROUP")]
     pub(crate) references: Vec<String>,
@@ -153,6 +177,39 @@ pub(crate) struct ComputeArguments {
     /// Round scores to so many decimals, for files with more different scores than fit.
     #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u8).range(0..=12))]
     pub(crate) score_decimals: Option<u8>,
+}
+
+/// Arguments of `fcs bias proxy`.
+#[derive(Args)]
+#[command(
+    after_help = "Tables, CSV files in the folder (their columns: docs/guides/fairness.md):\n  \
+                  surnames.csv                                    the Census Bureau's surnames\n  \
+                  first_names.csv                                 for --first-name\n  \
+                  block_groups.csv, tracts.csv, zctas.csv         people by place; at least one of them\n\n\
+                  Example:\n  \
+                  fcs bias proxy decisions.csv --surname last_name --geography zip --tables census \\\n      \
+                  --keep id --keep approved > proxied.csv\n  \
+                  fcs bias compute proxied.csv --probabilities probability_ --reference white --decision approved"
+)]
+pub(crate) struct ProxyArguments {
+    /// People: a CSV file with a header. It is read twice, so that nothing is written if a row cannot be read.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// Column with the surname.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) surname: String,
+    /// Column with the first name.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) first_name: Option<String>,
+    /// Column with the place: the code of a block, block group or tract, or a ZIP code, with its leading zeros.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) geography: String,
+    /// Folder with the tables.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) tables: PathBuf,
+    /// Column to write beside the probabilities, for example the id or the decision; as often as needed.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) keep: Vec<String>,
 }
 
 /// Where to find what.

@@ -3,7 +3,11 @@
 mod compute;
 mod decisions;
 mod drift;
+mod file;
 mod policy;
+mod proxied;
+mod proxied_text;
+mod proxy;
 mod spelling;
 mod text;
 mod watching;
@@ -35,6 +39,7 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
             report(global, model.as_deref(), references).await
         }
         BiasCommand::Compute(arguments) => compute::run(global.output, arguments),
+        BiasCommand::Proxy(arguments) => proxy::run(global.output, arguments),
         BiasCommand::Verdicts {
             model,
             fail_on_breach,

@@ -7,6 +7,7 @@
 
 mod api;
 mod bias_compute;
+mod bias_proxy;
 mod bias_watching;
 mod client;
 mod command_line;

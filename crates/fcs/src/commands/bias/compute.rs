@@ -7,6 +7,7 @@ use fcs_fairness::table::Table;
 use serde::Serialize;
 
 use super::decisions::{self, Count, Values};
+use super::proxied;
 use super::text::text;
 use crate::cli::{ComputeArguments, Format};
 use crate::exit::CliError;
@@ -29,6 +30,9 @@ pub(super) struct Document {
 
 /// Runs the command.
 pub(super) fn run(output: Format, arguments: &ComputeArguments) -> anyhow::Result<()> {
+    if let Some(columns) = &arguments.probabilities {
+        return proxied::run(output, arguments, columns);
+    }
     let spinner = progress::spinner("counting".to_owned());
     let decisions = decisions::read(arguments, |rows| {
         spinner.set_message(format!("{rows} rows"));

@@ -1,23 +1,17 @@
 //! A CSV file of decisions, counted row by row: what is kept are counts, never rows.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
-use csv::{Reader, ReaderBuilder, StringRecord};
 use fcs_fairness::scores::Scores;
 use fcs_fairness::table::{Row, Table};
 use fcs_fairness::tally::{Decision, Outcome};
 use serde::Serialize;
 
+use super::file::{CsvFile, Problems};
 use super::spelling::{Spelled, Spelling, is_missing};
 use crate::cli::{ColumnArguments, ComputeArguments};
 use crate::exit::CliError;
 
-/// Bad cells that an error lists.
-const PROBLEMS_SHOWN: usize = 10;
 /// How often the size of what is kept is looked at.
-const ROWS_PER_CHECK: u64 = 1 << 16;
+pub(super) const ROWS_PER_CHECK: u64 = 1 << 16;
 /// The most groups, each with its strata, that are kept.
 const CELLS_MAX: usize = 100_000;
 /// The most different scores that are kept, those of each group and stratum by themselves.
@@ -53,30 +47,31 @@ pub(super) fn read(
     arguments: &ComputeArguments,
     progress: impl Fn(u64),
 ) -> anyhow::Result<Decisions> {
-    let mut file = Rows::open(arguments)?;
+    let mut rows = Rows::open(arguments)?;
     let mut table = Table::new(arguments.attributes.clone());
     let mut problems = Problems::default();
-    while file.next(&mut problems)? {
-        match file.row() {
+    while rows.file.next(&mut problems)? {
+        match rows.row() {
             Ok(Some((row, times))) => table.count(row, times)?,
             Ok(None) => {}
-            Err(problem) => problems.add(file.line(), &problem),
+            Err(problem) => problems.add(rows.file.line(), &problem),
         }
-        if file.count.rows.is_multiple_of(ROWS_PER_CHECK) {
+        if rows.file.rows().is_multiple_of(ROWS_PER_CHECK) {
             check_size(&table)?;
-            progress(file.count.rows);
+            progress(rows.file.rows());
         }
     }
-    problems.check(&file.path)?;
-    if file.count.decisions == 0 {
-        return Err(CliError::Usage(format!("{}: no row has a decision", file.path)).into());
-    }
+    rows.file.check(&problems)?;
+    rows.check_decisions(rows.count.decisions)?;
     Ok(Decisions {
         table,
-        read: file.count,
+        read: Count {
+            rows: rows.file.rows(),
+            ..rows.count
+        },
         values: Values {
-            decision: file.decisions.spelled(),
-            label: file.outcomes.spelled(),
+            decision: rows.decisions.spelled(),
+            label: rows.outcomes.spelled(),
         },
     })
 }
@@ -103,40 +98,6 @@ fn check_size(table: &Table) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Cells that cannot be read.
-#[derive(Default)]
-struct Problems {
-    shown: Vec<String>,
-    count: u64,
-}
-
-impl Problems {
-    fn add(&mut self, line: u64, problem: &str) {
-        self.count += 1;
-        if self.shown.len() < PROBLEMS_SHOWN {
-            self.shown.push(format!("line {line}: {problem}"));
-        }
-    }
-
-    fn check(&self, path: &str) -> Result<(), CliError> {
-        match self.shown.as_slice() {
-            [] => Ok(()),
-            [problem] => Err(CliError::Usage(format!("{path} {problem}"))),
-            shown => {
-                let list = shown.join("\n  ");
-                let more = match self.count - shown.len() as u64 {
-                    0 => String::new(),
-                    more => format!("\n  and {more} more"),
-                };
-                let count = self.count;
-                Err(CliError::Usage(format!(
-                    "{path}: {count} rows cannot be read\n  {list}{more}"
-                )))
-            }
-        }
-    }
-}
-
 /// The places of the columns in the file.
 struct Columns {
     attributes: Vec<usize>,
@@ -149,11 +110,11 @@ struct Columns {
 
 impl Columns {
     fn find(
-        header: &StringRecord,
+        file: &CsvFile,
         attributes: &[String],
         names: &ColumnArguments,
-    ) -> Result<Self, String> {
-        let find = |name: &String| find_column(header, name);
+    ) -> Result<Self, CliError> {
+        let find = |name: &String| file.column(name);
         let option = |name: &Option<String>| name.as_ref().map(find).transpose();
         Ok(Self {
             attributes: attributes.iter().map(find).collect::<Result<_, _>>()?,
@@ -166,28 +127,10 @@ impl Columns {
     }
 }
 
-fn find_column(header: &StringRecord, name: &str) -> Result<usize, String> {
-    let mut places = header.iter().enumerate().filter(|(_, own)| *own == name);
-    match (places.next(), places.next()) {
-        (Some((place, _)), None) => Ok(place),
-        (Some(_), Some(_)) => Err(format!("the header has two columns {name:?}")),
-        (None, _) => {
-            let names: Vec<&str> = header.iter().collect();
-            Err(format!(
-                "the header has no column {name:?}, but {}",
-                names.join(", ")
-            ))
-        }
-    }
-}
-
 /// The rows of a file.
-struct Rows {
-    reader: Reader<Box<dyn Read>>,
-    path: String,
+pub(super) struct Rows {
+    pub(super) file: CsvFile,
     columns: Columns,
-    header: StringRecord,
-    record: StringRecord,
     decisions: Spelling<Decision>,
     outcomes: Spelling<Outcome>,
     /// Ten to the power of the decimals that scores are rounded to.
@@ -197,29 +140,11 @@ struct Rows {
 
 impl Rows {
     /// Opens a file and finds the columns in its header. "-" is standard input.
-    fn open(arguments: &ComputeArguments) -> Result<Self, CliError> {
-        let path = arguments.file.display().to_string();
-        let source: Box<dyn Read> = if arguments.file == Path::new("-") {
-            Box::new(io::stdin().lock())
-        } else {
-            let file = File::open(&arguments.file)
-                .map_err(|error| CliError::NotFound(format!("read {path}: {error}")))?;
-            Box::new(file)
-        };
-        let mut reader = ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .buffer_capacity(1 << 16)
-            .from_reader(source);
-        let usage = |problem: String| CliError::Usage(format!("{path}: {problem}"));
-        let header = reader.headers().map_err(|error| usage(error.to_string()))?;
-        let header = header.clone();
-        let columns = Columns::find(&header, &arguments.attributes, &arguments.columns);
+    pub(super) fn open(arguments: &ComputeArguments) -> Result<Self, CliError> {
+        let file = CsvFile::open(&arguments.file)?;
         Ok(Self {
-            columns: columns.map_err(usage)?,
-            reader,
-            path,
-            header,
-            record: StringRecord::new(),
+            columns: Columns::find(&file, &arguments.attributes, &arguments.columns)?,
+            file,
             decisions: Spelling::of_decisions(&arguments.values)?,
             outcomes: Spelling::of_outcomes(&arguments.values)?,
             round: arguments
@@ -227,30 +152,6 @@ impl Rows {
                 .map(|digits| 10_f64.powi(digits.into())),
             count: Count::default(),
         })
-    }
-
-    /// Reads the next record that has as many cells as the header; false at the end of the file.
-    fn next(&mut self, problems: &mut Problems) -> Result<bool, CliError> {
-        loop {
-            match self.reader.read_record(&mut self.record) {
-                Ok(more) => {
-                    self.count.rows += u64::from(more);
-                    return Ok(more);
-                }
-                Err(error) if error.is_io_error() => {
-                    return Err(CliError::Usage(format!("{}: {error}", self.path)));
-                }
-                Err(error) => {
-                    let line = error.position().map_or(0, csv::Position::line);
-                    problems.add(line, &structure(&error, self.header.len()));
-                }
-            }
-        }
-    }
-
-    /// The line that the record starts in.
-    fn line(&self) -> u64 {
-        self.record.position().map_or(0, csv::Position::line)
     }
 
     /// The decision of the record, and how often it counts; `None` if it has none. Fails with the bad cell.
@@ -270,7 +171,7 @@ impl Rows {
             self.count.without_score += u64::from(times);
         }
         let known = |place: &usize| {
-            let cell = self.cell(*place);
+            let cell = self.file.cell(*place);
             (!cell.is_empty()).then(|| cell.to_owned())
         };
         let row = Row {
@@ -283,66 +184,64 @@ impl Rows {
         Ok(Some((row, times.into())))
     }
 
-    fn times(&self) -> Result<u32, String> {
+    /// Fails if there was no decision.
+    pub(super) fn check_decisions(&self, decisions: u64) -> Result<(), CliError> {
+        if decisions > 0 {
+            return Ok(());
+        }
+        let path = self.file.path();
+        Err(CliError::Usage(format!("{path}: no row has a decision")))
+    }
+
+    /// How decisions were understood.
+    pub(super) fn spelled_decisions(self) -> Spelled<Decision> {
+        self.decisions.spelled()
+    }
+
+    /// How often the record counts.
+    pub(super) fn times(&self) -> Result<u32, String> {
         let Some(place) = self.columns.count else {
             return Ok(1);
         };
-        self.cell(place)
-            .parse()
-            .map_err(|_| self.problem(place, "is no whole number from 0 to 4294967295"))
+        self.file.cell(place).parse().map_err(|_| {
+            self.file
+                .problem(place, "is no whole number from 0 to 4294967295")
+        })
     }
 
-    fn decision(&mut self, times: u32) -> Result<Option<Decision>, String> {
+    /// What was decided; `None` if the cell holds nothing.
+    pub(super) fn decision(&mut self, times: u32) -> Result<Option<Decision>, String> {
         let place = self.columns.decision;
-        let cell = self.record.get(place).unwrap_or_default();
+        let cell = self.file.cell(place);
         let decision = self.decisions.read(cell, times.into());
-        decision.map_err(|problem| self.problem(place, &problem))
+        decision.map_err(|problem| self.file.problem(place, &problem))
     }
 
     fn outcome(&mut self, times: u32) -> Result<Option<Outcome>, String> {
         let Some(place) = self.columns.label else {
             return Ok(None);
         };
-        let cell = self.record.get(place).unwrap_or_default();
+        let cell = self.file.cell(place);
         let outcome = self.outcomes.read(cell, times.into());
-        outcome.map_err(|problem| self.problem(place, &problem))
+        outcome.map_err(|problem| self.file.problem(place, &problem))
     }
 
     fn score(&self) -> Result<Option<f64>, String> {
         let Some(place) = self.columns.score else {
             return Ok(None);
         };
-        let cell = self.cell(place);
+        let cell = self.file.cell(place);
         if is_missing(cell) {
             return Ok(None);
         }
         let score = cell.parse().ok().filter(|score: &f64| score.is_finite());
         let score = score.ok_or_else(|| {
-            self.problem(place, "is not a finite number; leave a missing value empty")
+            self.file
+                .problem(place, "is not a finite number; leave a missing value empty")
         })?;
         Ok(Some(match self.round {
             Some(scale) => (score * scale).round() / scale,
             None => score,
         }))
-    }
-
-    fn cell(&self, place: usize) -> &str {
-        self.record.get(place).unwrap_or_default()
-    }
-
-    fn problem(&self, place: usize, what: &str) -> String {
-        let column = self.header.get(place).unwrap_or_default();
-        format!("{column}: {:?} {what}", self.cell(place))
-    }
-}
-
-/// What is wrong with a line as such.
-fn structure(error: &csv::Error, columns: usize) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { len, .. } => {
-            format!("the row has {len} of the header's {columns} cells")
-        }
-        csv::ErrorKind::Utf8 { .. } => "the text is not UTF-8".to_owned(),
-        _ => error.to_string(),
     }
 }

@@ -75,7 +75,7 @@ fn reading(read: &Count) -> String {
 }
 
 /// How the cells of a column were understood, so that a wrong reading is seen.
-fn spelled<T: serde::Serialize>(
+pub(super) fn spelled<T: serde::Serialize>(
     column: &str,
     spelled: &BTreeMap<T, BTreeMap<String, u64>>,
 ) -> String {
@@ -93,7 +93,7 @@ fn spelled<T: serde::Serialize>(
 }
 
 /// The name of a variant, in words.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().unwrap_or_default().replace('_', " ")
 }
