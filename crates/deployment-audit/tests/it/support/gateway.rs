@@ -90,6 +90,13 @@ impl FeedService for FakeGateway {
         });
         Ok(Response::new(runs.boxed()))
     }
+
+    async fn get_model_profile(
+        &self,
+        _: Request<wire::GetModelProfileRequest>,
+    ) -> Result<Response<wire::GetModelProfileResponse>, Status> {
+        Err(Status::unimplemented("nobody asks for it here"))
+    }
 }
 
 fn entry(log_index: u64) -> wire::FeedEntry {
