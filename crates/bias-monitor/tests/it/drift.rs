@@ -22,7 +22,7 @@ fn decided(log_index: u64) -> LoggedDecision {
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     logged.decision.minute = UnixMicros(i64::try_from(now.as_micros()).unwrap()).minute();
     if log_index.is_multiple_of(10) {
-        logged.decision.arm = "candidate".to_owned();
+        "candidate".clone_into(&mut logged.decision.arm);
     }
     logged
 }
@@ -91,7 +91,9 @@ async fn drift_is_reported_over_http_grpc_and_metrics() {
     let published = until("the metric", LIMIT, || async {
         let text = http::get(running.admin, "/metrics").await.body;
         let line = text.lines().find_map(|line| line.strip_prefix(series))?;
-        line.parse::<f64>().ok().filter(|value| *value == psi)
+        line.parse::<f64>()
+            .ok()
+            .filter(|value| value.total_cmp(&psi).is_eq())
     });
     published.await;
 
