@@ -6,6 +6,7 @@ use bias_monitor::app::change::Change;
 use bias_monitor::app::facts::{LoggedDecision, Outcome};
 use fcs_core::UnixMicros;
 use fcs_proto::monitoring::v1::{DriftLevel, DriftReference, GetDriftRequest};
+use fcs_service::Running;
 use fcs_testkit::wait::until;
 
 use crate::feed::{reach, start, stop};
@@ -97,6 +98,12 @@ async fn drift_is_reported_over_http_grpc_and_metrics() {
     });
     published.await;
 
+    refusals_say_why(&running).await;
+    store.assert_equals_recount().await;
+    stop(running).await;
+}
+
+async fn refusals_say_why(running: &Running) {
     for (path, status) in [
         ("/v1/drift", 400),
         ("/v1/drift?model=demo/1&hours=9999", 400),
@@ -104,6 +111,4 @@ async fn drift_is_reported_over_http_grpc_and_metrics() {
     ] {
         assert_eq!(http::get(running.http, path).await.status, status, "{path}");
     }
-    store.assert_equals_recount().await;
-    stop(running).await;
 }
