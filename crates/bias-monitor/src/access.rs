@@ -32,6 +32,10 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::ReportsRead,
     ),
     Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/RebuildCounters",
+        Scope::AlertsWrite,
+    ),
+    Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/GetStatus",
         Scope::ReportsRead,
     ),

@@ -12,5 +12,6 @@ pub mod intake;
 pub mod monitor;
 pub mod profiles;
 pub mod ratios;
+pub mod rebuild;
 pub mod report;
 pub mod terms;

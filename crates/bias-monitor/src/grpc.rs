@@ -11,8 +11,9 @@ use fcs_core::ApiError;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringService;
 use fcs_proto::monitoring::v1::{
     GetDriftRequest, GetDriftResponse, GetGroupReportRequest, GetGroupReportResponse,
-    GetStatusRequest, GetStatusResponse, RecordDemographicsRequest, RecordDemographicsResponse,
-    RecordOutcomesRequest, RecordOutcomesResponse,
+    GetStatusRequest, GetStatusResponse, RebuildCountersRequest, RebuildCountersResponse,
+    RecordDemographicsRequest, RecordDemographicsResponse, RecordOutcomesRequest,
+    RecordOutcomesResponse,
 };
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
@@ -27,6 +28,9 @@ use crate::app::report::ReportQuery;
 
 /// The longest that a caller waits; a shorter deadline of its own wins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for a recount.
+const REBUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
 /// Serves `faircredit.monitoring.v1.MonitoringService`.
 pub(crate) struct Grpc {
@@ -99,6 +103,22 @@ impl MonitoringService for Grpc {
         let query = DriftQuery::new(&message.model, message.hours).map_err(refuse)?;
         let sheet = answer(deadline.run(self.drifts.sheet(query)).await)?;
         Ok(Response::new(drift::sheet(sheet)))
+    }
+
+    async fn rebuild_counters(
+        &self,
+        request: Request<RebuildCountersRequest>,
+    ) -> Result<Response<RebuildCountersResponse>, Status> {
+        let deadline = Deadline::from_metadata(request.metadata(), REBUILD_TIMEOUT);
+        let apply = request.into_inner().apply;
+        let rebuilt = answer(deadline.run(self.monitor.rebuild(apply)).await)?;
+        Ok(Response::new(RebuildCountersResponse {
+            decisions: rebuilt.decisions,
+            counters: rebuilt.counters,
+            different: rebuilt.different,
+            differences: rebuilt.differences,
+            applied: rebuilt.applied,
+        }))
     }
 
     async fn get_status(

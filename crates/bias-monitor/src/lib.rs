@@ -70,6 +70,7 @@ impl Service for BiasMonitor {
         let settings = &ctx.settings.service;
         let monitor = Monitor::new(
             Arc::clone(&store),
+            store::rebuild_of(&database),
             settings.thresholds()?,
             metrics.clone(),
             spawn(&ctx),

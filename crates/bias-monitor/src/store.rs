@@ -8,6 +8,8 @@ mod evidence_sql;
 mod postgres;
 mod profile_body;
 mod profile_sql;
+mod rebuild_body;
+mod rebuild_sql;
 mod rows;
 mod sql;
 mod sqlite;
@@ -24,6 +26,7 @@ use fcs_service::database::Database;
 use crate::app::change::{Change, Gap, Receipt};
 use crate::app::drift::{ModelCounts, Variable};
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
+use crate::app::rebuild::Rebuilt;
 use crate::app::report::{MonitorStatus, Tables};
 
 pub use postgres::PostgresStore;
@@ -126,6 +129,22 @@ pub trait EvidenceStore: Send + Sync + 'static {
 
     /// What happened to alarms after a place, in order; at most so many.
     async fn news(&self, after: u64, limit: u32) -> Result<Vec<StoredNews>, StoreError>;
+}
+
+/// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers wait for it.
+#[async_trait]
+pub trait RebuildStore: Send + Sync + 'static {
+    /// Counts every decision again from what is stored of it, and compares. With `apply`, counters that differ are
+    /// replaced, in the same transaction.
+    async fn rebuild(&self, apply: bool) -> Result<Rebuilt, StoreError>;
+}
+
+/// The recount of an open database.
+pub fn rebuild_of(database: &Database) -> Arc<dyn RebuildStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
 }
 
 /// A model with counts of bins.

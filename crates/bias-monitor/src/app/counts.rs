@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fcs_core::ModelVersion;
+use fcs_core::{InvalidId, ModelVersion};
 use fcs_fairness::calibration::BINS;
 
 use super::facts::{AttributeName, CreditOutcome, Decision, GroupName, KnownGroup, Outcome};
@@ -20,6 +20,14 @@ pub enum Cell {
 }
 
 impl Cell {
+    /// The cell with these text forms.
+    pub fn from_columns(attribute: &str, group: &str) -> Result<Self, InvalidId> {
+        match (attribute, group) {
+            ("", "") => Ok(Self::Total),
+            _ => Ok(Self::Group(attribute.parse()?, group.parse()?)),
+        }
+    }
+
     /// The cells that a decision counts in: the total, and the groups of its applicant.
     pub(super) fn of<'a>(
         groups: impl IntoIterator<Item = (&'a AttributeName, &'a KnownGroup)>,

@@ -7,14 +7,16 @@ use fcs_fairness::Thresholds;
 
 use super::at_store::{AtStore, Spawn, lost, unavailable};
 use super::change::{Change, Receipt};
+use super::rebuild::Rebuilt;
 use super::report::{MonitorStatus, ReportQuery, Sheet, sheet};
 use crate::metrics::Metrics;
-use crate::store::{MonitorStore, WriteError};
+use crate::store::{MonitorStore, RebuildStore, WriteError};
 
 /// The use cases with what they need. Cloning shares it.
 #[derive(Clone)]
 pub struct Monitor {
     store: AtStore<dyn MonitorStore>,
+    recount: AtStore<dyn RebuildStore>,
     thresholds: Thresholds,
     metrics: Metrics,
 }
@@ -23,12 +25,14 @@ impl Monitor {
     /// The use cases over a store.
     pub fn new(
         store: Arc<dyn MonitorStore>,
+        recount: Arc<dyn RebuildStore>,
         thresholds: Thresholds,
         metrics: Metrics,
         spawn: Spawn,
     ) -> Self {
         Self {
-            store: AtStore::new(store, spawn),
+            store: AtStore::new(store, Arc::clone(&spawn)),
+            recount: AtStore::new(recount, spawn),
             thresholds,
             metrics,
         }
@@ -54,6 +58,23 @@ impl Monitor {
             .run(|store| async move { store.tables(model.as_ref()).await.map_err(unavailable) })
             .await?;
         sheet(&tables, &query.references, &self.thresholds)
+    }
+
+    /// Counts everything again, and replaces counters that differ if asked to.
+    pub async fn rebuild(&self, apply: bool) -> Result<Rebuilt, ApiError> {
+        let rebuilt = self
+            .recount
+            .run(move |store| async move { store.rebuild(apply).await.map_err(unavailable) })
+            .await?;
+        if rebuilt.different > 0 {
+            let (different, applied) = (rebuilt.different, rebuilt.applied);
+            tracing::warn!(
+                different,
+                applied,
+                "counters were not what the decisions make"
+            );
+        }
+        Ok(rebuilt)
     }
 
     /// How far the monitor has read.

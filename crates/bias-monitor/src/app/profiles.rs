@@ -58,9 +58,14 @@ impl ProfileCounts {
         }
     }
 
-    /// Whether everything cancelled out.
-    fn is_nothing(&self) -> bool {
-        self.0.iter().flatten().all(|count| *count == 0)
+    /// Drops zeros at the ends, so that equal counts are equal in form.
+    fn trim(&mut self) {
+        for places in &mut self.0 {
+            let filled = places.iter().rposition(|count| *count != 0);
+            places.truncate(filled.map_or(0, |last| last + 1));
+        }
+        let filled = self.0.iter().rposition(|places| !places.is_empty());
+        self.0.truncate(filled.map_or(0, |last| last + 1));
     }
 
     /// The counts of one variable with this many bins; decisions in other bins are left out.
@@ -104,7 +109,10 @@ impl ProfileIncrements {
 
     /// Drops what cancelled out.
     pub(super) fn settle(&mut self) {
-        self.0.retain(|_, counts| !counts.is_nothing());
+        self.0.retain(|_, counts| {
+            counts.trim();
+            !counts.0.is_empty()
+        });
     }
 }
 
@@ -126,7 +134,8 @@ mod tests {
         assert_eq!(twice.variable(1, 3).bins(), [0, 0, 4]);
         counts.add(&[0, 3], -1);
         counts.add(&[2, 3], -1);
-        assert!(counts.is_nothing());
+        counts.trim();
+        assert_eq!(counts, ProfileCounts::default());
     }
 
     #[test]

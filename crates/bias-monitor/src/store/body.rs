@@ -52,6 +52,30 @@ macro_rules! sql_store {
                     Ok(groups)
                 }
 
+                /// The outcomes in force of some applications.
+                pub(super) async fn outcomes_of(
+                    connection: &mut Connection,
+                    applications: &[&str],
+                ) -> Result<BTreeMap<ApplicationId, KnownOutcome>, StoreFailure> {
+                    let rows = <$engine>::find(connection, &sql::OUTCOMES_OF, applications).await?;
+                    rows.iter().map(known_outcome).collect()
+                }
+
+                /// A decision of a row with all its columns.
+                pub(super) fn decision(row: &EngineRow) -> Result<Decision, StoreFailure> {
+                    sql::DecisionColumns {
+                        application_id: row.try_get("application_id")?,
+                        minute: row.try_get("minute")?,
+                        model: row.try_get("model")?,
+                        arm: row.try_get("arm")?,
+                        outcome: row.try_get("outcome")?,
+                        score: row.try_get("score")?,
+                        probability_ppm: row.try_get("probability_ppm")?,
+                        bins: row.try_get("bins")?,
+                    }
+                    .decision()
+                }
+
                 pub(super) async fn connection(
                     &self,
                     attempt: &'static str,
@@ -107,13 +131,10 @@ macro_rules! sql_store {
                 let mut facts = Facts { last_index: sql::to_u64(last_index)?, ..Facts::default() };
                 let applications: Vec<&str> = change.applications().into_iter().map(|id| id.as_str()).collect();
                 facts.groups = <$store>::groups_of(&mut *connection, &applications).await?;
-                for row in <$engine>::find(connection, &sql::OUTCOMES_OF, &applications).await? {
-                    let (id, outcome) = known_outcome(&row)?;
-                    facts.outcomes.insert(id, outcome);
-                }
+                facts.outcomes = <$store>::outcomes_of(&mut *connection, &applications).await?;
                 if change.needs_decisions() {
                     for row in <$engine>::find(connection, &sql::DECISIONS_OF, &applications).await? {
-                        facts.decisions.push(decision(&row)?);
+                        facts.decisions.push(<$store>::decision(&row)?);
                     }
                 }
                 let events: Vec<&str> = change.events().into_iter().map(EventId::as_str).collect();
@@ -121,20 +142,6 @@ macro_rules! sql_store {
                     facts.events.insert(row.try_get::<&str, _>("event_id")?.parse()?);
                 }
                 Ok(facts)
-            }
-
-            fn decision(row: &EngineRow) -> Result<Decision, StoreFailure> {
-                sql::DecisionColumns {
-                    application_id: row.try_get("application_id")?,
-                    minute: row.try_get("minute")?,
-                    model: row.try_get("model")?,
-                    arm: row.try_get("arm")?,
-                    outcome: row.try_get("outcome")?,
-                    score: row.try_get("score")?,
-                    probability_ppm: row.try_get("probability_ppm")?,
-                    bins: row.try_get("bins")?,
-                }
-                .decision()
             }
 
             fn known_group(row: &EngineRow) -> Result<(ApplicationId, AttributeName, KnownGroup), StoreFailure> {
@@ -169,7 +176,7 @@ macro_rules! sql_store {
 
             /// Bins of a group and hour are one text, which the lock lets us read and write back.
             async fn add_profiles(connection: &mut Connection, effects: &Effects) -> Result<(), StoreFailure> {
-                let places = rows::profile_places(effects);
+                let places = rows::profile_places(&effects.profiles);
                 if places.is_empty() {
                     return Ok(());
                 }
@@ -179,7 +186,7 @@ macro_rules! sql_store {
                     let counts = serde_json::from_str(row.try_get("counts")?)?;
                     stored.insert(row.try_get("place")?, counts);
                 }
-                let columns = rows::profiles(effects, &places, &stored)?;
+                let columns = rows::profiles(&effects.profiles, &places, &stored)?;
                 Ok(<$engine>::insert(connection, &sql::PROFILES, &columns).await?)
             }
 

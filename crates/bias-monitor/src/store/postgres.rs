@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Postgres};
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
 use super::profile_body::sql_profile_store;
+use super::rebuild_body::sql_rebuild_store;
 use super::rows::{Column, Engine, Find, Insert};
 
 // READ COMMITTED is enough for writes: every batch takes the lock on the state row first, and each statement after
@@ -32,6 +33,14 @@ sql_evidence_store!(
 );
 
 sql_profile_store!(PostgresStore, Postgres);
+
+sql_rebuild_store!(
+    PostgresStore,
+    Postgres,
+    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
+    lock = "SELECT last_index, set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '0', true) \
+            FROM state WHERE id = 1 FOR UPDATE",
+);
 
 /// A column is one parameter, an array, so that the text of a statement never changes and is planned once.
 impl Engine for Postgres {

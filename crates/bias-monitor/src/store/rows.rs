@@ -8,7 +8,8 @@ use std::num::ParseIntError;
 
 use super::sql::{self, StoreFailure, index_to_i64};
 use crate::app::change::Effects;
-use crate::app::profiles::{ProfileCounts, ProfileKey};
+use crate::app::counts::Increments;
+use crate::app::profiles::{ProfileCounts, ProfileIncrements, ProfileKey};
 
 /// An engine's own way with many rows at a time.
 pub(super) trait Engine: sqlx::Database {
@@ -71,8 +72,8 @@ pub(super) fn of(
         (&sql::DEMOGRAPHICS, demographics(effects)),
         (&sql::OUTCOME_EVENTS, outcome_events(effects)),
         (&sql::OUTCOMES, outcomes(effects)),
-        (&sql::COUNTERS, counters(effects)),
-        (&sql::CALIBRATION, calibration(effects)),
+        (&sql::COUNTERS, counters(&effects.increments)),
+        (&sql::CALIBRATION, calibration(&effects.increments)),
     ];
     all.retain(|(_, columns)| columns.iter().any(|column| column.len() > 0));
     Ok(all)
@@ -116,8 +117,8 @@ pub(super) fn bins_from_text(text: &str) -> Result<Vec<u16>, ParseIntError> {
 }
 
 /// The rows of bins that a batch touches, by their primary key.
-pub(super) fn profile_places(effects: &Effects) -> Vec<String> {
-    effects.profiles.0.keys().map(profile_place).collect()
+pub(super) fn profile_places(profiles: &ProfileIncrements) -> Vec<String> {
+    profiles.0.keys().map(profile_place).collect()
 }
 
 fn profile_place(key: &ProfileKey) -> String {
@@ -127,13 +128,13 @@ fn profile_place(key: &ProfileKey) -> String {
 
 /// The bins after a batch, given those before it.
 pub(super) fn profiles<'a>(
-    effects: &'a Effects,
+    profiles: &'a ProfileIncrements,
     places: &'a [String],
     stored: &BTreeMap<String, ProfileCounts>,
 ) -> Result<Vec<Column<'a>>, StoreFailure> {
-    let keys = || effects.profiles.0.keys();
+    let keys = || profiles.0.keys();
     let mut texts = Vec::with_capacity(places.len());
-    for (place, counts) in places.iter().zip(effects.profiles.0.values()) {
+    for (place, counts) in places.iter().zip(profiles.0.values()) {
         let mut after = stored.get(place).cloned().unwrap_or_default();
         after.merge(counts);
         texts.push(serde_json::to_string(&after)?.into());
@@ -179,9 +180,9 @@ fn outcomes(effects: &Effects) -> Vec<Column<'_>> {
     ]
 }
 
-fn counters(effects: &Effects) -> Vec<Column<'_>> {
-    let keys = || effects.increments.counters.keys();
-    let counts = || effects.increments.counters.values();
+pub(super) fn counters(increments: &Increments) -> Vec<Column<'_>> {
+    let keys = || increments.counters.keys();
+    let counts = || increments.counters.values();
     vec![
         Column::texts(keys().map(|key| key.model.as_str())),
         Column::texts(keys().map(|key| key.arm.as_str())),
@@ -198,9 +199,9 @@ fn counters(effects: &Effects) -> Vec<Column<'_>> {
     ]
 }
 
-fn calibration(effects: &Effects) -> Vec<Column<'_>> {
-    let keys = || effects.increments.bins.keys();
-    let counts = || effects.increments.bins.values();
+pub(super) fn calibration(increments: &Increments) -> Vec<Column<'_>> {
+    let keys = || increments.bins.keys();
+    let counts = || increments.bins.values();
     vec![
         Column::texts(keys().map(|key| key.model.as_str())),
         Column::integers(keys().map(|key| key.bin)),

@@ -22,6 +22,9 @@ pub(super) const DECISIONS_OF: Find = Find(
     "SELECT application_id, minute, model, arm, outcome, score, probability_ppm, bins FROM decisions \
      WHERE application_id",
 );
+/// The same in the order of the log, a page of it.
+pub(super) const DECISIONS_AFTER: &str = "SELECT log_index, application_id, minute, model, arm, outcome, score, \
+     probability_ppm, bins FROM decisions WHERE log_index > $1 ORDER BY log_index LIMIT $2";
 pub(super) const GROUPS_OF: Find = Find(
     "SELECT application_id, attribute, group_name, source FROM demographics WHERE application_id",
 );

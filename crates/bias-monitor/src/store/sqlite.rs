@@ -7,6 +7,7 @@ use sqlx::{QueryBuilder, Sqlite};
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
 use super::profile_body::sql_profile_store;
+use super::rebuild_body::sql_rebuild_store;
 use super::rows::{Column, Engine, Find, Insert};
 
 /// Rows, or identifiers, of one statement; far below the engine's limit of 32,766 values.
@@ -31,6 +32,13 @@ sql_evidence_store!(
 );
 
 sql_profile_store!(SqliteStore, Sqlite);
+
+sql_rebuild_store!(
+    SqliteStore,
+    Sqlite,
+    begin_write = "BEGIN IMMEDIATE",
+    lock = "SELECT last_index FROM state WHERE id = 1",
+);
 
 /// A full statement has always the same text and stays prepared; the rest of a batch is a statement of its own.
 impl Engine for Sqlite {

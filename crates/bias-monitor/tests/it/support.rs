@@ -87,6 +87,14 @@ impl Opened {
         self.store.write(&change).await.unwrap()
     }
 
+    /// Runs a statement beside the store.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        match &self.database {
+            Database::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+            Database::Sqlite(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+        }
+    }
+
     /// Fails unless the counters equal a count from nothing by one plain join.
     pub(crate) async fn assert_equals_recount(&self) {
         assert_eq!(

@@ -1380,6 +1380,32 @@ pub struct DriftRate {
     pub level: i32,
 }
 ::fcs_core::redacted_debug!(DriftRate);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RebuildCountersRequest {
+    /// Whether counters that differ are replaced; otherwise they are only told.
+    #[prost(bool, tag = "1")]
+    pub apply: bool,
+}
+::fcs_core::redacted_debug!(RebuildCountersRequest);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RebuildCountersResponse {
+    #[prost(uint64, tag = "1")]
+    pub decisions: u64,
+    /// Counters that the decisions make.
+    #[prost(uint64, tag = "2")]
+    pub counters: u64,
+    /// Counters that were stored with other numbers, not at all, or for nothing.
+    #[prost(uint64, tag = "3")]
+    pub different: u64,
+    /// The first of them, in words.
+    #[prost(string, repeated, tag = "4")]
+    pub differences: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "5")]
+    pub applied: bool,
+}
+::fcs_core::redacted_debug!(RebuildCountersResponse);
 /// Where an attribute's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1758,6 +1784,37 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Counts every stored decision again and compares that with the counters; replaces those that differ if asked to.
+        /// Writers wait meanwhile.
+        pub async fn rebuild_counters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RebuildCountersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RebuildCountersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/RebuildCounters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "RebuildCounters",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Returns how far the monitor has read.
         pub async fn get_status(
             &mut self,
@@ -1834,6 +1891,15 @@ pub mod monitoring_service_server {
             request: tonic::Request<super::GetDriftRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetDriftResponse>,
+            tonic::Status,
+        >;
+        /// Counts every stored decision again and compares that with the counters; replaces those that differ if asked to.
+        /// Writers wait meanwhile.
+        async fn rebuild_counters(
+            &self,
+            request: tonic::Request<super::RebuildCountersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RebuildCountersResponse>,
             tonic::Status,
         >;
         /// Returns how far the monitor has read.
@@ -2093,6 +2159,52 @@ pub mod monitoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetDriftSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/RebuildCounters" => {
+                    #[allow(non_camel_case_types)]
+                    struct RebuildCountersSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::RebuildCountersRequest>
+                    for RebuildCountersSvc<T> {
+                        type Response = super::RebuildCountersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RebuildCountersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::rebuild_counters(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RebuildCountersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -51,6 +51,15 @@ pub(crate) enum BiasCommand {
     /// Each arm and group is compared with the rows that the model was built on, and other arms with the stable one.
     /// A difference counts only beyond what chance alone would reach with so many decisions.
     Drift(DriftArguments),
+    /// Count every decision again, and compare that with the monitor's counters.
+    ///
+    /// Nothing is changed without --apply. Whoever sends facts to the monitor waits meanwhile. Exit code 7 if counters
+    /// differ and were not replaced.
+    Rebuild {
+        /// Replace counters that differ.
+        #[arg(long)]
+        apply: bool,
+    },
     /// Follow what happens to alerts, until interrupted.
     Watch {
         /// Only this model, as "name/version".

@@ -8,6 +8,7 @@ mod policy;
 mod proxied;
 mod proxied_text;
 mod proxy;
+mod rebuild;
 mod spelling;
 mod text;
 mod watching;
@@ -45,6 +46,7 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
             fail_on_breach,
         } => watching::verdicts(global, model.as_deref(), *fail_on_breach).await,
         BiasCommand::Drift(arguments) => drift::run(global, arguments).await,
+        BiasCommand::Rebuild { apply } => rebuild::run(global, *apply).await,
         BiasCommand::Watch {
             model,
             after,

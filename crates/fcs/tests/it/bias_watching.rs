@@ -37,7 +37,7 @@ fn a_breach_is_explained_acknowledged_and_muted() {
         }
     });
     json(&system.demo("boston-hmda").wait_with_output().unwrap());
-    drift_is_shown(&system);
+    drift_is_shown_and_counters_are_right(&system);
     let verdict = breach(&system);
     assert_eq!(verdict["model"], MODEL);
     assert_eq!(verdict["alert"], "firing");
@@ -171,7 +171,7 @@ fn a_policy_is_checked_without_a_service() {
 }
 
 /// The demo's applications come from where the model's training rows do, so nothing of them has drifted far.
-fn drift_is_shown(system: &System) {
+fn drift_is_shown_and_counters_are_right(system: &System) {
     let started = Instant::now();
     let drift = loop {
         let arguments = ["bias", "drift", MODEL, "--all", "-o", "json"];
@@ -197,6 +197,10 @@ fn drift_is_shown(system: &System) {
     let text = system.fcs(&["bias", "drift", MODEL]).output().unwrap();
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("--all lists them"), "{text}");
+    let recount = ["bias", "rebuild", "-o", "json"];
+    let recount = json(&system.fcs(&recount).output().unwrap());
+    assert_eq!(recount["different"], 0, "{recount}");
+    assert!(recount["decisions"].as_u64().unwrap() > 100, "{recount}");
     let unknown = system.fcs(&["bias", "drift", "nobody/1"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(3));
 }
