@@ -13,9 +13,12 @@
 //! - [`frechet`]: what no assignment of people to groups that agrees with the probabilities can leave.
 //!   Needs no assumption but that the probabilities are right, and is wide.
 //!
+//! The first two have an interval for what chance does; the bounds have none.
+//!
 //! With groups that are known, all three are the plain rates. They belong together: one of them alone is
 //! not a finding. None holds if the probabilities themselves are wrong for the population at hand.
 
+mod chance;
 mod counts;
 pub mod frechet;
 pub mod linear;

@@ -2,10 +2,10 @@ use serde::Serialize;
 
 use super::frechet::{self, Bounds};
 use super::{Pair, ProxyCounts, linear, weighted};
-use crate::{Measured, Undefined};
+use crate::{Confidence, Measured, Undefined};
 
 /// What is asked of the sums.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The name of each group, in the order of the probabilities.
     pub groups: Vec<String>,
@@ -13,6 +13,8 @@ pub struct Request {
     pub reference: Option<String>,
     /// A group of which fewer people are expected is listed without numbers.
     pub minimum_cell_size: u32,
+    /// Confidence of the limits for chance.
+    pub confidence: Confidence,
 }
 
 /// Why there is no report.
@@ -45,6 +47,8 @@ pub struct ProxyReport {
     pub decisions: i64,
     /// As asked.
     pub minimum_cell_size: u32,
+    /// As asked.
+    pub confidence: Confidence,
     /// Each group.
     pub groups: Vec<GroupEstimates>,
 }
@@ -121,6 +125,7 @@ pub fn report(counts: &ProxyCounts, request: &Request) -> Result<ProxyReport, Re
         reference: request.groups[reference].clone(),
         decisions: counts.decisions(),
         minimum_cell_size: request.minimum_cell_size,
+        confidence: request.confidence,
         groups: groups
             .map(|(group, name)| GroupEstimates {
                 group: name.clone(),
@@ -149,6 +154,7 @@ fn reference(counts: &ProxyCounts, request: &Request) -> Result<usize, ReportErr
 }
 
 fn estimates(counts: &ProxyCounts, pair: Pair, request: &Request) -> Estimates {
+    let confidence = request.confidence;
     let is_small =
         |group: usize| counts.expected_members(group) < f64::from(request.minimum_cell_size);
     if is_small(pair.group) {
@@ -158,16 +164,16 @@ fn estimates(counts: &ProxyCounts, pair: Pair, request: &Request) -> Estimates {
         Bracket::undefined(Undefined::ReferenceSuppressed)
     } else {
         Bracket {
-            weighted: weighted::adverse_impact_ratio(counts, pair).into(),
-            linear: linear::adverse_impact_ratio(counts, pair).into(),
+            weighted: weighted::adverse_impact_ratio(counts, pair, confidence),
+            linear: linear::adverse_impact_ratio(counts, pair, confidence),
             frechet: frechet::adverse_impact_ratio(counts, pair).into(),
         }
     };
     Estimates::Shown {
         expected_members: counts.expected_members(pair.group),
         selection_rate: Bracket {
-            weighted: weighted::selection_rate(counts, pair.group).into(),
-            linear: linear::selection_rates(counts)[pair.group].into(),
+            weighted: weighted::selection_rate(counts, pair.group, confidence).into(),
+            linear: linear::selection_rates(counts, confidence)[pair.group].into(),
             frechet: frechet::selection_rate(counts, pair.group).into(),
         },
         adverse_impact_ratio: (pair.group != pair.reference).then_some(ratio),

@@ -5,7 +5,8 @@
 
 writes proxy_golden.json beside this file, from seeded data that is made up. The way there is another one:
 weighted rates are averages with weights, linear rates come from a singular value decomposition of the rows
-themselves, and the bounds from a linear program for each bin over the four kinds of people that it may hold
+themselves, their limits from the weights of each person's decision (the pseudoinverse), with a search for the
+ratios that chance allows, and the bounds from a linear program for each bin over the four kinds of people that it may hold
 (member or not, approved or not).
 """
 
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.linalg import lstsq
-from scipy.optimize import linprog
+from scipy.optimize import brentq, linprog
+from scipy.stats import norm
 
 HERE = Path(__file__).resolve().parent
 SEED = 20261128
@@ -45,6 +47,39 @@ def bounds(probability, decision):
     return least / probability.sum(), most / probability.sum()
 
 
+# A decision is yes or no: its standard deviation is at most one half.
+REACH = norm.ppf(0.975) / 2
+
+
+def rate_limits(rates, weights):
+    reach = REACH * np.linalg.norm(weights, axis=1)
+    return [[float(rate - own), float(rate + own)] for rate, own in zip(rates, reach)]
+
+
+def ratio_limits(rates, weights, group, reference):
+    """The ratios r for which rate - r reference is no further from zero than chance brings it, or None."""
+    if rates[reference] <= REACH * np.linalg.norm(weights[reference]):
+        return None
+    if group == reference:
+        return [1.0, 1.0]
+
+    def excess(ratio):
+        distance = abs(rates[group] - ratio * rates[reference])
+        return distance - REACH * np.linalg.norm(weights[group] - ratio * weights[reference])
+
+    middle, limits = rates[group] / rates[reference], []
+    for step in (-1.0, 1.0):
+        while excess(middle + step) < 0:
+            step *= 2
+        low, high = sorted([middle, middle + step])
+        limits.append(float(brentq(excess, low, high, xtol=1e-14, rtol=1e-14)))
+    return limits
+
+
+def cut(limits, least, most=None):
+    return limits and [max(limits[0], least), limits[1] if most is None else min(limits[1], most)]
+
+
 def case(name, probabilities, decision, reference, truth=None):
     """Rows with a probability for each group; `truth` is the place of the group that each row belongs to."""
     probabilities, decision = np.asarray(probabilities, dtype=float), np.asarray(decision, dtype=int)
@@ -52,6 +87,9 @@ def case(name, probabilities, decision, reference, truth=None):
     linear = [float(rate) for rate in lstsq(probabilities, decision.astype(float))[0]]
     frechet = [bounds(column, decision) for column in probabilities.T]
     least, most = frechet[reference]
+    by_weight = (probabilities / probabilities.sum(axis=0)).T
+    by_line = np.linalg.pinv(probabilities)
+    groups = range(probabilities.shape[1])
     result = {
         "name": name,
         "reference": reference,
@@ -66,8 +104,13 @@ def case(name, probabilities, decision, reference, truth=None):
         # Solvers leave traces of 1e-12 where a bound is zero.
         "frechet_ratio": [[low / most, high / least if least > 1e-9 else None] for low, high in frechet],
     }
+    result |= {
+        "weighted_limits": [cut(own, 0.0, 1.0) for own in rate_limits(weighted, by_weight)],
+        "linear_limits": rate_limits(linear, by_line),
+        "weighted_ratio_limits": [cut(ratio_limits(weighted, by_weight, g, reference), 0.0) for g in groups],
+        "linear_ratio_limits": [ratio_limits(linear, by_line, g, reference) for g in groups],
+    }
     if truth is not None:
-        groups = range(probabilities.shape[1])
         result["true"] = [float(decision[truth == group].mean()) for group in groups]
     return result
 

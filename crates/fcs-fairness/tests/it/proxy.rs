@@ -1,11 +1,11 @@
 //! Rates of groups known by probabilities: the numbers of numpy and scipy, made by
 //! `tests/golden/proxy_generate.py`, and what holds for any people.
 
-use fcs_fairness::Undefined;
 use fcs_fairness::proxy::{
     Estimates, Membership, Pair, ProxyCounts, ReportError, Request, frechet, linear, report,
     weighted,
 };
+use fcs_fairness::{Confidence, Interval, Measured, Undefined};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -29,6 +29,10 @@ struct Case {
     weighted_ratio: Vec<f64>,
     linear_ratio: Vec<f64>,
     frechet_ratio: Vec<(f64, Option<f64>)>,
+    weighted_limits: Vec<[f64; 2]>,
+    linear_limits: Vec<[f64; 2]>,
+    weighted_ratio_limits: Vec<Option<[f64; 2]>>,
+    linear_ratio_limits: Vec<Option<[f64; 2]>>,
     #[serde(rename = "true")]
     truth: Option<Vec<f64>>,
 }
@@ -50,6 +54,36 @@ fn count(probabilities: &[Vec<f64>], approved: &[bool]) -> ProxyCounts {
 fn counted(case: &Case) -> ProxyCounts {
     let approved: Vec<bool> = case.approved.iter().map(|flag| *flag == 1).collect();
     count(&case.probabilities, &approved)
+}
+
+fn confidence() -> Confidence {
+    Confidence::try_from(0.95).unwrap()
+}
+
+fn weighted_rate(counts: &ProxyCounts, group: usize) -> Result<f64, Undefined> {
+    weighted::selection_rate(counts, group, confidence()).map(|rate| rate.value)
+}
+
+fn linear_rates(counts: &ProxyCounts) -> Vec<Result<f64, Undefined>> {
+    let rates = linear::selection_rates(counts, confidence());
+    rates
+        .into_iter()
+        .map(|rate| rate.map(|rate| rate.value))
+        .collect()
+}
+
+fn value(measured: Measured) -> Result<f64, Undefined> {
+    measured
+        .value()
+        .ok_or_else(|| measured.undefined().unwrap())
+}
+
+fn weighted_ratio(counts: &ProxyCounts, pair: Pair) -> Result<f64, Undefined> {
+    value(weighted::adverse_impact_ratio(counts, pair, confidence()))
+}
+
+fn linear_ratio(counts: &ProxyCounts, pair: Pair) -> Result<f64, Undefined> {
+    value(linear::adverse_impact_ratio(counts, pair, confidence()))
 }
 
 fn assert_near(found: f64, expected: f64, place: &str) {
@@ -78,18 +112,14 @@ fn rates_and_ratios_are_those_of_numpy_and_scipy() {
                 "members",
             );
             near(
-                weighted::selection_rate(&counts, group),
+                weighted_rate(&counts, group),
                 case.weighted[group],
                 "weighted",
             );
-            near(
-                linear::selection_rates(&counts)[group],
-                case.linear[group],
-                "linear",
-            );
-            let ratio = weighted::adverse_impact_ratio(&counts, pair);
+            near(linear_rates(&counts)[group], case.linear[group], "linear");
+            let ratio = weighted_ratio(&counts, pair);
             near(ratio, case.weighted_ratio[group], "weighted ratio");
-            let ratio = linear::adverse_impact_ratio(&counts, pair);
+            let ratio = linear_ratio(&counts, pair);
             near(ratio, case.linear_ratio[group], "linear ratio");
             let rate = frechet::selection_rate(&counts, group).unwrap();
             near(Ok(rate.lower), case.frechet[group][0], "least rate");
@@ -101,6 +131,39 @@ fn rates_and_ratios_are_those_of_numpy_and_scipy() {
             if let (Some(found), Some(expected)) = (ratio.upper, upper) {
                 near(Ok(found), expected, "greatest ratio");
             }
+        }
+    }
+}
+
+fn assert_limits(found: Measured, expected: Option<[f64; 2]>, place: &str) {
+    match (found, expected) {
+        (Measured::Interval(Interval { lower, upper, .. }), Some(expected)) => {
+            assert_near(lower, expected[0], place);
+            assert_near(upper, expected[1], place);
+        }
+        (Measured::Point { .. }, None) => {}
+        (found, expected) => panic!("{place}: {found:?}, expected {expected:?}"),
+    }
+}
+
+#[test]
+fn limits_for_chance_are_those_of_numpy_and_scipy() {
+    for case in golden() {
+        let (counts, level) = (counted(&case), confidence());
+        for group in 0..counts.groups() {
+            let place = format!("{}, group {group}", case.name);
+            let pair = Pair {
+                group,
+                reference: case.reference,
+            };
+            let rate = weighted::selection_rate(&counts, group, level).into();
+            assert_limits(rate, Some(case.weighted_limits[group]), &place);
+            let rate = linear::selection_rates(&counts, level)[group].into();
+            assert_limits(rate, Some(case.linear_limits[group]), &place);
+            let ratio = weighted::adverse_impact_ratio(&counts, pair, level);
+            assert_limits(ratio, case.weighted_ratio_limits[group], &place);
+            let ratio = linear::adverse_impact_ratio(&counts, pair, level);
+            assert_limits(ratio, case.linear_ratio_limits[group], &place);
         }
     }
 }
@@ -211,8 +274,8 @@ proptest! {
         );
         for group in 0..3 {
             let found = [
-                weighted::selection_rate(&counts, group),
-                linear::selection_rates(&counts)[group],
+                weighted_rate(&counts, group),
+                linear_rates(&counts)[group],
                 frechet::selection_rate(&counts, group).map(|bounds| bounds.lower),
                 frechet::selection_rate(&counts, group).map(|bounds| bounds.upper.unwrap()),
             ];
@@ -231,7 +294,7 @@ proptest! {
         let counts = counted_people(&people);
         for group in 0..3 {
             let (Ok(rate), Ok(bounds)) = (
-                weighted::selection_rate(&counts, group),
+                weighted_rate(&counts, group),
                 frechet::selection_rate(&counts, group),
             ) else {
                 continue;
@@ -253,7 +316,7 @@ proptest! {
         let variance = mean(&|person| (person.0[0] - b).powi(2));
         prop_assume!(variance > 1e-4);
         let covariance = mean(&|person| (person.0[0] - b) * (decision(person) - d));
-        let rates = linear::selection_rates(&counts);
+        let rates = linear_rates(&counts);
         if let (Ok(one), Ok(other)) = (rates[0], rates[1]) {
             prop_assert!((one - other - covariance / variance).abs() < 1e-6);
         }
@@ -274,17 +337,13 @@ proptest! {
 fn equal_probabilities_tell_no_groups_apart() {
     let counts = count(&vec![vec![0.25, 0.75]; 10], &[true; 10]);
     let inseparable = Err(Undefined::Inseparable);
-    assert_eq!(linear::selection_rates(&counts), [inseparable; 2]);
+    assert_eq!(linear_rates(&counts), [inseparable; 2]);
     let pair = Pair {
         group: 0,
         reference: 1,
     };
-    assert_eq!(linear::adverse_impact_ratio(&counts, pair), inseparable);
-    assert_near(
-        weighted::adverse_impact_ratio(&counts, pair).unwrap(),
-        1.0,
-        "weighted",
-    );
+    assert_eq!(linear_ratio(&counts, pair), inseparable);
+    assert_near(weighted_ratio(&counts, pair).unwrap(), 1.0, "weighted");
 }
 
 #[test]
@@ -295,7 +354,7 @@ fn a_group_without_people_leaves_the_others_their_rates() {
         vec![0.7, 0.0, 0.3],
     ];
     let counts = count(&probabilities, &[true, false, false]);
-    let rates = linear::selection_rates(&counts);
+    let rates = linear_rates(&counts);
     assert!(rates[0].is_ok() && rates[2].is_ok());
     assert_eq!(rates[1], Err(Undefined::NoDecisions));
     let pair = Pair {
@@ -303,8 +362,8 @@ fn a_group_without_people_leaves_the_others_their_rates() {
         reference: 1,
     };
     let missing = Err(Undefined::NoReferenceGroup);
-    assert_eq!(weighted::adverse_impact_ratio(&counts, pair), missing);
-    assert_eq!(linear::adverse_impact_ratio(&counts, pair), missing);
+    assert_eq!(weighted_ratio(&counts, pair), missing);
+    assert_eq!(linear_ratio(&counts, pair), missing);
     assert_eq!(
         frechet::adverse_impact_ratio(&counts, pair),
         Err(Undefined::NoReferenceGroup)
@@ -319,7 +378,7 @@ fn no_ratio_to_a_reference_that_approved_nobody_and_no_limit_where_it_may_have()
     };
     let nobody = count(&[vec![1.0, 0.0], vec![0.0, 1.0]], &[true, false]);
     let zero = Undefined::ZeroDenominator;
-    assert_eq!(weighted::adverse_impact_ratio(&nobody, pair), Err(zero));
+    assert_eq!(weighted_ratio(&nobody, pair), Err(zero));
     assert_eq!(frechet::adverse_impact_ratio(&nobody, pair), Err(zero));
     let perhaps = count(&vec![vec![0.6, 0.4]; 10], &[true, false].repeat(5));
     let bounds = frechet::adverse_impact_ratio(&perhaps, pair).unwrap();
@@ -332,6 +391,7 @@ fn request(reference: Option<&str>, minimum_cell_size: u32) -> Request {
         groups: ["a", "b", "c"].map(str::to_owned).to_vec(),
         reference: reference.map(str::to_owned),
         minimum_cell_size,
+        confidence: confidence(),
     }
 }
 

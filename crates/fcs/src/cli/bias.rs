@@ -154,7 +154,7 @@ pub(crate) struct ComputeArguments {
     #[arg(
         long,
         value_name = "PREFIX|COLUMNS",
-        conflicts_with_all = ["attributes", "label", "score", "stratum", "within", "confidence", "quantiles", "score_decimals"]
+        conflicts_with_all = ["attributes", "label", "score", "stratum", "within", "quantiles", "score_decimals"]
     )]
     pub(crate) probabilities: Option<String>,
     /// Group to compare with, one for each attribute in their order; the default is the largest group.

@@ -248,7 +248,12 @@ fn rates_by_probabilities_are_the_golden_ones() {
                 }
                 let expected = |name: &str| &case[&format!("{name}{suffix}")][group];
                 for name in ["weighted", "linear"] {
-                    assert_near(&own[value][name]["value"], expected(name), &place);
+                    let (found, limits) = (&own[value][name], format!("{name}{suffix}_limits"));
+                    assert_near(&found["value"], expected(name), &place);
+                    for (place_of, limit) in ["lower", "upper"].iter().enumerate() {
+                        let expected = &case[&limits][group][place_of];
+                        assert_near(&found[limit], expected, &place);
+                    }
                 }
                 let bounds = &own[value]["frechet"];
                 assert_near(&bounds["lower"], &expected("frechet")[0], &place);
@@ -290,7 +295,8 @@ fn the_table_shows_all_three_and_what_was_left_out() {
         "bounds",
         " to ",
         "suppressed: fewer than 30 people are expected",
-        "Read all three together.",
+        "Read all three together:",
+        "Intervals have at least 95 % confidence",
     ] {
         assert!(printed.contains(part), "{part:?} in\n{printed}");
     }

@@ -1,8 +1,9 @@
 //! `fcs bias compute --probabilities`: groups that are known only by probabilities.
 
 use fcs_fairness::proxy::{
-    InvalidMembership, Membership, ProxyCounts, ProxyReport, Request, report,
+    GROUPS_MAX, InvalidMembership, Membership, ProxyCounts, ProxyReport, Request, report,
 };
+use fcs_fairness::tally::Decision;
 use serde::Serialize;
 
 use super::decisions::{ROWS_PER_CHECK, Rows};
@@ -40,7 +41,7 @@ pub(super) struct Count {
 /// How cells were understood, each spelling with its decisions.
 #[derive(Serialize)]
 pub(super) struct Values {
-    pub(super) decision: Spelled<fcs_fairness::tally::Decision>,
+    pub(super) decision: Spelled<Decision>,
 }
 
 /// Runs the command.
@@ -81,6 +82,7 @@ fn compute(
         groups: groups.names,
         reference: reference(arguments)?,
         minimum_cell_size: arguments.minimum_cell_size,
+        confidence: arguments.confidence,
     };
     let proxy = report(&counts, &request)
         .map_err(|error| CliError::Usage(format!("--reference: {error}")))?;
@@ -121,7 +123,7 @@ fn add(
         count.without_probabilities += u64::from(times);
         return Ok(());
     };
-    let approved = decision == fcs_fairness::tally::Decision::Approve;
+    let approved = decision == Decision::Approve;
     counts
         .count(&membership, approved, times.into())
         .map_err(|error| error.to_string())?;
@@ -168,12 +170,11 @@ impl Groups {
             }
         }
         let count = self.places.len();
-        if (2..=fcs_fairness::proxy::GROUPS_MAX).contains(&count) {
+        if (2..=GROUPS_MAX).contains(&count) {
             return Ok(());
         }
-        let most = fcs_fairness::proxy::GROUPS_MAX;
         Err(CliError::Usage(format!(
-            "--probabilities {columns}: found {count} columns, but there are 2 to {most} groups; name what the \
+            "--probabilities {columns}: found {count} columns, but there are 2 to {GROUPS_MAX} groups; name what the \
              columns begin with, or all of them with commas between"
         )))
     }

@@ -80,9 +80,12 @@ fn show(bracket: &Bracket, reasons: &mut BTreeSet<Undefined>) -> [String; 3] {
     };
     let [weighted, linear] = [bracket.weighted, bracket.linear].map(|found| match found {
         Measured::Undefined { reason } => undefined(reason),
-        found => found
-            .value()
-            .map_or_else(String::new, |value| format!("{value:.3}")),
+        Measured::Interval(found) => format!(
+            "{:.3} [{:.3}, {:.3}]",
+            found.value, found.lower, found.upper
+        ),
+        Measured::Point { value } => format!("{value:.3} [no limit]"),
+        Measured::Test(_) => String::new(),
     });
     let bounds = match bracket.frechet {
         Limits::Undefined { reason } => undefined(reason),
@@ -114,7 +117,13 @@ fn notes(document: &Document, reasons: &BTreeSet<Undefined>) -> String {
          linear: right if decisions do not depend on the probabilities among members of a group; else it shows too \
          large a difference as a rule. A rate may leave 0 to 1.\n\
          bounds: no assignment that agrees with the probabilities leaves them (Fréchet).\n\
-         Read all three together. None of them includes chance, and none holds if the probabilities are wrong.\n",
+         Read all three together: none of them holds if the probabilities are wrong.\n",
+    );
+    let _ = writeln!(
+        text,
+        "Intervals have at least {} % confidence and are of chance alone, for one look at a fixed file; bounds have \
+         none.",
+        report.confidence.get() * 100.0
     );
     text
 }
