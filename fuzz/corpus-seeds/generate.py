@@ -348,6 +348,26 @@ NOTE = ("This is an example message.\n\n\u2014 example.com/foo Uw2QOkn8srV1yJGh2
 CHECKPOINT = "faircredit.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
 
 
+def proxy_tables(seeds):
+    tables = ROOT / "crates/fcs-proxy/tests/golden/tables"
+    surnames = (tables / "surnames.csv").read_text()
+    first_names = (tables / "first_names.csv").read_text()
+    places = (tables / "zctas.csv").read_text()
+    seeds.add("good-surnames", surnames)
+    seeds.add("good-first-names", first_names)
+    seeds.add("good-places", places)
+    seeds.add("total", places + "TOTAL,1e12,1e12,1e12,1e12,1e12,1e12\n")
+    seeds.replace("people-giant", places, "21300", "1e308")
+    seeds.replace("people-tiny", places, "21300", "1e-320")
+    seeds.replace("people-none", places, "21300", "nan")
+    seeds.replace("observations-zero", first_names, ",2600,", ",0,")
+    seeds.replace("all-suppressed", surnames, "92.10,(S)", "(S),(S)")
+    seeds.replace("percent-negative", surnames, "0.50", "-0.0")
+    seeds.replace("twice", surnames, "BELLOW", "arden")
+    for name, text in [("surnames", surnames), ("first-names", first_names), ("places", places)]:
+        seeds.damage(f"damaged-{name}", text)
+
+
 def tlog_note(seeds):
     seeds.add("good-note", NOTE)
     seeds.add("good-checkpoint", CHECKPOINT)
@@ -401,6 +421,6 @@ if __name__ == "__main__":
     plain(Seeds("model_plain"))
     xgboost_json(Seeds("model_xgboost_json"))
     xgboost_ubj(Seeds("model_xgboost_ubj"))
-    for write in [manifest, package_rows, trust_policy, detached_signature, decision_record, tlog_note, tlog_leaf,
-                  tlog_proof]:
+    for write in [manifest, package_rows, trust_policy, detached_signature, decision_record, proxy_tables, tlog_note,
+                  tlog_leaf, tlog_proof]:
         write(Seeds(write.__name__))

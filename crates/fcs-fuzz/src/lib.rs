@@ -10,6 +10,7 @@
 mod log;
 mod models;
 mod packages;
+mod proxy;
 
 /// A reader under test.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +22,7 @@ pub struct Target {
 }
 
 /// Every reader under test.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     target("decision_record", packages::decision_record),
     target("detached_signature", packages::detached_signature),
     target("manifest", packages::manifest),
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 14] = [
     target("model_xgboost_json", models::xgboost_json),
     target("model_xgboost_ubj", models::xgboost_ubj),
     target("package_rows", packages::package_rows),
+    target("proxy_tables", proxy::tables),
     target("tlog_leaf", log::leaf),
     target("tlog_note", log::note),
     target("tlog_proof", log::proof),

@@ -4,6 +4,8 @@ use crate::group::{Group, Shares};
 
 /// Rows that one table may have.
 const ROWS_MAX: u64 = 2_000_000;
+/// People that one cell may count, far beyond any country, so that sums stay finite.
+const PEOPLE_MAX: f64 = 1e12;
 /// What the Census Bureau writes where a number would say too much of few people.
 const SUPPRESSED: &str = "(S)";
 /// How far percentages of one name may be from 100 together, from rounding at the source.
@@ -194,7 +196,7 @@ impl<'a> Rows<'a> {
 
     fn people(&self, place: usize) -> Result<f64, TableError> {
         let number = self.cell(place).parse().ok();
-        let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+        let number = number.filter(|number| (0.0..=PEOPLE_MAX).contains(number));
         number.ok_or_else(|| {
             let problem = "is no number of people: 0 or more, without separators".to_owned();
             self.cell_problem(place, problem)

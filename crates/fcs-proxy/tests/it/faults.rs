@@ -111,6 +111,10 @@ fn a_faulty_table_of_places_names_line_and_column() {
             "zctas.csv line 2, column api: is no number of people: 0 or more, without separators",
         ),
         (
+            "05401,1e308,1e308,1,1,1,1",
+            "zctas.csv line 2, column white: is no number of people: 0 or more, without separators",
+        ),
+        (
             "05401,1,1,1,1,1,1\n05401,1,1,1,1,1,1",
             "zctas.csv line 3, column geography: stands in an earlier row already",
         ),
