@@ -264,6 +264,21 @@ fn rates_by_probabilities_are_the_golden_ones() {
 }
 
 #[test]
+fn the_order_of_rows_changes_no_byte() {
+    let golden = read_golden("fcs-fairness/tests/golden/proxy_golden.json");
+    let (text, _) = table(&golden["cases"][3]);
+    let (header, rows) = text.split_once('\n').unwrap();
+    let backwards: Vec<&str> = rows.lines().rev().collect();
+    let backwards = format!("{header}\n{}\n", backwards.join("\n"));
+    for format in ["json", "table"] {
+        let arguments = ["--probabilities", "p_", "--decision", "approved"];
+        let arguments = [&arguments[..], &["-o", format]].concat();
+        let of = |text: &str| stdout(&run("compute", text, &arguments));
+        assert_eq!(of(&text), of(&backwards), "{format}");
+    }
+}
+
+#[test]
 fn the_table_shows_all_three_and_what_was_left_out() {
     let mut text = "white,black,other,approved,n\n".to_owned();
     for row in [
