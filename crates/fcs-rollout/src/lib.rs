@@ -1,6 +1,7 @@
 //! Deployments as an event-sourced machine: who changed what, who approved it, what takes traffic.
 //!
-//! For: deciding what a command may do to a deployment and folding its events into its state.
+//! For: deciding what a command may do to a deployment and folding its events into its state; the same step by step
+//! in [`rollout`]; and judging a candidate in [`statistics`].
 //! Not for: applying traffic, storing events, reading clocks. A reconciler makes
 //! [`Deployment::desired_traffic`] true and reports what it observes.
 //!
@@ -17,6 +18,7 @@ mod deployment;
 mod event;
 pub mod invariants;
 mod rejection;
+pub mod rollout;
 pub mod statistics;
 mod text;
 mod traffic;

@@ -7,6 +7,7 @@
 
 mod laws;
 mod properties;
+mod rollout;
 mod rules;
 mod statistics;
 mod support;

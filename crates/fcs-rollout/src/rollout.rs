@@ -1,0 +1,29 @@
+//! Rollouts step by step: a pure machine over events, for every strategy.
+//!
+//! [`decide`] says what a command or an observation does, [`apply`] folds events, and [`Rollout::desired`] says what
+//! should be true of the world: absolute, so that asking for it twice, late, or after a crash is harmless.
+//! [`laws`] are checked over whole histories.
+//!
+//! The machine takes time, verdicts and observations as arguments. Whoever drives it holds the lock of service and
+//! environment, so that one rollout at a time goes forward there.
+
+mod command;
+mod decide;
+mod event;
+mod fold;
+pub mod laws;
+mod plan;
+mod refusal;
+mod state;
+mod strategy;
+mod window;
+
+pub use command::Command;
+pub use decide::{Moment, decide};
+pub use event::{Event, PassGrounds, PauseCause, Recorded, RollbackCause};
+pub use fold::apply;
+pub use plan::{Baseline, Limits, OnInconclusive, Plan};
+pub use refusal::Refusal;
+pub use state::{Desired, Pause, Phase, Rollout};
+pub use strategy::{InvalidStrategy, Shadow, Share, Step, Strategy};
+pub use window::{Window, WindowKind, is_open};

@@ -1,0 +1,141 @@
+//! What moves a rollout forward, or makes it stand still.
+
+use super::{Draft, reverse, wrong_phase};
+use crate::rollout::event::{Event, PassGrounds, PauseCause, RollbackCause};
+use crate::rollout::plan::OnInconclusive;
+use crate::rollout::refusal::Refusal;
+use crate::rollout::state::Phase;
+use crate::statistics::Verdict;
+
+/// Takes an observation where it says something new.
+pub(super) fn observe(draft: &mut Draft<'_>, phase: Phase, event: Event) {
+    if draft.state().phase == phase && draft.state().pause.is_none() {
+        draft.push(event);
+    }
+}
+
+pub(super) fn start(draft: &mut Draft<'_>, epoch: u64) -> Result<(), Refusal> {
+    match draft.state().phase {
+        Phase::Queued if !draft.is_open() => Err(Refusal::WindowClosed),
+        Phase::Queued => {
+            draft.push(Event::Started { epoch });
+            Ok(())
+        }
+        phase if phase.is_forward() => Ok(()),
+        _ => Err(wrong_phase(
+            draft,
+            "start",
+            "have it approved, or propose a new rollout",
+        )),
+    }
+}
+
+pub(super) fn smoke(draft: &mut Draft<'_>, passed: bool) {
+    if passed {
+        observe(draft, Phase::Verifying, Event::Verified);
+    } else if draft.state().phase == Phase::Verifying {
+        reverse::begin(draft, RollbackCause::SmokeFailed);
+    }
+}
+
+/// The next step begins by itself as soon as it may.
+pub(super) fn begin_step_if_open(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    if state.phase == Phase::Waiting && state.pause.is_none() && draft.is_open() {
+        let (step, generation) = (state.step, state.generation + 1);
+        draft.push(Event::StepStarted { step, generation });
+    }
+}
+
+fn pause(draft: &mut Draft<'_>, cause: PauseCause) {
+    if draft.state().pause.is_none() {
+        draft.push(Event::Paused { cause });
+    }
+}
+
+/// Time passes: deadlines, and what counts as watched. An expired deadline never passes anything.
+pub(super) fn tick(draft: &mut Draft<'_>, has_data: bool) {
+    let state = draft.state();
+    let (limits, in_phase) = (state.plan.limits, draft.micros_since(state.since));
+    if let Some(pause) = state.pause {
+        let is_too_long = draft.micros_since(pause.since) > limits.pause_micros;
+        if is_too_long && state.desired().weight_basis_points > 0 && !state.is_past_return {
+            reverse::begin(draft, RollbackCause::PauseTimeout);
+        }
+        return;
+    }
+    match state.phase {
+        Phase::AwaitingApproval if in_phase > limits.approval_micros => draft.push(Event::Expired),
+        Phase::Preparing if in_phase > limits.progress_micros => {
+            reverse::begin(draft, RollbackCause::PrepareTimeout);
+        }
+        Phase::Verifying if in_phase > limits.verify_micros => {
+            pause(draft, PauseCause::AnalysisError);
+        }
+        Phase::Shifting if in_phase > limits.shift_micros => {
+            pause(draft, PauseCause::TargetUnreachable);
+        }
+        Phase::Gated if in_phase > limits.gate_micros => pause(draft, PauseCause::Gate),
+        Phase::Baking | Phase::Finalizing => bake(draft, has_data),
+        _ => {}
+    }
+}
+
+/// Only time with data counts, and of a gap between two looks only so much.
+fn bake(draft: &mut Draft<'_>, has_data: bool) {
+    let state = draft.state();
+    let passed = draft.micros_since(state.baked_until);
+    let counted = passed.min(state.plan.limits.tick_gap_micros);
+    let by_micros = if has_data { counted } else { 0 };
+    draft.push(Event::BakeAdvanced { by_micros });
+    let (baked, needed) = draft.state().baked_micros();
+    if baked < needed {
+        return;
+    }
+    match draft.state().phase {
+        Phase::Baking => draft.push(Event::BakeCompleted),
+        _ if has_data => draft.push(Event::Succeeded),
+        _ => {}
+    }
+}
+
+/// A breach leads back from wherever the candidate has traffic; everything else says something at the end of a step.
+pub(super) fn judge(draft: &mut Draft<'_>, verdict: Verdict) {
+    let phase = draft.state().phase;
+    if verdict == Verdict::Breach && phase.is_forward() {
+        draft.push(Event::Judged { verdict });
+        return reverse::begin(draft, RollbackCause::Breach);
+    }
+    if phase != Phase::Judging || draft.state().pause.is_some() {
+        return;
+    }
+    draft.push(Event::Judged { verdict });
+    match verdict {
+        Verdict::Clear => {
+            let grounds = PassGrounds::Evidence;
+            draft.push(Event::StepPassed { grounds });
+        }
+        Verdict::Insufficient { .. } => inconclusive(draft),
+        Verdict::NoData { .. } if draft.state().errors > draft.state().plan.limits.errors_max => {
+            pause(draft, PauseCause::AnalysisError);
+        }
+        Verdict::NoData { .. } | Verdict::Breach => {}
+    }
+}
+
+fn inconclusive(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    let limits = state.plan.limits;
+    if state.extensions < limits.extensions_max {
+        let bake_micros = state
+            .steps
+            .get(state.step)
+            .map_or(0, |step| step.bake_micros);
+        let by_micros = (bake_micros / 2).max(1);
+        return draft.push(Event::BakeExtended { by_micros });
+    }
+    match limits.on_inconclusive {
+        OnInconclusive::Pause => pause(draft, PauseCause::Inconclusive),
+        OnInconclusive::RollBack => reverse::begin(draft, RollbackCause::Inconclusive),
+    }
+}

@@ -1,0 +1,112 @@
+use fcs_core::{Digest, ModelVersion};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::strategy::Strategy;
+use crate::change::{Change, Environment};
+
+/// Keeps plan digests apart from every other use of SHA-256.
+const PLAN_DOMAIN: &[u8] = b"faircredit rollout plan v1\n";
+
+const SECOND: u64 = 1_000_000;
+const MINUTE: u64 = 60 * SECOND;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+/// Everything that is frozen when a rollout is proposed. Whatever changes is another rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What is rolled out, who wrote it and why.
+    pub change: Change,
+    /// Where.
+    pub environment: Environment,
+    /// What it replaces, and what a rollback restores.
+    pub baseline: Baseline,
+    /// How it gets traffic.
+    pub strategy: Strategy,
+    /// Deadlines and numbers of attempts.
+    pub limits: Limits,
+    /// Position of the step, from 0, after whose shift there is no way back, for example because data was migrated.
+    pub point_of_no_return: Option<usize>,
+}
+
+/// The version that serves before the rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The model package.
+    pub model: ModelVersion,
+    /// SHA-256 of the package's manifest.
+    pub manifest_digest: Digest,
+}
+
+/// What happens to a step about which neither good nor bad is shown after all extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInconclusive {
+    /// A person decides.
+    Pause,
+    /// The baseline takes everything again.
+    RollBack,
+}
+
+/// Deadlines in microseconds, and numbers of attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// From the submission to the last approval.
+    pub approval_micros: u64,
+    /// Until the candidate is ready.
+    pub progress_micros: u64,
+    /// Until the candidate's smoke test has an outcome.
+    pub verify_micros: u64,
+    /// Until every gateway serves a new weight.
+    pub shift_micros: u64,
+    /// Until a gate is opened.
+    pub gate_micros: u64,
+    /// Longest pause with traffic on the candidate.
+    pub pause_micros: u64,
+    /// Between two looks at the metrics, at most this much counts as baked.
+    pub tick_gap_micros: u64,
+    /// With everything on the candidate and the baseline still warm.
+    pub final_bake_micros: u64,
+    /// How often a bake is extended by half.
+    pub extensions_max: u32,
+    /// Judgements without data or with an error, one after another, before a pause.
+    pub errors_max: u32,
+    /// Attempts of a rollback before people are called.
+    pub rollback_attempts_max: u32,
+    /// What follows when extensions are spent.
+    pub on_inconclusive: OnInconclusive,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            approval_micros: 7 * DAY,
+            progress_micros: 10 * MINUTE,
+            verify_micros: 10 * MINUTE,
+            shift_micros: 2 * MINUTE,
+            gate_micros: DAY,
+            pause_micros: DAY,
+            tick_gap_micros: 30 * SECOND,
+            final_bake_micros: 30 * MINUTE,
+            extensions_max: 2,
+            errors_max: 4,
+            rollback_attempts_max: 5,
+            on_inconclusive: OnInconclusive::Pause,
+        }
+    }
+}
+
+impl Plan {
+    /// What approvals bind to: SHA-256 over a domain prefix and the canonical JSON (RFC 8785) of the whole plan.
+    pub fn digest(&self) -> Digest {
+        let plan = fcs_core::to_canonical_vec(self).expect("a plan has string keys only");
+        let hash = Sha256::new()
+            .chain_update(PLAN_DOMAIN)
+            .chain_update(plan)
+            .finalize();
+        Digest::from_bytes(hash.into())
+    }
+}
