@@ -12,6 +12,7 @@
 //! - [`Latencies`]: slower anywhere in the distribution; [`Signs`]: slower in most pairs.
 //! - [`sample_ratio_mismatch`]: do requests reach the arms as they should? A condition of the first two.
 //! - [`BlockTest`]: for arms that are not assigned at random. [`Means`]: for scores.
+//!   [`quantile_difference`]: for raw values, offline.
 //! - [`Sustained`]: a fixed threshold for a fixed time, which needs no stable arm and proves nothing.
 //! - [`simulate`]: what a plan does to healthy and to broken candidates.
 //!
@@ -33,6 +34,7 @@ mod counts;
 mod judgement;
 mod latency;
 mod means;
+mod quantile;
 mod rate;
 mod ratio;
 mod search;
@@ -50,6 +52,7 @@ pub use counts::{Arms, Counts, InvalidTally, InvalidWeight, Tally, Weight};
 pub use judgement::{Criteria, Grounds, Judgement, RateCriterion, RatioCriterion, judge};
 pub use latency::{Buckets, InvalidLatencies, Latencies};
 pub use means::{MeanQuestion, Means};
+pub use quantile::{QuantileQuestion, quantile_difference};
 pub use rate::{
     InvalidRateLimit, RateInterval, RateLimit, is_rate_above, is_rate_below, rate_interval,
 };

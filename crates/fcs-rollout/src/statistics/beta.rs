@@ -12,6 +12,6 @@ fn x_ln(x: f64, ln: f64) -> f64 {
     if x > 0.0 { x * ln } else { 0.0 }
 }
 
-fn ln_beta(a: f64, b: f64) -> f64 {
+pub(super) fn ln_beta(a: f64, b: f64) -> f64 {
     libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b)
 }

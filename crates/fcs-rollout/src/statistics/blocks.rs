@@ -11,7 +11,7 @@ const PRIOR: f64 = 0.18;
 /// For when a balancer fixes how many requests each arm gets in a block. The order of blocks matters, so shards
 /// cannot be merged; [`super::arm`] is better wherever its assumption holds. Turner, Ly and Grünwald (2024),
 /// "Generic E-variables for exact sequential k-sample tests that allow for optional stopping", Journal of
-/// Statistical Planning and Inference 230, 106116 (arXiv 2106.02693), equation 3.1 with predictions from earlier
+/// Statistical Planning and Inference 230, 106116 (arXiv 2106.02693), with predictions from earlier
 /// blocks under a prior Beta(0.18, 0.18) per arm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockTest {

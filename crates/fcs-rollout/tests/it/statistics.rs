@@ -6,6 +6,7 @@ mod judging;
 mod printed;
 mod properties;
 mod simulation;
+mod slowness;
 mod sustained;
 
 use fcs_core::Alpha;

@@ -2,10 +2,11 @@
 
 use fcs_rollout::statistics::arm::{FAILURE_FACTORS, worse_than};
 use fcs_rollout::statistics::{
-    Counts, alpha_of_attempt, rate_interval, risk_ratio, sample_ratio_mismatch,
+    Counts, QuantileQuestion, alpha_of_attempt, quantile_difference, rate_interval, risk_ratio,
+    sample_ratio_mismatch,
 };
 
-use super::{alpha, assert_close, counts, ratio, tally};
+use super::{alpha, assert_close, counts, limit, ratio, tally};
 
 fn evidence(cells: &[(u32, u64, u64)], tolerated: f64) -> f64 {
     let value = worse_than(&counts(cells), ratio(tolerated), &FAILURE_FACTORS);
@@ -105,4 +106,47 @@ fn attempts_share_one_alpha() {
     assert!(spent < 0.01 && spent > 0.009_99, "{spent}");
     let last = alpha_of_attempt(alpha(f64::MIN_POSITIVE), u32::MAX.try_into().unwrap());
     assert!(last.get() > 0.0);
+}
+
+fn shifted(quantile: f64, values: u32, shift: u32) -> f64 {
+    let question = QuantileQuestion {
+        quantile: limit(quantile),
+        tuned_values: 100.0,
+        tuned_alpha: alpha(0.05),
+    };
+    let candidate: Vec<f64> = (1..=values).map(|i| f64::from(i + shift)).collect();
+    let stable: Vec<f64> = (1..=values).map(f64::from).collect();
+    let evidence = quantile_difference(&candidate, &stable, question).unwrap();
+    let swapped = quantile_difference(&stable, &candidate, question).unwrap();
+    assert_close(swapped.ln(), evidence.ln(), 1e-12);
+    (-evidence.ln()).exp().min(1.0)
+}
+
+/// From the unit tests of the authors' library, confseq 0.0.11, whose reference is their program in R.
+#[test]
+fn quantiles_of_shifted_values() {
+    for (quantile, shift, p) in [
+        (0.5, 70, 0.814_704),
+        (0.5, 85, 0.083_805_5),
+        (0.5, 100, 0.005_494_7),
+        (0.9, 55, 0.034_046_3),
+    ] {
+        assert_close(shifted(quantile, 1_000, shift), p, 1e-5);
+    }
+    assert_close(shifted(0.5, 1_000, 0), 1.0, 1e-15);
+}
+
+#[test]
+fn ties_are_no_evidence_and_odd_values_none_at_all() {
+    let question = QuantileQuestion {
+        quantile: limit(0.99),
+        tuned_values: 100.0,
+        tuned_alpha: alpha(0.05),
+    };
+    let same = quantile_difference(&[1.0; 900], &[1.0; 300], question).unwrap();
+    assert!(same.ln() < 0.0);
+    for odd in [&[][..], &[f64::NAN], &[1.0, f64::INFINITY]] {
+        assert_eq!(quantile_difference(odd, &[1.0], question), None);
+        assert_eq!(quantile_difference(&[1.0], odd, question), None);
+    }
 }
