@@ -40,6 +40,9 @@ pub enum BrokenLaw {
     /// It says that the baseline serves, and something else does.
     #[error("event {0} is rolled back to something else than the baseline")]
     Baseline(u64),
+    /// It goes back after the point of no return.
+    #[error("event {0} goes back after the point of no return")]
+    PastReturn(u64),
     /// A generation does not rise.
     #[error("event {0} breaks the order of generations")]
     Generation(u64),
@@ -66,6 +69,7 @@ pub fn check(events: &[Recorded]) -> Result<(), BrokenLaw> {
     steps_have_evidence(plan, events)?;
     bakes_are_long_enough(plan, events)?;
     rollback_restores_the_baseline(plan, events)?;
+    nothing_returns_past_the_point(plan, events)?;
     generations_rise(events)?;
     weight_rises_by_steps_only(events)?;
     fold_survives_storage(events)
@@ -222,6 +226,22 @@ pub fn rollback_restores_the_baseline(plan: &Plan, events: &[Recorded]) -> Resul
         if let Event::RolledBack { baseline_digest } = &recorded.event {
             let holds = *baseline_digest == plan.baseline.manifest_digest;
             ensure(holds, recorded, BrokenLaw::Baseline)?;
+        }
+    }
+    Ok(())
+}
+
+/// Once the step of the point of no return is in force, no way back begins.
+pub fn nothing_returns_past_the_point(plan: &Plan, events: &[Recorded]) -> Result<(), BrokenLaw> {
+    let (mut step, mut is_past) = (0, false);
+    for recorded in events {
+        match &recorded.event {
+            Event::StepStarted { step: started, .. } => step = *started,
+            Event::ShiftConfirmed { .. } => {
+                is_past |= plan.point_of_no_return.is_some_and(|point| step >= point);
+            }
+            Event::RollbackStarted { .. } => ensure(!is_past, recorded, BrokenLaw::PastReturn)?,
+            _ => {}
         }
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use fcs_core::{Digest, UnixMicros};
 use fcs_rollout::rollout::laws::{self, BrokenLaw};
-use fcs_rollout::rollout::{Command, Event, PassGrounds, Recorded, RollbackCause, Strategy};
+use fcs_rollout::rollout::{
+    Command, Event, PassGrounds, Recorded, RollbackCause, Rollout, Strategy,
+};
 use fcs_rollout::statistics::Verdict;
 
 use super::{INSUFFICIENT, Story, baseline_digest, plan};
@@ -125,6 +127,25 @@ fn going_forward_on_the_way_back_is_seen() {
     };
     let sequence = events[position].sequence;
     assert_eq!(laws::check(&events), Err(BrokenLaw::Direction(sequence)));
+}
+
+#[test]
+fn going_back_past_the_point_of_no_return_is_seen_and_does_not_fold() {
+    let mut plan = plan(Strategy::usual_canary());
+    plan.point_of_no_return = Some(0);
+    let mut story = Story::verified(plan);
+    story.confirm();
+    let mut events = story.events;
+    let mut next = events.last().unwrap().clone();
+    next.sequence += 1;
+    next.event = Event::RollbackStarted {
+        cause: RollbackCause::Breach,
+        generation: 2,
+    };
+    let sequence = next.sequence;
+    events.push(next);
+    assert_eq!(laws::check(&events), Err(BrokenLaw::PastReturn(sequence)));
+    assert!(Rollout::fold(&events).is_err());
 }
 
 #[test]
