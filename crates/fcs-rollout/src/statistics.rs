@@ -13,7 +13,8 @@
 //! - [`sample_ratio_mismatch`]: do requests reach the arms as they should? A condition of the first two.
 //! - [`BlockTest`]: for arms that are not assigned at random. [`Means`]: for scores.
 //!   [`quantile_difference`]: for raw values, offline.
-//! - [`Sustained`]: a fixed threshold for a fixed time, which needs no stable arm and proves nothing.
+//! - [`Sustained`]: a fixed threshold for a fixed time, which needs no stable arm and proves nothing;
+//!   [`guard_action`]: what follows from it.
 //! - [`simulate`]: what a plan does to healthy and to broken candidates.
 //!
 //! Assumed: requests are assigned by a hash that knows nothing of their outcome; an application counts once per
@@ -31,6 +32,7 @@ mod assignment;
 mod beta;
 mod blocks;
 mod counts;
+mod guard;
 mod judgement;
 mod latency;
 mod means;
@@ -49,6 +51,7 @@ use fcs_core::Alpha;
 pub use assignment::sample_ratio_mismatch;
 pub use blocks::BlockTest;
 pub use counts::{Arms, Counts, InvalidTally, InvalidWeight, Tally, Weight};
+pub use guard::{Attribution, GuardAction, guard_action};
 pub use judgement::{Criteria, Grounds, Judgement, RateCriterion, RatioCriterion, judge};
 pub use latency::{Buckets, InvalidLatencies, Latencies};
 pub use means::{MeanQuestion, Means};

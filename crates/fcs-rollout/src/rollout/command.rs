@@ -80,6 +80,8 @@ pub enum Command {
         /// Which, and what it saw.
         reason: Reason,
     },
+    /// Both arms are worse than they should be: [`crate::statistics::GuardAction::Hold`].
+    ReportSharedIncident,
     /// Stand still.
     Pause,
     /// Go on. After an inconclusive step this passes it, and the reason is on record as an override.

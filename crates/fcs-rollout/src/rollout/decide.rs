@@ -78,6 +78,7 @@ pub fn decide(
         Command::Tick { has_data } => forward::tick(&mut draft, has_data),
         Command::Judge { verdict } => forward::judge(&mut draft, verdict),
         Command::TripGuard { reason } => reverse::trip(&mut draft, reason),
+        Command::ReportSharedIncident => forward::shared_incident(&mut draft),
         Command::RollBack { reason } => reverse::roll_back(&mut draft, reason)?,
         Command::ReportBaselineReady => {
             forward::observe(&mut draft, Phase::Settling, Event::BaselineReady);

@@ -158,6 +158,10 @@ pub enum PauseCause {
     TargetUnreachable,
     /// Nobody opened the gate.
     Gate,
+    /// Both arms are worse than they should be.
+    SharedIncident,
+    /// Requests do not reach the arms by the weights.
+    SampleRatioMismatch,
     /// Something is wrong after the point of no return: forward only.
     ForwardFixOnly,
 }
@@ -184,6 +188,8 @@ pub enum RollbackCause {
     SmokeFailed,
     /// The pause was too long.
     PauseTimeout,
+    /// Both arms were worse than they should be for too long.
+    SharedIncident,
     /// Neither good nor bad was shown, and the plan says so.
     Inconclusive,
     /// A person tries it again.

@@ -66,6 +66,8 @@ pub struct Limits {
     pub gate_micros: u64,
     /// Longest pause with traffic on the candidate.
     pub pause_micros: u64,
+    /// Longest time that both arms may be worse than they should be, before the way back.
+    pub shared_incident_micros: u64,
     /// Between two looks at the metrics, at most this much counts as baked.
     pub tick_gap_micros: u64,
     /// With everything on the candidate and the baseline still warm.
@@ -89,6 +91,7 @@ impl Default for Limits {
             shift_micros: 2 * MINUTE,
             gate_micros: DAY,
             pause_micros: DAY,
+            shared_incident_micros: 10 * MINUTE,
             tick_gap_micros: 30 * SECOND,
             final_bake_micros: 30 * MINUTE,
             extensions_max: 2,

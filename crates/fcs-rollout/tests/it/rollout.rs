@@ -27,6 +27,10 @@ pub(crate) const NO_DATA: Verdict = Verdict::NoData {
     reason: Absence::Missing,
 };
 
+pub(crate) const MISMATCH: Verdict = Verdict::NoData {
+    reason: Absence::SampleRatioMismatch,
+};
+
 pub(crate) fn baseline_digest() -> Digest {
     Digest::from_bytes([3; 32])
 }

@@ -5,7 +5,7 @@ use crate::rollout::event::{Event, PassGrounds, PauseCause, RollbackCause};
 use crate::rollout::plan::OnInconclusive;
 use crate::rollout::refusal::Refusal;
 use crate::rollout::state::Phase;
-use crate::statistics::Verdict;
+use crate::statistics::{Absence, Verdict};
 
 /// Takes an observation where it says something new.
 pub(super) fn observe(draft: &mut Draft<'_>, phase: Phase, event: Event) {
@@ -58,9 +58,15 @@ pub(super) fn tick(draft: &mut Draft<'_>, has_data: bool) {
     let state = draft.state();
     let (limits, in_phase) = (state.plan.limits, draft.micros_since(state.since));
     if let Some(pause) = state.pause {
-        let is_too_long = draft.micros_since(pause.since) > limits.pause_micros;
+        let (longest, cause) = match pause.cause {
+            PauseCause::SharedIncident => {
+                (limits.shared_incident_micros, RollbackCause::SharedIncident)
+            }
+            _ => (limits.pause_micros, RollbackCause::PauseTimeout),
+        };
+        let is_too_long = draft.micros_since(pause.since) > longest;
         if is_too_long && state.desired().weight_basis_points > 0 && !state.is_past_return {
-            reverse::begin(draft, RollbackCause::PauseTimeout);
+            reverse::begin(draft, cause);
         }
         return;
     }
@@ -99,12 +105,24 @@ fn bake(draft: &mut Draft<'_>, has_data: bool) {
     }
 }
 
+/// Not the candidate's fault, so it stands still; only where it has traffic is there anything to wait for.
+pub(super) fn shared_incident(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    if state.phase.is_forward() && state.desired().weight_basis_points > 0 {
+        pause(draft, PauseCause::SharedIncident);
+    }
+}
+
 /// A breach leads back from wherever the candidate has traffic; everything else says something at the end of a step.
 pub(super) fn judge(draft: &mut Draft<'_>, verdict: Verdict) {
     let phase = draft.state().phase;
     if verdict == Verdict::Breach && phase.is_forward() {
         draft.push(Event::Judged { verdict });
         return reverse::begin(draft, RollbackCause::Breach);
+    }
+    let reason = Absence::SampleRatioMismatch;
+    if verdict == (Verdict::NoData { reason }) && phase.is_forward() {
+        return pause(draft, PauseCause::SampleRatioMismatch);
     }
     if phase != Phase::Judging || draft.state().pause.is_some() {
         return;

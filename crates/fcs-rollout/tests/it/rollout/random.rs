@@ -8,7 +8,7 @@ use fcs_rollout::rollout::{
 use fcs_rollout::statistics::{Verdict, Weight};
 use proptest::prelude::*;
 
-use super::{INSUFFICIENT, MINUTE, NO_DATA, Story, baseline_digest, plan};
+use super::{INSUFFICIENT, MINUTE, MISMATCH, NO_DATA, Story, baseline_digest, plan};
 
 const PEOPLE: [&str; 5] = ["ada", "rita", "bea", "otto", "robot"];
 
@@ -77,6 +77,7 @@ enum Ask {
     Tick(bool),
     Judge(Verdict),
     Guard,
+    Incident,
     Pause,
     Resume,
     RollBack,
@@ -95,6 +96,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         Verdict::Breach,
         INSUFFICIENT,
         NO_DATA,
+        MISMATCH,
     ]);
     let mostly = || prop::bool::weighted(0.9);
     prop_oneof![
@@ -106,7 +108,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         14 => mostly().prop_map(Ask::Tick),
         4 => verdict.prop_map(Ask::Judge),
         1 => prop::sample::select(vec![
-            Ask::Reject, Ask::Cancel, Ask::Supersede, Ask::BreakGlass, Ask::Guard, Ask::Pause,
+            Ask::Reject, Ask::Cancel, Ask::Supersede, Ask::BreakGlass, Ask::Guard, Ask::Incident, Ask::Pause,
             Ask::RollBack, Ask::RollbackFailed, Ask::Retry,
         ]),
         1 => Just(Ask::BaselineReady),
@@ -154,6 +156,7 @@ fn command(story: &Story, ask: Ask) -> Command {
         Ask::Tick(has_data) => Command::Tick { has_data },
         Ask::Judge(verdict) => Command::Judge { verdict },
         Ask::Guard => Command::TripGuard { reason: reason() },
+        Ask::Incident => Command::ReportSharedIncident,
         Ask::Pause => Command::Pause,
         Ask::Resume => Command::Resume { reason: reason() },
         Ask::RollBack => Command::RollBack { reason: reason() },

@@ -8,7 +8,7 @@ use fcs_rollout::rollout::{
 };
 use fcs_rollout::statistics::{Verdict, Weight};
 
-use super::{INSUFFICIENT, MINUTE, NO_DATA, Story, baseline_digest, plan};
+use super::{INSUFFICIENT, MINUTE, MISMATCH, NO_DATA, Story, baseline_digest, plan};
 
 fn canary() -> Story {
     Story::verified(plan(Strategy::usual_canary()))
@@ -140,6 +140,47 @@ fn too_early_to_say_is_extended_twice_and_then_somebody_decides() {
     });
     assert!(matches!(passed, Some(PassGrounds::Override { .. })));
     assert_eq!((story.phase(), story.weight()), (Phase::Shifting, 2_500));
+    story.check();
+}
+
+#[test]
+fn an_incident_of_both_arms_holds_and_leads_back_if_it_does_not_end() {
+    for minutes in [10, 11] {
+        let mut story = canary();
+        story.does(Command::ReportSharedIncident);
+        assert_eq!(paused(&story), Some(PauseCause::SharedIncident));
+        story.wait(minutes, true);
+        assert_eq!(story.phase() == Phase::RollingBack, minutes > 10);
+        story.check();
+    }
+    let mut story = canary();
+    story.does(Command::ReportSharedIncident);
+    story.judge(Verdict::Breach);
+    assert_eq!(
+        story.phase(),
+        Phase::RollingBack,
+        "a breach is the candidate's own"
+    );
+}
+
+#[test]
+fn arms_that_cannot_be_compared_hold_at_once() {
+    let mut story = canary();
+    story.confirm();
+    story.judge(MISMATCH);
+    assert_eq!(
+        (story.phase(), paused(&story)),
+        (Phase::Baking, Some(PauseCause::SampleRatioMismatch))
+    );
+    story.wait(40, true);
+    assert_eq!(
+        story.state().baked_micros().0,
+        0,
+        "nothing is watched meanwhile"
+    );
+    resume(&mut story, "olga").unwrap();
+    story.wait(30, true);
+    assert_eq!(story.phase(), Phase::Judging);
     story.check();
 }
 

@@ -1,7 +1,10 @@
 //! Thresholds that must be exceeded for a while.
 
 use fcs_core::UnixMicros;
-use fcs_rollout::statistics::{Absence, Needed, Sample, Sustained, SustainedRule, Verdict};
+use fcs_rollout::statistics::{
+    Absence, Attribution, GuardAction, Needed, Sample, Sustained, SustainedRule, Verdict, Weight,
+    guard_action,
+};
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000_000;
@@ -150,6 +153,27 @@ fn a_threshold_that_is_no_number_judges_nothing() {
     };
     let verdict = Sustained::new(rule).observe(at(0), GOOD);
     assert_eq!(verdict, no_data(Absence::NotANumber));
+}
+
+#[test]
+fn a_threshold_that_both_arms_exceed_is_not_the_candidates() {
+    use GuardAction::{Continue, Hold, RollBack};
+    let stale = no_data(Absence::Stale);
+    for (candidate, stable, alone, any) in [
+        (Verdict::Breach, Verdict::Clear, RollBack, RollBack),
+        (Verdict::Breach, Verdict::Breach, Hold, RollBack),
+        (Verdict::Breach, still(200), Hold, RollBack),
+        (Verdict::Breach, stale, RollBack, RollBack),
+        (still(15), Verdict::Breach, Continue, Continue),
+        (Verdict::Clear, Verdict::Breach, Continue, Continue),
+        (stale, Verdict::Breach, Continue, Continue),
+    ] {
+        let action = |weight, attribution| guard_action(candidate, stable, weight, attribution);
+        let small = Weight::try_from(500).unwrap();
+        assert_eq!(action(small, Attribution::Candidate), alone);
+        assert_eq!(action(small, Attribution::Any), any);
+        assert_eq!(action(Weight::WHOLE, Attribution::Candidate), any);
+    }
 }
 
 #[test]
