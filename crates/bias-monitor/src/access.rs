@@ -8,6 +8,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/outcomes", Scope::OutcomesWrite),
     Rule::get("/v1/reports/groups", Scope::ReportsRead),
     Rule::get("/v1/drift", Scope::ReportsRead),
+    Rule::get("/v1/reports/sheet", Scope::ReportsRead),
     Rule::get("/v1/status", Scope::ReportsRead),
     Rule::get("/v1/verdicts", Scope::ReportsRead),
     Rule::get("/v1/alerts", Scope::ReportsRead),
@@ -34,6 +35,10 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/RebuildCounters",
         Scope::AlertsWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/GetSheet",
+        Scope::ReportsRead,
     ),
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/GetStatus",

@@ -11,20 +11,23 @@ use fcs_core::ApiError;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringService;
 use fcs_proto::monitoring::v1::{
     GetDriftRequest, GetDriftResponse, GetGroupReportRequest, GetGroupReportResponse,
-    GetStatusRequest, GetStatusResponse, RebuildCountersRequest, RebuildCountersResponse,
-    RecordDemographicsRequest, RecordDemographicsResponse, RecordOutcomesRequest,
-    RecordOutcomesResponse,
+    GetSheetRequest, GetSheetResponse, GetStatusRequest, GetStatusResponse, RebuildCountersRequest,
+    RebuildCountersResponse, RecordDemographicsRequest, RecordDemographicsResponse,
+    RecordOutcomesRequest, RecordOutcomesResponse,
 };
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
 
 pub(crate) use alerts::Alerts;
 
+use crate::app::document::{SheetDay, SheetQuery};
 use crate::app::drift::DriftQuery;
 use crate::app::drifts::Drifts;
 use crate::app::intake;
 use crate::app::monitor::Monitor;
 use crate::app::report::ReportQuery;
+use crate::app::sheets::Sheets;
+use crate::store::EVER;
 
 /// The longest that a caller waits; a shorter deadline of its own wins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +41,8 @@ pub(crate) struct Grpc {
     pub(crate) monitor: Monitor,
     /// The use case of drift.
     pub(crate) drifts: Drifts,
+    /// The use case of sheets.
+    pub(crate) sheets: Sheets,
 }
 
 #[tonic::async_trait]
@@ -90,8 +95,28 @@ impl MonitoringService for Grpc {
         let message = request.into_inner();
         let references = message.reference_groups.into_iter().collect();
         let query = ReportQuery::new(&message.model, references).map_err(refuse)?;
-        let sheet = answer(deadline.run(self.monitor.report(query)).await)?;
+        let sheet = answer(deadline.run(self.monitor.report(query, EVER)).await)?;
         Ok(Response::new(convert::sheet(&sheet)))
+    }
+
+    async fn get_sheet(
+        &self,
+        request: Request<GetSheetRequest>,
+    ) -> Result<Response<GetSheetResponse>, Status> {
+        let deadline = deadline(&request);
+        let message = request.into_inner();
+        let format = convert::sheet_format(message.format()).map_err(refuse)?;
+        let references = message.reference_groups.into_iter().collect();
+        let query = SheetQuery {
+            report: ReportQuery::new(&message.model, references).map_err(refuse)?,
+            day: SheetDay::parse(&message.day).map_err(refuse)?,
+        };
+        let signed = answer(deadline.run(self.sheets.signed(query, format)).await)?;
+        Ok(Response::new(GetSheetResponse {
+            sheet: signed.bytes,
+            note: signed.note,
+            verifier_key: signed.verifier_key,
+        }))
     }
 
     async fn get_drift(

@@ -3,6 +3,7 @@
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod drift;
+pub(crate) mod sheet;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use fcs_service::problem::{Problem, ProblemJson, reason};
 use crate::app::intake;
 use crate::app::monitor::Monitor;
 use crate::app::report::ReportQuery;
+use crate::store::EVER;
 use body::{DemographicsBody, OutcomesBody, ReceiptBody, SheetBody, StatusBody};
 
 /// The routes under `/v1`.
@@ -49,7 +51,7 @@ async fn report(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<ProblemJson<SheetBody>, Problem> {
     let Query(parameters) = query.map_err(|_| bad_query("the query is not well formed"))?;
-    let sheet = monitor.report(report_query(parameters)?).await?;
+    let sheet = monitor.report(report_query(parameters)?, EVER).await?;
     Ok(ProblemJson(sheet.into()))
 }
 
@@ -77,7 +79,7 @@ fn report_query(parameters: Vec<(String, String)>) -> Result<ReportQuery, ApiErr
             }
             _ => {
                 return Err(bad_query(
-                    "the parameters are model and reference; there is no other",
+                    "there is no such parameter; a report has model and reference, a sheet day and format as well",
                 ));
             }
         }

@@ -15,17 +15,20 @@ mod grpc;
 mod http;
 mod jobs;
 mod metrics;
+mod render;
 mod settings;
 pub mod store;
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use axum::Router;
 use fcs_proto::monitoring::v1::alert_service_server::AlertServiceServer;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringServiceServer;
 use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
-use fcs_service::{Service, ServiceContext};
+use fcs_service::{Service, ServiceContext, seed_file};
+use fcs_tlog::note::SigningKey;
 
 pub use jobs::feed_reader::BATCH_MAX;
 pub use metrics::Metrics;
@@ -35,6 +38,7 @@ use app::alarms::Alarms;
 use app::at_store::Spawn;
 use app::drifts::Drifts;
 use app::monitor::Monitor;
+use app::sheets::Sheets;
 use app::terms::Terms;
 use jobs::feed_reader::FeedReader;
 use jobs::profiler::Profiler;
@@ -92,9 +96,17 @@ impl Service for BiasMonitor {
             Arc::clone(&ctx.clock),
             spawn(&ctx),
         );
+        let sheets = Sheets::new(
+            monitor.clone(),
+            alarms.clone(),
+            drifts.clone(),
+            report_key(&ctx)?,
+            Arc::clone(&ctx.clock),
+        );
         let monitoring = MonitoringServiceServer::new(grpc::Grpc {
             monitor: monitor.clone(),
             drifts: drifts.clone(),
+            sheets: sheets.clone(),
         });
         let alerts = AlertServiceServer::new(grpc::Alerts {
             alarms: alarms.clone(),
@@ -106,6 +118,7 @@ impl Service for BiasMonitor {
         Ok(http::routes(monitor)
             .merge(http::alarms::routes(alarms))
             .merge(http::drift::routes(drifts))
+            .merge(http::sheet::routes(sheets))
             .merge(grpc))
     }
 
@@ -115,6 +128,20 @@ impl Service for BiasMonitor {
         database.close().await;
         Ok(())
     }
+}
+
+/// The key that signs reports.
+fn report_key(ctx: &ServiceContext<BiasMonitorSettings>) -> anyhow::Result<SigningKey> {
+    let settings = &ctx.settings;
+    let name = settings.service.report_signer.parse();
+    let file = settings.service.report_key_file.clone();
+    let file = file.unwrap_or_else(|| settings.data_dir.join("report-signing.key"));
+    let setting = "bias_monitor.report_key_file";
+    let seed = seed_file::load(&file, setting, settings.environment, &*ctx.random)?;
+    Ok(SigningKey::from_seed(
+        name.context("read report_signer")?,
+        seed.expose(),
+    ))
 }
 
 async fn open(ctx: &ServiceContext<BiasMonitorSettings>) -> anyhow::Result<Database> {

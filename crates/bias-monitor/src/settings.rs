@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use fcs_fairness::policy::Policy;
 use fcs_fairness::{Confidence, InvalidConfidence, Thresholds};
 use fcs_service::SettingsCheck;
+use fcs_tlog::note::NoteKeyName;
 use serde::{Deserialize, Serialize};
 
 use crate::app::terms::Terms;
@@ -32,6 +33,11 @@ pub struct BiasMonitorSettings {
     pub policy_file: Option<PathBuf>,
     /// How long a decision waits for the protected attributes of its applicant before it counts without them.
     pub settle_s: u32,
+    /// Who signs reports: the name of the key, like that of a web site.
+    pub report_signer: String,
+    /// The file with the seed of the key that signs reports, 32 bytes in base64; without one `report-signing.key` in the
+    /// data folder.
+    pub report_key_file: Option<PathBuf>,
 }
 
 impl Default for BiasMonitorSettings {
@@ -44,6 +50,8 @@ impl Default for BiasMonitorSettings {
             report_interval_ms: 10_000,
             policy_file: None,
             settle_s: 600,
+            report_signer: "faircredit.example/reports".to_owned(),
+            report_key_file: None,
         }
     }
 }
@@ -128,6 +136,11 @@ impl SettingsCheck for BiasMonitorSettings {
         if let Err(error) = self.terms() {
             problems.push(format!("bias_monitor.policy_file: {error:#}"));
         }
+        if self.report_signer.parse::<NoteKeyName>().is_err() {
+            problems.push(
+                "bias_monitor.report_signer must be a name without white space, plus and control characters".to_owned(),
+            );
+        }
         if !(100..=3_600_000).contains(&self.report_interval_ms) {
             problems.push(format!(
                 "bias_monitor.report_interval_ms is {}; write 100 to 3600000, such as 10000",
@@ -167,6 +180,8 @@ mod tests {
             report_interval_ms: 0,
             policy_file: Some("/no/such/policy.toml".into()),
             settle_s: 0,
+            report_signer: "two words".to_owned(),
+            report_key_file: None,
         };
         let problems = settings.problems().join("\n");
         for key in [
@@ -176,6 +191,7 @@ mod tests {
             "confidence",
             "report_interval_ms",
             "policy_file",
+            "report_signer",
         ] {
             assert!(
                 problems.contains(&format!("bias_monitor.{key}")),

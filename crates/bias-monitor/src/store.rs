@@ -15,6 +15,7 @@ mod sql;
 mod sqlite;
 
 use std::error::Error;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -62,6 +63,9 @@ pub enum WriteError {
     Store(#[from] StoreError),
 }
 
+/// All minutes.
+pub const EVER: Range<i64> = i64::MIN..i64::MAX;
+
 /// The port to the store. Every method answers within a limit of its own. Run them on a task and never drop their
 /// futures: a transaction dropped half-way leaves its connection in an unknown state.
 #[async_trait]
@@ -72,8 +76,13 @@ pub trait MonitorStore: Send + Sync + 'static {
     /// that is written again changes nothing.
     async fn write(&self, change: &Change) -> Result<Receipt, WriteError>;
 
-    /// The counters of one model or of all, summed over minutes and arms, from one snapshot.
-    async fn tables(&self, model: Option<&ModelVersion>) -> Result<Tables, StoreError>;
+    /// The counters of one model or of all, summed over some minutes since the Unix epoch and over arms, from one
+    /// snapshot. The calibration is of all minutes.
+    async fn tables(
+        &self,
+        model: Option<&ModelVersion>,
+        minutes: Range<i64>,
+    ) -> Result<Tables, StoreError>;
 
     /// How far the log is counted, and how much is stored.
     async fn status(&self) -> Result<MonitorStatus, StoreError>;

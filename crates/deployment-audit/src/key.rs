@@ -1,15 +1,9 @@
 //! The log's signing key in its file.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use fcs_core::Secret;
-use fcs_service::{Random, Settings};
+use fcs_service::{Random, Settings, seed_file};
 use fcs_tlog::note::{NoteKeyName, SigningKey};
 
 use crate::settings::AuditSettings;
@@ -19,34 +13,11 @@ pub(crate) fn load(
     settings: &Settings<AuditSettings>,
     random: &dyn Random,
 ) -> anyhow::Result<SigningKey> {
-    let name: NoteKeyName = settings
-        .service
-        .log_origin
-        .parse()
-        .context("read log_origin")?;
-    let path = path(settings);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => Secret::new(text),
-        Err(error) if error.kind() == ErrorKind::NotFound && !settings.environment.is_shared() => {
-            create(&path, random)?
-        }
-        Err(error) => {
-            return Err(error).with_context(|| {
-                format!(
-                    "cannot read the log's signing key {}: make one with \
-                     `openssl rand -base64 32` (32 random bytes, base64), keep it readable by this \
-                     service only and name it in deployment_audit.signing_key_file",
-                    path.display()
-                )
-            });
-        }
-    };
-    let seed: [u8; 32] = STANDARD
-        .decode(text.expose().trim())
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .with_context(|| format!("{} must hold 32 bytes in base64", path.display()))?;
-    Ok(SigningKey::from_seed(name, &seed))
+    let origin = &settings.service.log_origin;
+    let name: NoteKeyName = origin.parse().context("read log_origin")?;
+    let setting = "deployment_audit.signing_key_file";
+    let seed = seed_file::load(&path(settings), setting, settings.environment, random)?;
+    Ok(SigningKey::from_seed(name, seed.expose()))
 }
 
 fn path(settings: &Settings<AuditSettings>) -> PathBuf {
@@ -57,27 +28,9 @@ fn path(settings: &Settings<AuditSettings>) -> PathBuf {
         .unwrap_or_else(|| settings.data_dir.join("log-signing.key"))
 }
 
-fn create(path: &Path, random: &dyn Random) -> anyhow::Result<Secret<String>> {
-    let mut seed = [0; 32];
-    random.fill(&mut seed);
-    let text = STANDARD.encode(seed);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("create {}", path.display()))?;
-    writeln!(file, "{text}")
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", path.display()))?;
-    Ok(Secret::new(text))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use fcs_service::{Environment, OsRandom};

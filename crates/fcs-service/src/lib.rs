@@ -17,6 +17,7 @@ pub mod grpc;
 pub mod health;
 pub mod metrics;
 pub mod problem;
+pub mod seed_file;
 pub mod settings;
 pub mod telemetry;
 pub mod tls;

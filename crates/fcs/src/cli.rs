@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bias::{
     BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, DriftArguments,
-    ProxyArguments, ValueArguments, WatchedArguments,
+    ProxyArguments, SheetArguments, ValueArguments, WatchedArguments,
 };
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use deployment::{

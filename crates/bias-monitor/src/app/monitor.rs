@@ -1,5 +1,6 @@
 //! The use cases behind the endpoints.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use fcs_core::ApiError;
@@ -50,12 +51,17 @@ impl Monitor {
             .await
     }
 
-    /// The group report.
-    pub async fn report(&self, query: ReportQuery) -> Result<Sheet, ApiError> {
+    /// The group report on decisions of some minutes since the Unix epoch.
+    pub async fn report(&self, query: ReportQuery, minutes: Range<i64>) -> Result<Sheet, ApiError> {
         let model = query.model;
         let tables = self
             .store
-            .run(|store| async move { store.tables(model.as_ref()).await.map_err(unavailable) })
+            .run(|store| async move {
+                store
+                    .tables(model.as_ref(), minutes)
+                    .await
+                    .map_err(unavailable)
+            })
             .await?;
         sheet(&tables, &query.references, &self.thresholds)
     }

@@ -1,5 +1,6 @@
 //! Wire messages to inputs, reports to wire messages.
 
+use fcs_core::ApiError;
 use fcs_fairness::calibration::{CalibrationDecile, CalibrationReport};
 use fcs_fairness::report::GroupReport;
 use fcs_fairness::{Interval, Verdict};
@@ -8,6 +9,7 @@ use fcs_proto::monitoring::v1 as wire;
 use crate::app::facts::{CreditOutcome, Source};
 use crate::app::intake::{DemographicsInput, OutcomeInput};
 use crate::app::report::{AttributeSheet, Sheet};
+use crate::app::sheets::SheetFormat;
 
 pub(super) fn demographics(item: wire::Demographics) -> DemographicsInput {
     let source = match item.source() {
@@ -33,6 +35,15 @@ pub(super) fn outcome(item: wire::OutcomeEvent) -> OutcomeInput {
         application_id: item.application_id,
         outcome,
         occurred_at: item.occurred_at,
+    }
+}
+
+pub(super) fn sheet_format(format: wire::SheetFormat) -> Result<SheetFormat, ApiError> {
+    match format {
+        wire::SheetFormat::Json => Ok(SheetFormat::Json),
+        wire::SheetFormat::Csv => Ok(SheetFormat::Csv),
+        wire::SheetFormat::Html => Ok(SheetFormat::Html),
+        wire::SheetFormat::Unspecified => Err(SheetFormat::unknown()),
     }
 }
 

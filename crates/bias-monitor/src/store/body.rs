@@ -18,6 +18,7 @@ macro_rules! sql_store {
 
         const _: () = {
             use std::collections::BTreeMap;
+            use std::ops::Range;
 
             use fcs_core::{ApplicationId, ModelVersion};
             use fcs_fairness::calibration::CalibrationBins;
@@ -201,17 +202,17 @@ macro_rules! sql_store {
             }
 
             /// Reads all tables as they were at one moment.
-            async fn snapshot(connection: &mut Connection, model: &str) -> Result<Tables, StoreFailure> {
+            async fn snapshot(connection: &mut Connection, model: &str, minutes: Range<i64>) -> Result<Tables, StoreFailure> {
                 let mut transaction = connection.begin_with($begin_read).await?;
-                let tables = tables(&mut transaction, model).await?;
+                let tables = tables(&mut transaction, model, minutes).await?;
                 transaction.commit().await?;
                 Ok(tables)
             }
 
-            async fn tables(connection: &mut Connection, model: &str) -> Result<Tables, StoreFailure> {
+            async fn tables(connection: &mut Connection, model: &str, minutes: Range<i64>) -> Result<Tables, StoreFailure> {
                 let mut tables =
                     Tables { last_index: status(&mut *connection).await?.last_index, ..Tables::default() };
-                for row in sqlx::query(sql::COUNTER_SUMS).bind(model).fetch_all(&mut *connection).await? {
+                for row in sqlx::query(sql::COUNTER_SUMS).bind(model).bind(minutes.start).bind(minutes.end).fetch_all(&mut *connection).await? {
                     let counters = counters(&row)?.counters()?;
                     let attribute: String = row.try_get("attribute")?;
                     if attribute.is_empty() {
@@ -263,11 +264,15 @@ macro_rules! sql_store {
                     }
                 }
 
-                async fn tables(&self, model: Option<&ModelVersion>) -> Result<Tables, StoreError> {
+                async fn tables(
+                    &self,
+                    model: Option<&ModelVersion>,
+                    minutes: Range<i64>,
+                ) -> Result<Tables, StoreError> {
                     const ATTEMPT: &str = "read the counters";
                     let mut connection = self.connection(ATTEMPT).await?;
                     let model = model.map_or("", ModelVersion::as_str);
-                    let work = snapshot(&mut connection, model);
+                    let work = snapshot(&mut connection, model, minutes);
                     let result = tokio::time::timeout(sql::READ_TIMEOUT, work).await;
                     Self::give_back(ATTEMPT, connection, result)
                 }

@@ -95,7 +95,7 @@ pub(super) const COUNTER_SUMS: &str = "SELECT attribute, group_name, CAST(SUM(ap
      CAST(SUM(score_square_sum) AS BIGINT) AS score_square_sum, \
      CAST(SUM(approved_repaid) AS BIGINT) AS approved_repaid, \
      CAST(SUM(approved_defaulted) AS BIGINT) AS approved_defaulted \
-     FROM counters WHERE $1 = '' OR model = $1 GROUP BY attribute, group_name";
+     FROM counters WHERE ($1 = '' OR model = $1) AND minute >= $2 AND minute < $3 GROUP BY attribute, group_name";
 pub(super) const CALIBRATION_SUMS: &str = "SELECT bin, CAST(SUM(labelled) AS BIGINT) AS labelled, CAST(SUM(defaulted) AS BIGINT) AS defaulted, \
      CAST(SUM(predicted_sum_ppm) AS BIGINT) AS predicted_sum_ppm \
      FROM calibration WHERE $1 = '' OR model = $1 GROUP BY bin";

@@ -81,7 +81,11 @@ async fn a_decision_and_its_demographics_that_come_together_find_each_other() {
     run(&place, vec![all_decisions(), all_demographics()]).await;
     let opened = place.open().await;
     opened.assert_equals_recount().await;
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened
+        .store
+        .tables(None, bias_monitor::store::EVER)
+        .await
+        .unwrap();
     assert_eq!(
         tables.attributes["sex"]["female"].approved,
         APPLICATIONS / 2
@@ -103,7 +107,11 @@ async fn writers_of_two_processes_count_everything_once() {
     run(&place, writers).await;
     let opened = place.open().await;
     opened.assert_equals_recount().await;
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened
+        .store
+        .tables(None, bias_monitor::store::EVER)
+        .await
+        .unwrap();
     assert_eq!(tables.total.approved_repaid, APPLICATIONS);
     assert_eq!(
         tables.attributes["sex"]["female"].approved_repaid,

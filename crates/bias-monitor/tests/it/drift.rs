@@ -103,6 +103,38 @@ async fn drift_is_reported_over_http_grpc_and_metrics() {
     stop(running).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_of_a_day_has_its_decisions_and_a_note() {
+    let place = Place::new(Engine::Sqlite).await;
+    let gateway = Gateway::start(Manner::default()).await;
+    let running = start(&place, &gateway.url()).await;
+    let long_ago = decision(1, "a-1", Outcome::Deny);
+    for logged in [long_ago, decided(2), decided(3)] {
+        gateway.push(entry(&logged));
+    }
+    reach(&running, 3).await;
+    let count = async |query: &str| {
+        let answer = http::get(running.http, &format!("/v1/reports/sheet?{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()["decisions"].as_u64().unwrap()
+    };
+    assert_eq!(count("model=demo/1").await, 3);
+    assert_eq!(count("day=1970-01-01").await, 1);
+    assert_eq!(count("day=1970-01-02&model=demo/1").await, 0);
+    let html = http::get(running.http, "/v1/reports/sheet?format=html").await;
+    assert!(html.body.starts_with("<!DOCTYPE html>"), "{}", html.body);
+    for bad in [
+        "day=today",
+        "format=pdf",
+        "day=1970-01-01&day=1970-01-01",
+        "colour=red",
+    ] {
+        let answer = http::get(running.http, &format!("/v1/reports/sheet?{bad}")).await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
+    stop(running).await;
+}
+
 async fn refusals_say_why(running: &Running) {
     for (path, status) in [
         ("/v1/drift", 400),

@@ -69,7 +69,11 @@ fn log(indices: std::ops::RangeInclusive<u64>) -> Vec<LoggedDecision> {
 
 async fn assert_counted_once(place: &Place, decisions: u64) {
     let opened = place.open().await;
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened
+        .store
+        .tables(None, bias_monitor::store::EVER)
+        .await
+        .unwrap();
     assert_eq!(
         (tables.last_index, tables.total.decisions()),
         (decisions, decisions)

@@ -53,7 +53,7 @@ async fn demographics_count_before_and_after_the_decision(place: &Place) {
     assert!(
         opened
             .store
-            .tables(None)
+            .tables(None, store::EVER)
             .await
             .unwrap()
             .attributes
@@ -78,7 +78,7 @@ async fn demographics_count_before_and_after_the_decision(place: &Place) {
         }
     );
 
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened.store.tables(None, store::EVER).await.unwrap();
     assert_eq!(tables.last_index, 3);
     assert_eq!(
         (
@@ -122,7 +122,7 @@ async fn every_decision_of_an_application_counts(place: &Place) {
     opened
         .write(Change::Outcomes(vec![event("e", "A", Repaid, 1)]))
         .await;
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened.store.tables(None, store::EVER).await.unwrap();
     let female = tables.attributes["sex"]["female"];
     assert_eq!((female.approved, female.referred, female.denied), (2, 1, 1));
     assert_eq!(
@@ -156,7 +156,16 @@ async fn what_was_counted_is_skipped(place: &Place) {
             last_index: 10
         }
     );
-    assert_eq!(opened.store.tables(None).await.unwrap().total.approved, 10);
+    assert_eq!(
+        opened
+            .store
+            .tables(None, store::EVER)
+            .await
+            .unwrap()
+            .total
+            .approved,
+        10
+    );
     opened.assert_equals_recount().await;
 }
 
@@ -214,7 +223,7 @@ async fn a_correction_moves_decisions_between_groups(place: &Place) {
     assert_eq!((receipt.recorded, receipt.unchanged), (2, 1));
     let sex = opened
         .store
-        .tables(None)
+        .tables(None, store::EVER)
         .await
         .unwrap()
         .attributes
@@ -240,7 +249,7 @@ async fn a_correction_moves_decisions_between_groups(place: &Place) {
 async fn outcomes_are_recorded_once_and_corrected_by_the_latest(place: &Place) {
     let opened = place.open().await;
     let counted = async || {
-        let total = opened.store.tables(None).await.unwrap().total;
+        let total = opened.store.tables(None, store::EVER).await.unwrap().total;
         (total.approved_repaid, total.approved_defaulted)
     };
     // Before the decision.
@@ -279,7 +288,12 @@ async fn outcomes_are_recorded_once_and_corrected_by_the_latest(place: &Place) {
         .await;
     assert_eq!(counted().await, (1, 0));
     assert_eq!(opened.store.status().await.unwrap().outcomes, 5);
-    let calibration = opened.store.tables(None).await.unwrap().calibration;
+    let calibration = opened
+        .store
+        .tables(None, store::EVER)
+        .await
+        .unwrap()
+        .calibration;
     assert_eq!(
         calibration
             .bins()
@@ -298,7 +312,7 @@ async fn outcomes_of_applications_that_were_not_approved_are_stored_but_not_coun
         .await;
     let events = vec![event("e1", "A", Repaid, 1), event("e2", "B", Defaulted, 1)];
     assert_eq!(opened.write(Change::Outcomes(events)).await.recorded, 2);
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened.store.tables(None, store::EVER).await.unwrap();
     assert_eq!(tables.total.approved_with_outcome(), 0);
     assert!(
         tables
@@ -312,7 +326,7 @@ async fn outcomes_of_applications_that_were_not_approved_are_stored_but_not_coun
     assert_eq!(
         opened
             .store
-            .tables(None)
+            .tables(None, store::EVER)
             .await
             .unwrap()
             .total
@@ -340,7 +354,7 @@ async fn models_are_counted_apart(place: &Place) {
     let of = async |model: &str| {
         let tables = opened
             .store
-            .tables(Some(&model.parse().unwrap()))
+            .tables(Some(&model.parse().unwrap()), store::EVER)
             .await
             .unwrap();
         let labelled: u64 = tables
@@ -360,7 +374,13 @@ async fn models_are_counted_apart(place: &Place) {
     assert_eq!(of("demo/2").await, (0, 1, 1, 0));
     assert_eq!(of("demo/3").await, (0, 0, 0, 0));
     assert_eq!(
-        opened.store.tables(None).await.unwrap().total.decisions(),
+        opened
+            .store
+            .tables(None, store::EVER)
+            .await
+            .unwrap()
+            .total
+            .decisions(),
         2
     );
     opened.assert_equals_recount().await;
@@ -393,7 +413,7 @@ async fn large_batches_are_written_whole(place: &Place) {
         .map(|name| event(&format!("e-{name}"), name, Repaid, 1))
         .collect();
     assert_eq!(opened.write(Change::Outcomes(events)).await.recorded, 1_000);
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened.store.tables(None, store::EVER).await.unwrap();
     assert_eq!(tables.total.approved_repaid, 1_000);
     assert_eq!(tables.attributes["sex"]["a"].approved_repaid, 500);
     opened.assert_equals_recount().await;
@@ -411,10 +431,13 @@ async fn everything_outlives_a_restart(place: &Place) {
     opened
         .write(Change::Outcomes(vec![event("e", "A", Defaulted, 1)]))
         .await;
-    let before = opened.store.tables(None).await.unwrap();
+    let before = opened.store.tables(None, store::EVER).await.unwrap();
     opened.database.close().await;
     let opened = place.open().await;
-    assert_eq!(opened.store.tables(None).await.unwrap(), before);
+    assert_eq!(
+        opened.store.tables(None, store::EVER).await.unwrap(),
+        before
+    );
     let status = MonitorStatus {
         last_index: 1,
         decisions: 1,

@@ -1406,6 +1406,39 @@ pub struct RebuildCountersResponse {
     pub applied: bool,
 }
 ::fcs_core::redacted_debug!(RebuildCountersResponse);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetSheetRequest {
+    /// "name/version"; empty for all models.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// A day in UTC, "YYYY-MM-DD"; empty for all time.
+    #[prost(string, tag = "2")]
+    pub day: ::prost::alloc::string::String,
+    /// Attribute to reference group; an attribute that is not named takes its largest group.
+    #[prost(map = "string, string", tag = "3")]
+    pub reference_groups: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    #[prost(enumeration = "SheetFormat", tag = "4")]
+    pub format: i32,
+}
+::fcs_core::redacted_debug!(GetSheetRequest);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetSheetResponse {
+    /// The file.
+    #[prost(bytes = "vec", tag = "1")]
+    pub sheet: ::prost::alloc::vec::Vec<u8>,
+    /// The signed note on it (C2SP signed-note); the last line of its text is the SHA-256 of the file.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// The key that verifies the note.
+    #[prost(string, tag = "3")]
+    pub verifier_key: ::prost::alloc::string::String,
+}
+::fcs_core::redacted_debug!(GetSheetResponse);
 /// Where an attribute's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1567,6 +1600,42 @@ impl DriftReference {
             "DRIFT_REFERENCE_UNSPECIFIED" => Some(Self::Unspecified),
             "DRIFT_REFERENCE_BUILT_ON" => Some(Self::BuiltOn),
             "DRIFT_REFERENCE_STABLE_ARM" => Some(Self::StableArm),
+            _ => None,
+        }
+    }
+}
+/// How a fairness sheet is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SheetFormat {
+    Unspecified = 0,
+    /// Canonical JSON (RFC 8785) with everything.
+    Json = 1,
+    /// A table of the groups.
+    Csv = 2,
+    /// A page with plots, which fetches nothing.
+    Html = 3,
+}
+impl SheetFormat {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SHEET_FORMAT_UNSPECIFIED",
+            Self::Json => "SHEET_FORMAT_JSON",
+            Self::Csv => "SHEET_FORMAT_CSV",
+            Self::Html => "SHEET_FORMAT_HTML",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SHEET_FORMAT_UNSPECIFIED" => Some(Self::Unspecified),
+            "SHEET_FORMAT_JSON" => Some(Self::Json),
+            "SHEET_FORMAT_CSV" => Some(Self::Csv),
+            "SHEET_FORMAT_HTML" => Some(Self::Html),
             _ => None,
         }
     }
@@ -1753,6 +1822,36 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Makes a fairness sheet: groups, verdicts, drift and the log of alerts as a signed file.
+        pub async fn get_sheet(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSheetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSheetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/GetSheet",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "GetSheet",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
         /// the stable one. NOT_FOUND without decisions in the window.
         pub async fn get_drift(
@@ -1882,6 +1981,14 @@ pub mod monitoring_service_server {
             request: tonic::Request<super::GetGroupReportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetGroupReportResponse>,
+            tonic::Status,
+        >;
+        /// Makes a fairness sheet: groups, verdicts, drift and the log of alerts as a signed file.
+        async fn get_sheet(
+            &self,
+            request: tonic::Request<super::GetSheetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSheetResponse>,
             tonic::Status,
         >;
         /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
@@ -2114,6 +2221,51 @@ pub mod monitoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetGroupReportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/GetSheet" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSheetSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::GetSheetRequest>
+                    for GetSheetSvc<T> {
+                        type Response = super::GetSheetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSheetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::get_sheet(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSheetSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

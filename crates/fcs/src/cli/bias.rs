@@ -60,6 +60,21 @@ pub(crate) enum BiasCommand {
         #[arg(long)]
         apply: bool,
     },
+    /// Write a fairness sheet: groups, verdicts, drift and the log of alerts, as a signed file.
+    ///
+    /// The name of the file says how it is written: .html is a page with plots, .csv a table of the groups, .json
+    /// everything. The note that signs it is written beside it, with .note after its name.
+    Sheet(SheetArguments),
+    /// Check that a fairness sheet is the one that was signed; needs no service.
+    ///
+    /// The note is looked for beside the file, with .note after its name. Exit code 7 if it is not.
+    Verify {
+        /// The sheet.
+        file: PathBuf,
+        /// The key of the signer, as `fcs bias sheet` tells it.
+        #[arg(long, value_name = "VKEY")]
+        key: String,
+    },
     /// Follow what happens to alerts, until interrupted.
     Watch {
         /// Only this model, as "name/version".
@@ -281,4 +296,21 @@ pub(crate) struct DriftArguments {
     /// End with exit code 7 if a comparison shows a drift to act on.
     #[arg(long)]
     pub(crate) fail_on_drift: bool,
+}
+
+/// `fcs bias sheet`.
+#[derive(Args)]
+pub(crate) struct SheetArguments {
+    /// Only this model, as "name/version"; its drift is shown, too.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Only decisions of this day in UTC, YYYY-MM-DD.
+    #[arg(long)]
+    pub(crate) day: Option<String>,
+    /// Compare with this group instead of the largest.
+    #[arg(long = "reference", value_name = "ATTRIBUTE=GROUP")]
+    pub(crate) references: Vec<String>,
+    /// Where to write it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
 }

@@ -9,6 +9,7 @@ mod proxied;
 mod proxied_text;
 mod proxy;
 mod rebuild;
+mod sheet;
 mod spelling;
 mod text;
 mod watching;
@@ -47,6 +48,8 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
         } => watching::verdicts(global, model.as_deref(), *fail_on_breach).await,
         BiasCommand::Drift(arguments) => drift::run(global, arguments).await,
         BiasCommand::Rebuild { apply } => rebuild::run(global, *apply).await,
+        BiasCommand::Sheet(arguments) => sheet::write(global, arguments).await,
+        BiasCommand::Verify { file, key } => sheet::verify(global, file, key),
         BiasCommand::Watch {
             model,
             after,

@@ -1,5 +1,6 @@
 //! Verdicts, alerts and the policy, from the command line.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -38,6 +39,7 @@ fn a_breach_is_explained_acknowledged_and_muted() {
     });
     json(&system.demo("boston-hmda").wait_with_output().unwrap());
     drift_is_shown_and_counters_are_right(&system);
+    sheets_are_signed(&system, folder.path());
     let verdict = breach(&system);
     assert_eq!(verdict["model"], MODEL);
     assert_eq!(verdict["alert"], "firing");
@@ -203,4 +205,45 @@ fn drift_is_shown_and_counters_are_right(system: &System) {
     assert!(recount["decisions"].as_u64().unwrap() > 100, "{recount}");
     let unknown = system.fcs(&["bias", "drift", "nobody/1"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(3));
+}
+
+fn sheets_are_signed(system: &System, folder: &Path) {
+    for name in ["sheet.json", "sheet.csv", "sheet.html"] {
+        let file = folder.join(name);
+        let path = file.to_str().unwrap();
+        let arguments = [
+            "bias",
+            "sheet",
+            "--model",
+            MODEL,
+            "--reference",
+            "race=white",
+            "--to",
+            path,
+        ];
+        let written = system
+            .fcs(&arguments)
+            .args(["-o", "json"])
+            .output()
+            .unwrap();
+        let key = json(&written)["verifier_key"].as_str().unwrap().to_owned();
+        let verify = || {
+            fcs(folder, &["bias", "verify", path, "--key", &key])
+                .output()
+                .unwrap()
+        };
+        let verified = verify();
+        assert!(verified.status.success(), "{verified:?}");
+
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("race") && text.contains("white"), "{text}");
+        std::fs::write(&file, text.replacen("white", "White", 1)).unwrap();
+        assert_eq!(verify().status.code(), Some(7), "{name} was changed");
+    }
+    let html = std::fs::read_to_string(folder.join("sheet.html")).unwrap();
+    assert!(html.contains("<svg") && !html.contains("<script"), "{html}");
+    let other = fcs(folder, &["bias", "sheet", "--to", "sheet.pdf"])
+        .output()
+        .unwrap();
+    assert_eq!(other.status.code(), Some(2));
 }

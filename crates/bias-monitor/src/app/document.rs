@@ -1,0 +1,242 @@
+//! The fairness sheet: a report on a day, or on all time, as a file that can be kept, and the note that signs it.
+
+use std::ops::Range;
+
+use fcs_core::{ApiError, Digest, ModelVersion, UnixMicros, Violation};
+use fcs_fairness::alarm::Entry;
+use fcs_fairness::anytime::watch::Judgement;
+use fcs_fairness::drift::chance::Level;
+use fcs_fairness::report::AttributeReport;
+use fcs_tlog::note::{NoteError, SignedNote, SigningKey};
+use serde::Serialize;
+
+use super::drift::{DriftLine, DriftSheet};
+use super::report::{AttributeSheet, ReportQuery, Sheet};
+use crate::store::{EVER, Standing, StoredNews};
+
+const DAY_MICROS: i64 = 86_400_000_000;
+const MINUTE_MICROS: i64 = 60_000_000;
+/// Version of the document's members.
+const FORMAT: u32 = 1;
+/// The first line of the note that signs a rendering.
+const NOTE_HEAD: &str = "faircredit fairness sheet v1";
+
+/// What a sheet is to be about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SheetQuery {
+    /// Model and reference groups.
+    pub report: ReportQuery,
+    /// A day in UTC; all time if there is none.
+    pub day: Option<SheetDay>,
+}
+
+/// A day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SheetDay(UnixMicros);
+
+impl SheetDay {
+    /// Reads `YYYY-MM-DD`; nothing for an empty text.
+    pub fn parse(text: &str) -> Result<Option<Self>, ApiError> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let midnight = UnixMicros::parse_rfc3339(&format!("{text}T00:00:00Z"));
+        midnight.map(|at| Some(Self(at))).map_err(|_| {
+            let rule = "write the day as YYYY-MM-DD";
+            let violation = Violation {
+                pointer: "/day".to_owned(),
+                reason: "DAY_INVALID",
+                description: rule.to_owned(),
+            };
+            ApiError::invalid("DAY_INVALID", rule, vec![violation])
+        })
+    }
+
+    fn contains(self, at: UnixMicros) -> bool {
+        (self.0.0..self.0.0 + DAY_MICROS).contains(&at.0)
+    }
+}
+
+impl SheetQuery {
+    /// The minutes that the sheet is about, since the Unix epoch.
+    pub fn minutes(&self) -> Range<i64> {
+        self.day.map_or(EVER, |SheetDay(from)| {
+            let first = from.0.div_euclid(MINUTE_MICROS);
+            first..first + DAY_MICROS / MINUTE_MICROS
+        })
+    }
+}
+
+/// Everything that a sheet shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Document {
+    /// Version of these members.
+    pub format: u32,
+    /// When it was made, RFC 3339.
+    pub made_at: String,
+    /// The model; all models if there is none.
+    pub model: Option<ModelVersion>,
+    /// The day, RFC 3339, that decisions and changes of alarms are of; all time if there is none.
+    pub day: Option<String>,
+    /// Highest log index that is counted.
+    pub last_index: u64,
+    /// The policy of verdicts and drift.
+    pub policy: Digest,
+    /// Decisions that the sheet is about.
+    pub decisions: u64,
+    /// The groups of every attribute.
+    pub attributes: Vec<AttributePart>,
+    /// What the evidence says when the sheet is made.
+    pub verdicts: Vec<VerdictPart>,
+    /// What has drifted in the last 24 h before the sheet is made; only of one model.
+    pub drift: Vec<DriftLine>,
+    /// What happened to alarms, what people did about it included.
+    pub alerts: Vec<AlertPart>,
+}
+
+/// The groups of an attribute, and how many have none.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttributePart {
+    /// The groups.
+    #[serde(flatten)]
+    pub report: AttributeReport,
+    /// Decisions whose application has no value.
+    pub unknown: u64,
+}
+
+/// A group that is watched.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerdictPart {
+    /// The model.
+    pub model: ModelVersion,
+    /// The attribute.
+    pub attribute: String,
+    /// The group.
+    pub group: String,
+    /// What the latest look found.
+    pub judgement: Option<Judgement>,
+}
+
+/// A change of an alarm.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlertPart {
+    /// Its place among all.
+    pub sequence: u64,
+    /// The model.
+    pub model: ModelVersion,
+    /// The attribute.
+    pub attribute: String,
+    /// The group.
+    pub group: String,
+    /// What happened.
+    pub entry: Entry,
+}
+
+/// What a document is made of.
+pub struct Parts<'a> {
+    /// The groups.
+    pub sheet: Sheet,
+    /// The evidence.
+    pub standing: Standing,
+    /// Every change of alarms.
+    pub news: Vec<StoredNews>,
+    /// Drift, if the sheet is about one model of which it is known.
+    pub drift: Option<DriftSheet>,
+    /// The policy in force.
+    pub policy: &'a Digest,
+    /// Now.
+    pub made_at: UnixMicros,
+}
+
+impl Document {
+    /// Puts the parts together, those of the query.
+    pub fn new(query: &SheetQuery, parts: Parts<'_>) -> Self {
+        let model = query.report.model.clone();
+        let about = |of: &ModelVersion| model.as_ref().is_none_or(|model| model == of);
+        let verdicts = parts.standing.watched.into_iter();
+        let alerts = parts.news.into_iter();
+        let is_listed = |line: &DriftLine| matches!(line.level, Level::Watch | Level::Act);
+        Self {
+            format: FORMAT,
+            made_at: parts.made_at.to_string(),
+            day: query.day.map(|SheetDay(from)| from.to_string()),
+            last_index: parts.sheet.last_index,
+            policy: *parts.policy,
+            decisions: parts.sheet.decisions,
+            attributes: parts.sheet.attributes.into_iter().map(attribute).collect(),
+            verdicts: verdicts
+                .filter(|(id, _)| about(&id.model))
+                .map(|(id, known)| VerdictPart {
+                    model: id.model,
+                    attribute: id.attribute.as_str().to_owned(),
+                    group: id.group.as_str().to_owned(),
+                    judgement: known.judgement,
+                })
+                .collect(),
+            drift: parts.drift.map_or_else(Vec::new, |sheet| {
+                sheet.lines.into_iter().filter(is_listed).collect()
+            }),
+            alerts: alerts
+                .filter(|it| about(&it.news.watched.model))
+                .filter(|it| query.day.is_none_or(|day| day.contains(it.news.entry.at)))
+                .map(alert)
+                .collect(),
+            model,
+        }
+    }
+}
+
+fn attribute(sheet: AttributeSheet) -> AttributePart {
+    AttributePart {
+        report: sheet.report,
+        unknown: sheet.unknown,
+    }
+}
+
+fn alert(StoredNews { sequence, news }: StoredNews) -> AlertPart {
+    AlertPart {
+        sequence,
+        model: news.watched.model,
+        attribute: news.watched.attribute.as_str().to_owned(),
+        group: news.watched.group.as_str().to_owned(),
+        entry: news.entry,
+    }
+}
+
+/// The note that signs the bytes of a rendering (C2SP signed-note): what it is, when it was made, up to which place of
+/// the log, in which format, and the SHA-256 of its bytes in hexadecimal, a line each.
+pub fn note(
+    document: &Document,
+    format: &str,
+    digest: &Digest,
+    key: &SigningKey,
+) -> Result<SignedNote, NoteError> {
+    let text = format!(
+        "{NOTE_HEAD}\n{}\n{}\n{format}\n{digest}\n",
+        document.made_at, document.last_index
+    );
+    SignedNote::sign(&text, key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_its_minutes() {
+        let day = SheetDay::parse("1970-01-02").unwrap();
+        let query = SheetQuery {
+            day,
+            ..SheetQuery::default()
+        };
+        assert_eq!(query.minutes(), 1_440..2_880);
+        assert_eq!(SheetQuery::default().minutes(), EVER);
+        assert_eq!(SheetDay::parse("").unwrap(), None);
+        for bad in ["1970-02-30", "yesterday", "1970-01-02T00:00:00Z"] {
+            assert_eq!(SheetDay::parse(bad).unwrap_err().reason, "DAY_INVALID");
+        }
+        let day = day.unwrap();
+        assert!(day.contains(UnixMicros(DAY_MICROS)));
+        assert!(!day.contains(UnixMicros(2 * DAY_MICROS)));
+    }
+}

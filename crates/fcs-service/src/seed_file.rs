@@ -1,0 +1,65 @@
+//! The seed of a signing key in a file: 32 random bytes in base64, readable by its owner only.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use fcs_core::Secret;
+
+use crate::{Environment, Random};
+
+/// Reads a seed. Outside shared environments a missing file is made.
+///
+/// # Errors
+/// The file cannot be read or made, or holds something else; `setting` is where people name the file.
+pub fn load(
+    path: &Path,
+    setting: &str,
+    environment: Environment,
+    random: &dyn Random,
+) -> anyhow::Result<Secret<[u8; 32]>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Secret::new(text),
+        Err(error) if error.kind() == ErrorKind::NotFound && !environment.is_shared() => {
+            create(path, random)?
+        }
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "cannot read the signing key {}: make one with `openssl rand -base64 32` (32 random bytes, \
+                     base64), keep it readable by this service only and name it in {setting}",
+                    path.display()
+                )
+            });
+        }
+    };
+    STANDARD
+        .decode(text.expose().trim())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(Secret::new)
+        .with_context(|| format!("{} must hold 32 bytes in base64", path.display()))
+}
+
+fn create(path: &Path, random: &dyn Random) -> anyhow::Result<Secret<String>> {
+    let mut seed = [0; 32];
+    random.fill(&mut seed);
+    let text = STANDARD.encode(seed);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("create {}", path.display()))?;
+    writeln!(file, "{text}")
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("write {}", path.display()))?;
+    Ok(Secret::new(text))
+}
