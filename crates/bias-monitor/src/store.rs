@@ -25,7 +25,7 @@ use fcs_fairness::policy::AlarmSection;
 use fcs_service::database::Database;
 
 use crate::app::change::{Change, Gap, Receipt};
-use crate::app::drift::{ModelCounts, Variable};
+use crate::app::drift::{ModelCounts, Variable, Windows};
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
 use crate::app::rebuild::Rebuilt;
 use crate::app::report::{MonitorStatus, Tables};
@@ -178,9 +178,12 @@ pub trait ProfileStore: Send + Sync + 'static {
         variables: &[Variable],
     ) -> Result<(), StoreError>;
 
-    /// A model's counts from an hour on.
-    async fn counts(&self, model: &ModelVersion, from_hour: i64)
-    -> Result<ModelCounts, StoreError>;
+    /// A model's counts of a window and of the time before it.
+    async fn counts(
+        &self,
+        model: &ModelVersion,
+        windows: Windows,
+    ) -> Result<ModelCounts, StoreError>;
 }
 
 /// The store of profiles of an open database.

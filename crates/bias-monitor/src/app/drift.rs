@@ -1,4 +1,5 @@
-//! Drift: the bins that decisions of late fall into, beside those of the model's reference and of the stable arm.
+//! Drift: the bins that decisions of late fall into, beside those of the model's reference, of the stable arm, and of
+//! decisions before. A group is not held against the reference, which is of everybody: that groups differ is no drift.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ use super::profiles::ProfileCounts;
 pub const HOURS_MAX: u32 = 8_784;
 /// The window where none is asked for.
 pub const HOURS_DEFAULT: u32 = 24;
+/// Windows before the one in question that a group is compared with, its own decisions in them.
+const EARLIER_WINDOWS: u32 = 4;
 /// The arm that others are compared with.
 const STABLE: &str = "stable";
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -68,11 +71,6 @@ impl DriftQuery {
     }
 }
 
-/// The first hour, counted from the Unix epoch, of a window of so many, of which the last one still runs.
-pub fn from_hour(hours: u32, now: UnixMicros) -> i64 {
-    now.0.div_euclid(HOUR_MICROS) + 1 - i64::from(hours)
-}
-
 fn invalid(reason: &'static str, pointer: &str, description: String) -> ApiError {
     let violation = Violation {
         pointer: pointer.to_owned(),
@@ -90,8 +88,30 @@ pub type Slice = (String, String, String);
 pub struct ModelCounts {
     /// The model's variables; `None` until the gateway told.
     pub variables: Option<Vec<Variable>>,
-    /// Counts, summed over hours.
+    /// Counts of the window, summed over hours.
     pub slices: BTreeMap<Slice, ProfileCounts>,
+    /// Counts of the time before it, summed over hours.
+    pub earlier: BTreeMap<Slice, ProfileCounts>,
+}
+
+/// A window and the time before it, by their first hours since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Windows {
+    /// The first hour before the window that counts.
+    pub earlier: i64,
+    /// The first hour of the window.
+    pub current: i64,
+}
+
+impl Windows {
+    /// A window of so many hours, of which the last one still runs, and the windows before it.
+    pub fn of(hours: u32, now: UnixMicros) -> Self {
+        let current = now.0.div_euclid(HOUR_MICROS) + 1 - i64::from(hours);
+        Self {
+            earlier: current - i64::from(hours) * i64::from(EARLIER_WINDOWS),
+            current,
+        }
+    }
 }
 
 /// What decisions of late are compared with.
@@ -102,6 +122,8 @@ pub enum Against {
     Reference,
     /// The decisions of the stable arm in the same window, of the same group.
     Stable,
+    /// The decisions of the same arm and group in the four windows before.
+    Earlier,
 }
 
 /// One variable of some decisions.
@@ -145,7 +167,8 @@ struct Pair<'a> {
     current: FeatureCounts,
 }
 
-/// Compares every variable of every arm and group with the reference, and of other arms with the stable one.
+/// Compares every variable of every arm with the reference, of every group with its own past, and of other arms with
+/// the stable one.
 ///
 /// # Errors
 /// Not found when the window has no decision with bins, or the model's profile is not known yet.
@@ -179,7 +202,9 @@ pub fn drift_sheet(
     };
     Ok(DriftSheet {
         model: query.model.to_string(),
-        from_micros: from_hour(query.hours, now).saturating_mul(HOUR_MICROS),
+        from_micros: Windows::of(query.hours, now)
+            .current
+            .saturating_mul(HOUR_MICROS),
         policy: policy.digest(),
         lines: pairs.iter().filter_map(|pair| line(pair, &rules)).collect(),
     })
@@ -194,13 +219,16 @@ fn pairs_of<'a>(
     let (arm, attribute, group) = slice;
     let stable = (STABLE.to_owned(), attribute.clone(), group.clone());
     let stable = counts.slices.get(&stable).filter(|_| arm != STABLE);
+    let earlier = counts.earlier.get(slice);
     let mut pairs = Vec::new();
     for (place, variable) in variables.iter().enumerate() {
         let of = |counts: &ProfileCounts| counts.variable(place, variable.reference.len());
-        let references = [
-            (Against::Reference, variable.reference()),
-            (Against::Stable, stable.map(of)),
-        ];
+        let before = if attribute.is_empty() {
+            (Against::Reference, variable.reference())
+        } else {
+            (Against::Earlier, earlier.map(of))
+        };
+        let references = [before, (Against::Stable, stable.map(of))];
         for (against, reference) in references {
             pairs.extend(reference.map(|reference| Pair {
                 slice,
@@ -300,6 +328,7 @@ mod tests {
                 .iter()
                 .map(|(slice, text)| (slice.clone(), counts(text)))
                 .collect(),
+            earlier: BTreeMap::new(),
         }
     }
 
@@ -351,6 +380,29 @@ mod tests {
             77 * HOUR_MICROS,
             "24 hours with the one that runs"
         );
+    }
+
+    #[test]
+    fn a_group_is_compared_with_its_own_past_and_not_with_everybody() {
+        let (low, high) = ("[[0,900,100]]", "[[0,100,900]]");
+        let mut counts = model(&[
+            (slice("stable", ""), "[[0,500,500]]"),
+            (slice("stable", "f"), low),
+        ]);
+        let of_group = |sheet: &DriftSheet| {
+            let lines = sheet.lines.iter().filter(|line| line.group == "f");
+            lines
+                .map(|line| (line.against, line.level))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of_group(&sheet(&counts).unwrap()), [], "it has no past");
+        counts.earlier = model(&[(slice("stable", "f"), low)]).slices;
+        let steady = of_group(&sheet(&counts).unwrap());
+        assert_eq!(steady[0].0, Against::Earlier);
+        assert_ne!(steady[0].1, Level::Act);
+        counts.earlier = model(&[(slice("stable", "f"), high)]).slices;
+        let moved = of_group(&sheet(&counts).unwrap());
+        assert_eq!(moved[0], (Against::Earlier, Level::Act));
     }
 
     #[test]

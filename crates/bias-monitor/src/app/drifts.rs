@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fcs_core::{ApiError, Clock};
 
 use super::at_store::{AtStore, Spawn, unavailable};
-use super::drift::{DriftQuery, DriftSheet, drift_sheet, from_hour};
+use super::drift::{DriftQuery, DriftSheet, Windows, drift_sheet};
 use super::terms::Terms;
 use crate::store::ProfileStore;
 
@@ -35,10 +35,10 @@ impl Drifts {
     /// Compares the decisions of a window with what the model was built on, and arms with the stable one.
     pub async fn sheet(&self, query: DriftQuery) -> Result<DriftSheet, ApiError> {
         let now = self.clock.now();
-        let (model, from_hour) = (query.model.clone(), from_hour(query.hours, now));
+        let (model, windows) = (query.model.clone(), Windows::of(query.hours, now));
         let counts = self
             .store
-            .run(|store| async move { store.counts(&model, from_hour).await.map_err(unavailable) })
+            .run(|store| async move { store.counts(&model, windows).await.map_err(unavailable) })
             .await?;
         drift_sheet(&query, &counts, &self.terms.policy, now)
     }

@@ -38,6 +38,7 @@ const fn reference(against: Against) -> wire::DriftReference {
     match against {
         Against::Reference => wire::DriftReference::BuiltOn,
         Against::Stable => wire::DriftReference::StableArm,
+        Against::Earlier => wire::DriftReference::Earlier,
     }
 }
 

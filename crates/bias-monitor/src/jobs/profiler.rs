@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tracing::{error, warn};
 
-use crate::app::drift::{DriftQuery, HOURS_DEFAULT, drift_sheet, from_hour};
+use crate::app::drift::{DriftQuery, HOURS_DEFAULT, Windows, drift_sheet};
 use crate::app::terms::Terms;
 use crate::grpc::feed::variables;
 use crate::metrics::{DriftLabels, Metrics};
@@ -63,8 +63,8 @@ impl Profiler {
     async fn look(&self, published: &mut BTreeSet<DriftLabels>) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut gauges = Vec::new();
-        let from_hour = from_hour(HOURS_DEFAULT, now);
-        for counted in self.store.models(from_hour).await? {
+        let windows = Windows::of(HOURS_DEFAULT, now);
+        for counted in self.store.models(windows.current).await? {
             if !counted.is_described && !self.describe(&counted.model).await? {
                 continue;
             }
@@ -72,7 +72,7 @@ impl Profiler {
                 model: counted.model,
                 hours: HOURS_DEFAULT,
             };
-            let counts = self.store.counts(&query.model, from_hour).await?;
+            let counts = self.store.counts(&query.model, windows).await?;
             if let Ok(sheet) = drift_sheet(&query, &counts, &self.terms.policy, now) {
                 gauges.extend(DriftLabels::of(&query.model, &sheet));
             }

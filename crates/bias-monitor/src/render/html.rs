@@ -145,7 +145,7 @@ fn drift(document: &Document) -> Markup {
                 td { (line.variable) }
                 td { (line.arm) }
                 td { @if line.attribute.is_empty() { "all" } @else { (line.attribute) "=" (line.group) } }
-                td { (match line.against { Against::Reference => "what it was built on", Against::Stable => "the stable arm" }) }
+                td { (against(line.against)) }
                 td class=(word(&line.level)) { (word(&line.level)) }
                 td class="number" { @if let Some(psi) = line.drift.psi { (format!("{:.3} ({:.3})", psi.value, psi.chance_limit)) } }
                 td class="number" { @if let Some(ks) = line.drift.kolmogorov_smirnov { (format!("{:.3} ({:.3})", ks.value, ks.chance_limit)) } }
@@ -195,4 +195,12 @@ fn plain(interval: Option<Interval>) -> String {
     interval.map_or_else(String::new, |it| {
         format!("{:.3} [{:.3}, {:.3}]", it.value, it.lower, it.upper)
     })
+}
+
+const fn against(against: Against) -> &'static str {
+    match against {
+        Against::Reference => "what it was built on",
+        Against::Stable => "the stable arm",
+        Against::Earlier => "the time before",
+    }
 }

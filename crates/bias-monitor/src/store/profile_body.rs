@@ -7,7 +7,7 @@ macro_rules! sql_profile_store {
             use fcs_core::ModelVersion;
             use sqlx::Row as _;
 
-            use $crate::app::drift::{ModelCounts, Variable};
+            use $crate::app::drift::{ModelCounts, Variable, Windows};
             use $crate::app::profiles::ProfileCounts;
             use $crate::store::profile_sql as sql;
             use $crate::store::sql::{READ_TIMEOUT, StoreFailure};
@@ -48,7 +48,7 @@ macro_rules! sql_profile_store {
             async fn counts(
                 connection: &mut Connection,
                 model: &ModelVersion,
-                from_hour: i64,
+                windows: Windows,
             ) -> Result<ModelCounts, StoreFailure> {
                 let query = sqlx::query_scalar(sql::PROFILE).bind(model.as_str());
                 let variables: Option<String> = query.fetch_optional(&mut *connection).await?;
@@ -59,7 +59,7 @@ macro_rules! sql_profile_store {
                 };
                 let query = sqlx::query(sql::COUNTS)
                     .bind(model.as_str())
-                    .bind(from_hour);
+                    .bind(windows.earlier);
                 for row in query.fetch_all(connection).await? {
                     let slice = (
                         row.try_get("arm")?,
@@ -67,7 +67,14 @@ macro_rules! sql_profile_store {
                         row.try_get("group_name")?,
                     );
                     let counts: ProfileCounts = serde_json::from_str(row.try_get("counts")?)?;
-                    counted.slices.entry(slice).or_default().merge(&counts);
+                    let hour: i64 = row.try_get("hour")?;
+                    let is_current = hour >= windows.current;
+                    let slices = if is_current {
+                        &mut counted.slices
+                    } else {
+                        &mut counted.earlier
+                    };
+                    slices.entry(slice).or_default().merge(&counts);
                 }
                 Ok(counted)
             }
@@ -98,11 +105,11 @@ macro_rules! sql_profile_store {
                 async fn counts(
                     &self,
                     model: &ModelVersion,
-                    from_hour: i64,
+                    windows: Windows,
                 ) -> Result<ModelCounts, StoreError> {
                     const ATTEMPT: &str = "read counts of bins";
                     let mut connection = self.connection(ATTEMPT).await?;
-                    let work = counts(&mut connection, model, from_hour);
+                    let work = counts(&mut connection, model, windows);
                     let result = tokio::time::timeout(READ_TIMEOUT, work).await;
                     Self::give_back(ATTEMPT, connection, result)
                 }

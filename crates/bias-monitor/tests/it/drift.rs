@@ -64,8 +64,8 @@ async fn drift_is_reported_over_http_grpc_and_metrics() {
     assert_eq!(find("stable", "", "income", "reference")["level"], "act");
     let debt = find("stable", "", "debt", "reference");
     assert_eq!(debt["drift"]["psi"]["level"], "stable");
-    let of_group = find("stable", "female", "income", "reference");
-    assert_eq!(of_group["level"], "act");
+    let of_group = find("candidate", "female", "income", "stable");
+    assert_eq!(of_group["drift"]["psi"]["level"], "insufficient_evidence");
     assert_eq!(find("candidate", "", "debt", "stable")["against"], "stable");
 
     let mut client = client(&running).await;

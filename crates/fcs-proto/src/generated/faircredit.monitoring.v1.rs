@@ -1581,6 +1581,8 @@ pub enum DriftReference {
     BuiltOn = 1,
     /// The decisions of the stable arm in the same window, of the same group.
     StableArm = 2,
+    /// The decisions of the same arm and group in the four windows before.
+    Earlier = 3,
 }
 impl DriftReference {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1592,6 +1594,7 @@ impl DriftReference {
             Self::Unspecified => "DRIFT_REFERENCE_UNSPECIFIED",
             Self::BuiltOn => "DRIFT_REFERENCE_BUILT_ON",
             Self::StableArm => "DRIFT_REFERENCE_STABLE_ARM",
+            Self::Earlier => "DRIFT_REFERENCE_EARLIER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1600,6 +1603,7 @@ impl DriftReference {
             "DRIFT_REFERENCE_UNSPECIFIED" => Some(Self::Unspecified),
             "DRIFT_REFERENCE_BUILT_ON" => Some(Self::BuiltOn),
             "DRIFT_REFERENCE_STABLE_ARM" => Some(Self::StableArm),
+            "DRIFT_REFERENCE_EARLIER" => Some(Self::Earlier),
             _ => None,
         }
     }
@@ -1852,8 +1856,8 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
-        /// the stable one. NOT_FOUND without decisions in the window.
+        /// Compares the features and scores of late decisions with what the model was built on, those of a group with its own
+        /// past, and those of other arms with the stable one. NOT_FOUND without decisions in the window.
         pub async fn get_drift(
             &mut self,
             request: impl tonic::IntoRequest<super::GetDriftRequest>,
@@ -1991,8 +1995,8 @@ pub mod monitoring_service_server {
             tonic::Response<super::GetSheetResponse>,
             tonic::Status,
         >;
-        /// Compares the features and scores of late decisions with what the model was built on, and those of other arms with
-        /// the stable one. NOT_FOUND without decisions in the window.
+        /// Compares the features and scores of late decisions with what the model was built on, those of a group with its own
+        /// past, and those of other arms with the stable one. NOT_FOUND without decisions in the window.
         async fn get_drift(
             &self,
             request: tonic::Request<super::GetDriftRequest>,

@@ -48,7 +48,8 @@ pub(crate) enum BiasCommand {
     },
     /// Show how features and scores of late decisions differ from what the model was built on.
     ///
-    /// Each arm and group is compared with the rows that the model was built on, and other arms with the stable one.
+    /// Each arm is compared with the rows that the model was built on, other arms with the stable one, and each group
+    /// with its own decisions in the four windows before.
     /// A difference counts only beyond what chance alone would reach with so many decisions.
     Drift(DriftArguments),
     /// Count every decision again, and compare that with the monitor's counters.

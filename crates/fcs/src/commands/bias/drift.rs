@@ -97,6 +97,7 @@ fn line(line: wire::DriftLine) -> Line {
         against: match line.reference() {
             wire::DriftReference::BuiltOn => "reference",
             wire::DriftReference::StableArm => "stable",
+            wire::DriftReference::Earlier => "earlier",
             wire::DriftReference::Unspecified => "unknown",
         },
         level: level(line.level()),
@@ -155,7 +156,9 @@ fn text(drift: &Drift) -> String {
                 "" => "all".to_owned(),
                 attribute => format!("{attribute}={}", line.group),
             };
-            let missing = line.missing.as_ref().map(|rate| {
+            let missing = line.missing.as_ref();
+            let missing = missing.filter(|rate| rate.current + rate.reference > 0.0);
+            let missing = missing.map(|rate| {
                 format!(
                     "{:.1} % (was {:.1} %)",
                     100.0 * rate.current,
