@@ -30,6 +30,9 @@ const PER_SECOND: u64 = 500;
 /// One application of so many has a known outcome.
 const OUTCOME_EVERY: u64 = 6;
 
+/// Features of the model, as many as that of Taiwan's credit cards has.
+const FEATURES: usize = 23;
+
 /// What came of one store.
 #[derive(Debug, Serialize)]
 pub(crate) struct Durable {
@@ -45,14 +48,17 @@ enum Mix {
     /// The feed alone, of applications without anything known.
     Decisions,
     /// Protected attributes before each decision, and outcomes after some.
-    Everything,
+    Facts,
+    /// The same, and the bins of features and score with each decision.
+    FactsAndBins,
 }
 
 impl Mix {
     const fn name(self) -> &'static str {
         match self {
             Self::Decisions => "decisions",
-            Self::Everything => "decisions, with three attributes each, and outcomes",
+            Self::Facts => "decisions, with three attributes each, and outcomes",
+            Self::FactsAndBins => "the same, with the bins of 23 features and the score",
         }
     }
 }
@@ -68,7 +74,7 @@ pub(crate) fn run(
         .enable_all()
         .build()?;
     let mut lines = Vec::new();
-    for mix in [Mix::Decisions, Mix::Everything] {
+    for mix in [Mix::Decisions, Mix::Facts, Mix::FactsAndBins] {
         let batches = batches(decisions, mix);
         for name in ["SQLite", "PostgreSQL"] {
             let mut line = Durable {
@@ -163,7 +169,7 @@ fn batches(decisions: u64, mix: Mix) -> Vec<Change> {
         let applicants: Vec<(u64, Applicant)> = (first..=last)
             .map(|number| (number, Applicant::random(&mut random)))
             .collect();
-        if mix == Mix::Everything {
+        if mix != Mix::Decisions {
             let known = applicants
                 .iter()
                 .map(|(number, it)| demographics(*number, it));
@@ -171,9 +177,9 @@ fn batches(decisions: u64, mix: Mix) -> Vec<Change> {
         }
         let decided = applicants
             .iter()
-            .map(|(number, it)| decision(*number, it, &mut random));
+            .map(|(number, it)| decision(*number, it, mix, &mut random));
         batches.push(Change::Decisions(decided.collect()));
-        if mix == Mix::Everything {
+        if mix != Mix::Decisions {
             let ended = applicants
                 .iter()
                 .filter(|(number, _)| number % OUTCOME_EVERY == 0);
@@ -199,7 +205,7 @@ where
     text.parse().expect("a valid name")
 }
 
-fn decision(number: u64, applicant: &Applicant, random: &mut Random) -> LoggedDecision {
+fn decision(number: u64, applicant: &Applicant, mix: Mix, random: &mut Random) -> LoggedDecision {
     let at = number / PER_SECOND;
     let mut noise = [0; 10];
     noise[..8].copy_from_slice(&random.next().to_be_bytes());
@@ -218,9 +224,19 @@ fn decision(number: u64, applicant: &Applicant, random: &mut Random) -> LoggedDe
             },
             score: applicant.score.millionths() / 1_000,
             probability_ppm: 1_000_000 - applicant.score.millionths(),
-            bins: Vec::new(),
+            bins: match mix {
+                Mix::Decisions | Mix::Facts => Vec::new(),
+                Mix::FactsAndBins => bins(applicant, random),
+            },
         },
     }
+}
+
+/// Each feature in one of ten bins, the score in one of a hundred.
+fn bins(applicant: &Applicant, random: &mut Random) -> Vec<u16> {
+    let score = (applicant.score.millionths() / 10_000).clamp(0, 99);
+    let features = (0..FEATURES).map(|_| random.below(10) as u16 + 1);
+    features.chain([score as u16 + 1]).collect()
 }
 
 fn demographics(number: u64, applicant: &Applicant) -> Demographics {
