@@ -27,7 +27,7 @@ mod report;
 pub mod weighted;
 
 pub use counts::{BINS, DifferentGroups, ProxyCounts};
-pub use membership::{GROUPS_MAX, InvalidMembership, Membership, SUM_TOLERANCE};
+pub use membership::{GROUPS_MAX, InvalidMembership, InvalidParts, Membership, SUM_TOLERANCE};
 pub use report::{
     Bracket, Estimates, GroupEstimates, Limits, ProxyReport, ReportError, Request, report,
 };

@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use super::membership::{GROUPS_MAX, Membership, ONE};
 use crate::Undefined;
 
@@ -12,8 +14,9 @@ const PEOPLE_MAX: i64 = 1 << 46;
 ///
 /// With probabilities `b` and decisions `d` these are the number of people, `Σ b`, `Σ b bᵀ`, each for
 /// approved and other people by themselves, and for each group and bin of its probability the number of
-/// people, `Σ b` and `Σ d`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// people, `Σ b` and `Σ d`. The written form is made of these integers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct ProxyCounts {
     pub(super) approved: Moments,
     pub(super) declined: Moments,
@@ -21,8 +24,41 @@ pub struct ProxyCounts {
     pub(super) bins: Vec<[Bin; BINS]>,
 }
 
+/// What was written as [`ProxyCounts`], before it is known to be about the same groups throughout.
+#[derive(Deserialize)]
+struct Unchecked {
+    approved: Moments,
+    declined: Moments,
+    bins: Vec<[Bin; BINS]>,
+}
+
+/// The sums are about different numbers of groups, about none, or about too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sums are not about the same 1 to {GROUPS_MAX} groups")]
+struct InvalidCounts;
+
+impl TryFrom<Unchecked> for ProxyCounts {
+    type Error = InvalidCounts;
+
+    fn try_from(written: Unchecked) -> Result<Self, InvalidCounts> {
+        let groups = written.bins.len();
+        let is_about = |moments: &Moments| {
+            moments.sums.len() == groups && moments.products.len() == groups * (groups + 1) / 2
+        };
+        let fits = (1..=GROUPS_MAX).contains(&groups)
+            && is_about(&written.approved)
+            && is_about(&written.declined);
+        fits.then_some(Self {
+            approved: written.approved,
+            declined: written.declined,
+            bins: written.bins,
+        })
+        .ok_or(InvalidCounts)
+    }
+}
+
 /// Sums over the people of one decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Moments {
     pub(super) people: i64,
     /// Of the probability of each group, in parts.
@@ -31,8 +67,9 @@ pub(super) struct Moments {
     products: Vec<i128>,
 }
 
-/// People whose probability of belonging to one group lies in one range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// People whose probability of belonging to one group lies in one range; written as three numbers in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i64, i128, i64)", into = "(i64, i128, i64)")]
 pub(super) struct Bin {
     pub(super) people: i64,
     /// Sum of the probability, in parts.
@@ -48,6 +85,22 @@ pub struct DifferentGroups {
     pub expected: usize,
     /// Groups of what was to be added.
     pub found: usize,
+}
+
+impl From<(i64, i128, i64)> for Bin {
+    fn from((people, members, approved): (i64, i128, i64)) -> Self {
+        Self {
+            people,
+            members,
+            approved,
+        }
+    }
+}
+
+impl From<Bin> for (i64, i128, i64) {
+    fn from(bin: Bin) -> Self {
+        (bin.people, bin.members, bin.approved)
+    }
 }
 
 impl Moments {
@@ -149,6 +202,11 @@ impl ProxyCounts {
         self.bins.len()
     }
 
+    /// Whether nothing is left: every sum is zero.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::new(self.groups())
+    }
+
     /// How many people there are.
     pub fn decisions(&self) -> i64 {
         self.approved.people.wrapping_add(self.declined.people)
@@ -160,6 +218,20 @@ impl ProxyCounts {
     /// If there is no such group.
     pub fn expected_members(&self, group: usize) -> f64 {
         people(self.members(group))
+    }
+
+    /// How many known members of a group would tell as much about its weighted rate, `(Σ b)² / Σ b²`; 0
+    /// without any. Kish, L. (1965), "Survey Sampling", section 11.7.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn effective_members(&self, group: usize) -> f64 {
+        let squares = self.product(group, group);
+        if squares > 0.0 {
+            self.expected_members(group).powi(2) / squares
+        } else {
+            0.0
+        }
     }
 
     /// The sum of the probabilities of a group, in parts.
@@ -231,6 +303,35 @@ mod tests {
         assert_eq!(counts, ProxyCounts::new(3));
         counts.count(&membership, false, -1).unwrap();
         assert_eq!(counts.check(0), Err(Undefined::NegativeCount));
+    }
+
+    #[test]
+    fn what_is_written_is_read_exactly() {
+        let mut counts = ProxyCounts::new(3);
+        let membership = Membership::new(&[0.1, 0.2, 0.7]).unwrap();
+        counts
+            .count(&membership, true, i64::from(u32::MAX))
+            .unwrap();
+        counts.count(&membership, false, -3).unwrap();
+        let text = serde_json::to_string(&counts).unwrap();
+        assert!(text.contains(&(i128::from(u32::MAX) * membership.parts()[2]).to_string()));
+        assert_eq!(serde_json::from_str::<ProxyCounts>(&text).unwrap(), counts);
+        let other = text.replace("\"sums\":[", "\"sums\":[0,");
+        let error = serde_json::from_str::<ProxyCounts>(&other).unwrap_err();
+        assert!(error.to_string().contains("same 1 to 32 groups"), "{error}");
+    }
+
+    #[test]
+    fn effective_members_are_members_where_all_are_known() {
+        let mut counts = ProxyCounts::new(2);
+        let known = Membership::new(&[1.0, 0.0]).unwrap();
+        counts.count(&known, true, 8).unwrap();
+        assert!((counts.effective_members(0) - 8.0).abs() < 1e-9);
+        assert!(counts.effective_members(1).abs() < 1e-9);
+        let guessed = Membership::new(&[0.5, 0.5]).unwrap();
+        counts.count(&guessed, true, 8).unwrap();
+        assert!((counts.effective_members(0) - 14.4).abs() < 1e-9);
+        assert!((counts.effective_members(1) - 8.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,3 +1,7 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 /// Parts that a probability of 1 has. A power of two, so that a probability converts by rounding once,
 /// with an error of at most 5e-13, and sums are integers: exact, in any order.
 pub(super) const ONE: i128 = 1 << 40;
@@ -8,9 +12,18 @@ pub const GROUPS_MAX: usize = 32;
 /// How far the probabilities of one person may be from 1 together, from rounding at the source.
 pub const SUM_TOLERANCE: f64 = 0.01;
 
-/// The probabilities that one person belongs to each group; they are 1 together, exactly.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The probabilities that one person belongs to each group; they are 1 together, exactly. Written as integers,
+/// in parts of 2^-40.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<i128>", into = "Vec<i128>")]
 pub struct Membership(Vec<i128>);
+
+/// Numbers of one person stay out of logs.
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
 
 /// Why numbers are not the probabilities of one person.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +46,28 @@ pub enum InvalidMembership {
         /// What they are together.
         sum: f64,
     },
+}
+
+/// Integers that are not the parts of one person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parts of 2 to {GROUPS_MAX} groups are not negative and add up to 2^40")]
+pub struct InvalidParts;
+
+impl TryFrom<Vec<i128>> for Membership {
+    type Error = InvalidParts;
+
+    fn try_from(parts: Vec<i128>) -> Result<Self, InvalidParts> {
+        let fits = (2..=GROUPS_MAX).contains(&parts.len())
+            && parts.iter().all(|part| (0..=ONE).contains(part))
+            && parts.iter().sum::<i128>() == ONE;
+        fits.then_some(Self(parts)).ok_or(InvalidParts)
+    }
+}
+
+impl From<Membership> for Vec<i128> {
+    fn from(membership: Membership) -> Self {
+        membership.0
+    }
 }
 
 impl Membership {
@@ -98,6 +133,21 @@ mod tests {
             assert_eq!(membership.groups(), probabilities.len());
         }
         assert_eq!(Membership::new(&[1.0, 0.0]).unwrap().parts(), [ONE, 0]);
+    }
+
+    #[test]
+    fn parts_are_written_and_read_exactly() {
+        let membership = Membership::new(&[0.25, 0.75]).unwrap();
+        let text = serde_json::to_string(&membership).unwrap();
+        assert_eq!(text, "[274877906944,824633720832]");
+        assert_eq!(
+            serde_json::from_str::<Membership>(&text).unwrap(),
+            membership
+        );
+        for wrong in [vec![ONE], vec![ONE, 1], vec![-1, ONE + 1], vec![0; 33]] {
+            assert_eq!(Membership::try_from(wrong), Err(InvalidParts));
+        }
+        assert_eq!(format!("{membership:?}"), "[redacted]");
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub enum Estimates {
     Shown {
         /// The sum of the probabilities, in people.
         expected_members: f64,
+        /// How many known members would tell as much: [`ProxyCounts::effective_members`].
+        effective_members: f64,
         /// The share of members who were approved.
         selection_rate: Bracket,
         /// That share over the reference group's; `None` for the reference group itself.
@@ -171,6 +173,7 @@ fn estimates(counts: &ProxyCounts, pair: Pair, request: &Request) -> Estimates {
     };
     Estimates::Shown {
         expected_members: counts.expected_members(pair.group),
+        effective_members: counts.effective_members(pair.group),
         selection_rate: Bracket {
             weighted: weighted::selection_rate(counts, pair.group, confidence).into(),
             linear: linear::selection_rates(counts, confidence)[pair.group].into(),

@@ -60,6 +60,7 @@ fn groups(
                 expected_members,
                 selection_rate,
                 adverse_impact_ratio,
+                ..
             } => {
                 row.push(format!("{expected_members:.1}"));
                 match choose(selection_rate, adverse_impact_ratio.as_ref()) {
