@@ -5,6 +5,7 @@ use fcs_service::auth::{Rule, Scope};
 /// One row for each route and each gRPC method.
 pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/demographics", Scope::OutcomesWrite),
+    Rule::post("/v1/group-probabilities", Scope::OutcomesWrite),
     Rule::post("/v1/outcomes", Scope::OutcomesWrite),
     Rule::get("/v1/reports/groups", Scope::ReportsRead),
     Rule::get("/v1/drift", Scope::ReportsRead),
@@ -18,6 +19,10 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/alerts:unmute", Scope::AlertsWrite),
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/RecordDemographics",
+        Scope::OutcomesWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/RecordGroupProbabilities",
         Scope::OutcomesWrite,
     ),
     Rule::call(

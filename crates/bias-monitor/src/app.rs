@@ -12,6 +12,7 @@ pub mod facts;
 pub mod intake;
 pub mod monitor;
 pub mod profiles;
+pub mod proxies;
 pub mod ratios;
 pub mod rebuild;
 pub mod report;

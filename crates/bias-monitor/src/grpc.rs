@@ -4,6 +4,7 @@ mod alerts;
 mod convert;
 mod drift;
 pub(crate) mod feed;
+mod proxies;
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use fcs_proto::monitoring::v1::{
     GetDriftRequest, GetDriftResponse, GetGroupReportRequest, GetGroupReportResponse,
     GetSheetRequest, GetSheetResponse, GetStatusRequest, GetStatusResponse, RebuildCountersRequest,
     RebuildCountersResponse, RecordDemographicsRequest, RecordDemographicsResponse,
-    RecordOutcomesRequest, RecordOutcomesResponse,
+    RecordGroupProbabilitiesRequest, RecordGroupProbabilitiesResponse, RecordOutcomesRequest,
+    RecordOutcomesResponse,
 };
 use fcs_service::grpc::{Deadline, status};
 use tonic::{Request, Response, Status};
@@ -62,6 +64,26 @@ impl MonitoringService for Grpc {
         let receipt = answer(deadline.run(self.monitor.record(change)).await)?;
         let (recorded, unchanged) = (receipt.recorded, receipt.unchanged);
         Ok(Response::new(RecordDemographicsResponse {
+            recorded,
+            unchanged,
+        }))
+    }
+
+    async fn record_group_probabilities(
+        &self,
+        request: Request<RecordGroupProbabilitiesRequest>,
+    ) -> Result<Response<RecordGroupProbabilitiesResponse>, Status> {
+        let deadline = deadline(&request);
+        let items = request
+            .into_inner()
+            .items
+            .into_iter()
+            .map(proxies::probabilities)
+            .collect();
+        let change = intake::probabilities(items).map_err(refuse)?;
+        let receipt = answer(deadline.run(self.monitor.record(change)).await)?;
+        let (recorded, unchanged) = (receipt.recorded, receipt.unchanged);
+        Ok(Response::new(RecordGroupProbabilitiesResponse {
             recorded,
             unchanged,
         }))

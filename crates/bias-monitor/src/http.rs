@@ -18,12 +18,13 @@ use crate::app::intake;
 use crate::app::monitor::Monitor;
 use crate::app::report::ReportQuery;
 use crate::store::EVER;
-use body::{DemographicsBody, OutcomesBody, ReceiptBody, SheetBody, StatusBody};
+use body::{DemographicsBody, OutcomesBody, ProbabilitiesBody, ReceiptBody, SheetBody, StatusBody};
 
 /// The routes under `/v1`.
 pub(crate) fn routes(monitor: Monitor) -> Router {
     Router::new()
         .route("/v1/demographics", post(record_demographics))
+        .route("/v1/group-probabilities", post(record_probabilities))
         .route("/v1/outcomes", post(record_outcomes))
         .route("/v1/reports/groups", get(report))
         .route("/v1/status", get(status))
@@ -35,6 +36,16 @@ async fn record_demographics(
     ProblemJson(body): ProblemJson<DemographicsBody>,
 ) -> Result<ProblemJson<ReceiptBody>, Problem> {
     let receipt = monitor.record(intake::demographics(body.inputs())?).await?;
+    Ok(ProblemJson(receipt.into()))
+}
+
+async fn record_probabilities(
+    State(monitor): State<Monitor>,
+    ProblemJson(body): ProblemJson<ProbabilitiesBody>,
+) -> Result<ProblemJson<ReceiptBody>, Problem> {
+    let receipt = monitor
+        .record(intake::probabilities(body.inputs())?)
+        .await?;
     Ok(ProblemJson(receipt.into()))
 }
 

@@ -102,6 +102,8 @@ pub struct Metrics {
     pub decisions: Family<ResultLabels, Counter>,
     /// Attribute values taken in.
     pub demographics: Family<ResultLabels, Counter>,
+    /// Applicants' probabilities taken in.
+    pub group_probabilities: Family<ResultLabels, Counter>,
     /// Outcome events taken in.
     pub outcomes: Family<ResultLabels, Counter>,
     /// Gaps met in the feed.
@@ -123,7 +125,12 @@ pub struct Metrics {
 impl Metrics {
     /// Registers every metric. Counters start at zero.
     pub fn register(&self, handle: &MetricsHandle) {
-        for family in [&self.decisions, &self.demographics, &self.outcomes] {
+        for family in [
+            &self.decisions,
+            &self.demographics,
+            &self.group_probabilities,
+            &self.outcomes,
+        ] {
             drop(family.get_or_create(&RECORDED));
             drop(family.get_or_create(&UNCHANGED));
         }
@@ -146,6 +153,8 @@ impl Metrics {
             registry.register("decisions", help, self.decisions.clone());
             let help = "Attribute values taken in: new or changed, or known already";
             registry.register("demographics", help, self.demographics.clone());
+            let help = "Applicants' probabilities of groups taken in: new or changed, or known already";
+            registry.register("group_probabilities", help, self.group_probabilities.clone());
             let help = "Outcome events taken in: new, or known already";
             registry.register("outcomes", help, self.outcomes.clone());
             registry.register("gaps", "Gaps met in the feed", self.gaps.clone());
@@ -163,6 +172,7 @@ impl Metrics {
         let family = match change {
             Change::Decisions(_) => &self.decisions,
             Change::Demographics(_) => &self.demographics,
+            Change::GroupProbabilities(_) => &self.group_probabilities,
             Change::Outcomes(_) => &self.outcomes,
         };
         family.get_or_create(&RECORDED).inc_by(receipt.recorded);

@@ -11,6 +11,9 @@ use super::facts::{
     Outcome, OutcomeEvent,
 };
 use super::profiles::ProfileIncrements;
+use super::proxies::{
+    GroupProbabilities, KnownMembership, Memberships, ProxyIncrements, ProxyName,
+};
 
 /// Values of an application by attribute.
 pub type Groups = BTreeMap<AttributeName, KnownGroup>;
@@ -22,6 +25,8 @@ pub enum Change {
     Decisions(Vec<LoggedDecision>),
     /// Protected attributes.
     Demographics(Vec<Demographics>),
+    /// What proxies say of applicants.
+    GroupProbabilities(Vec<GroupProbabilities>),
     /// Outcome events.
     Outcomes(Vec<OutcomeEvent>),
 }
@@ -35,6 +40,8 @@ pub struct Facts {
     pub decisions: Vec<Decision>,
     /// Their protected attributes.
     pub groups: BTreeMap<ApplicationId, Groups>,
+    /// What proxies say of them.
+    pub memberships: BTreeMap<ApplicationId, Memberships>,
     /// Their outcomes in force.
     pub outcomes: BTreeMap<ApplicationId, KnownOutcome>,
     /// The events of the change that are stored already.
@@ -50,6 +57,8 @@ pub struct Effects {
     pub groups: BTreeMap<(ApplicationId, AttributeName), KnownGroup>,
     /// How many of these attributes were not known at all.
     pub groups_new: u64,
+    /// Probabilities to insert or replace.
+    pub memberships: BTreeMap<(ApplicationId, ProxyName), KnownMembership>,
     /// Events to insert.
     pub events: Vec<OutcomeEvent>,
     /// Outcomes in force to insert or replace.
@@ -58,6 +67,8 @@ pub struct Effects {
     pub increments: Increments,
     /// Increments of the bins.
     pub profiles: ProfileIncrements,
+    /// Increments of sums of probabilities.
+    pub proxies: ProxyIncrements,
     /// What the caller is told.
     pub receipt: Receipt,
 }
@@ -89,6 +100,7 @@ impl Change {
         match self {
             Self::Decisions(batch) => batch.iter().map(|it| &it.decision.application_id).collect(),
             Self::Demographics(batch) => batch.iter().map(|it| &it.application_id).collect(),
+            Self::GroupProbabilities(batch) => batch.iter().map(|it| &it.application_id).collect(),
             Self::Outcomes(batch) => batch.iter().map(|it| &it.application_id).collect(),
         }
     }
@@ -97,7 +109,7 @@ impl Change {
     pub fn events(&self) -> BTreeSet<&EventId> {
         match self {
             Self::Outcomes(batch) => batch.iter().map(|event| &event.event_id).collect(),
-            Self::Decisions(_) | Self::Demographics(_) => BTreeSet::new(),
+            _ => BTreeSet::new(),
         }
     }
 
@@ -112,10 +124,12 @@ impl Change {
         let mut effects = match self {
             Self::Decisions(batch) => plan_decisions(batch, facts)?,
             Self::Demographics(batch) => plan_demographics(batch, facts),
+            Self::GroupProbabilities(batch) => plan_probabilities(batch, facts),
             Self::Outcomes(batch) => plan_outcomes(batch, facts),
         };
         effects.increments.settle();
         effects.profiles.settle();
+        effects.proxies.settle();
         Ok(effects)
     }
 }
@@ -152,6 +166,9 @@ fn plan_decisions(batch: &[LoggedDecision], facts: &Facts) -> Result<Effects, Ga
             .increments
             .add(decision, groups(), outcome, Sign::Plus);
         effects.profiles.add(decision, groups(), Sign::Plus);
+        let memberships = facts.memberships.get(&decision.application_id);
+        let memberships = memberships.into_iter().flatten();
+        effects.proxies.add(decision, memberships, Sign::Plus);
         effects.decisions.push(logged.clone());
         effects.receipt.recorded += 1;
     }
@@ -195,6 +212,31 @@ fn plan_demographics(batch: &[Demographics], facts: &Facts) -> Effects {
             .increments
             .add(decision, after(), outcome, Sign::Plus);
         effects.profiles.add(decision, after(), Sign::Plus);
+    }
+    effects
+}
+
+fn plan_probabilities(batch: &[GroupProbabilities], facts: &Facts) -> Effects {
+    let mut effects = Effects::default();
+    effects.receipt.last_index = facts.last_index;
+    let mut after = facts.memberships.clone();
+    for item in batch {
+        let memberships = after.entry(item.application_id.clone()).or_default();
+        let before = memberships.insert(item.proxy.clone(), item.known.clone());
+        if before.as_ref() == Some(&item.known) {
+            effects.receipt.unchanged += 1;
+            continue;
+        }
+        effects.receipt.recorded += 1;
+        let key = (item.application_id.clone(), item.proxy.clone());
+        effects.memberships.insert(key, item.known.clone());
+    }
+    for decision in &facts.decisions {
+        let id = &decision.application_id;
+        let before = facts.memberships.get(id).into_iter().flatten();
+        effects.proxies.add(decision, before, Sign::Minus);
+        let after = after.get(id).into_iter().flatten();
+        effects.proxies.add(decision, after, Sign::Plus);
     }
     effects
 }

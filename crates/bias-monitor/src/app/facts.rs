@@ -59,8 +59,26 @@ checked_text!(
     EventId,
     "an event id",
     "1 to 128 visible ASCII characters",
-    |text| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    is_visible
 );
+checked_text!(
+    /// The method of a proxy, for example `bisg`.
+    ProxySource,
+    "the source of a proxy",
+    "1 to 64 lower-case letters, digits or '_', starting with a letter",
+    is_lower_snake
+);
+checked_text!(
+    /// The version of a proxy's rules and tables, for example a digest.
+    ProxyVersion,
+    "the version of a proxy",
+    "1 to 128 visible ASCII characters",
+    is_visible
+);
+
+fn is_visible(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
 
 fn is_lower_snake(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -76,6 +94,18 @@ impl fmt::Debug for AttributeName {
 }
 
 impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Debug for ProxySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Debug for ProxyVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
     }

@@ -1,5 +1,7 @@
 //! Checks what senders hand in, every broken rule at once.
 
+mod probabilities;
+
 use fcs_core::{ApiError, ApplicationId, InvalidId, UnixMicros, Violation};
 
 use super::change::Change;
@@ -7,6 +9,8 @@ use super::facts::{
     AttributeName, CreditOutcome, Demographics, EventId, GroupName, KnownGroup, OutcomeEvent,
     Source,
 };
+
+pub use probabilities::{ProbabilitiesInput, probabilities};
 
 /// Items of one request at most.
 pub const ITEMS_MAX: usize = 1_000;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Cell, Sign};
 use super::facts::{AttributeName, Decision, KnownGroup};
 
-const MINUTES_OF_HOUR: i64 = 60;
+pub(super) const MINUTES_OF_HOUR: i64 = 60;
 
 /// Which decisions one set of bins holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ use super::change::Groups;
 use super::counts::{BinKey, CounterKey, Increments, Sign};
 use super::facts::{CreditOutcome, Decision};
 use super::profiles::{ProfileIncrements, ProfileKey};
+use super::proxies::{Memberships, ProxyIncrements, ProxyKey};
 
 /// Differences that are listed at most.
 pub const DIFFERENCES_MAX: usize = 20;
@@ -19,25 +20,45 @@ pub struct Sums {
     pub increments: Increments,
     /// Bins by hour and group.
     pub profiles: ProfileIncrements,
+    /// Sums of probabilities by hour.
+    pub proxies: ProxyIncrements,
+}
+
+/// What is known of the applicant of a decision.
+#[derive(Debug, Clone, Default)]
+pub struct Applicant {
+    /// Protected attributes.
+    pub groups: Groups,
+    /// What proxies say.
+    pub memberships: Memberships,
+    /// The outcome in force.
+    pub outcome: Option<CreditOutcome>,
 }
 
 impl Sums {
     /// Counts a decision.
-    pub fn count(&mut self, decision: &Decision, groups: &Groups, outcome: Option<CreditOutcome>) {
+    pub fn count(&mut self, decision: &Decision, applicant: &Applicant) {
+        let Applicant {
+            groups,
+            memberships,
+            outcome,
+        } = applicant;
         self.decisions += 1;
-        self.increments.add(decision, groups, outcome, Sign::Plus);
+        self.increments.add(decision, groups, *outcome, Sign::Plus);
         self.profiles.add(decision, groups, Sign::Plus);
+        self.proxies.add(decision, memberships, Sign::Plus);
     }
 
     /// Drops what is zero.
     pub fn settle(&mut self) {
         self.increments.settle();
         self.profiles.settle();
+        self.proxies.settle();
     }
 
     fn counters(&self) -> u64 {
         let counters = self.increments.counters.len() + self.increments.bins.len();
-        (counters + self.profiles.0.len()) as u64
+        (counters + self.profiles.0.len() + self.proxies.0.len()) as u64
     }
 }
 
@@ -67,6 +88,7 @@ pub fn compare(stored: &Sums, recounted: &Sums) -> Rebuilt {
     rebuilt.note(&left.counters, &right.counters, counter_name);
     rebuilt.note(&left.bins, &right.bins, bin_name);
     rebuilt.note(&stored.profiles.0, &recounted.profiles.0, profile_name);
+    rebuilt.note(&stored.proxies.0, &recounted.proxies.0, proxy_name);
     rebuilt
 }
 
@@ -87,6 +109,14 @@ fn profile_name(key: &ProfileKey) -> String {
     format!(
         "bins of {} on the arm {} by {attribute:?} in hour {}",
         key.model, key.arm, key.hour
+    )
+}
+
+fn proxy_name(key: &ProxyKey) -> String {
+    let proxy = &key.panel.proxy;
+    format!(
+        "probabilities of {} on the arm {} by {:?} of {:?}, version {:?}, in hour {}",
+        key.model, key.arm, proxy.attribute, proxy.source, proxy.version, key.hour
     )
 }
 

@@ -53,6 +53,7 @@ pub(super) fn sheet(sheet: &Sheet) -> wire::GetGroupReportResponse {
         decisions: sheet.decisions,
         attributes: sheet.attributes.iter().map(attribute).collect(),
         calibration: Some(calibration(&sheet.calibration)),
+        proxies: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::change::Receipt;
 use crate::app::facts::{CreditOutcome, Source};
-use crate::app::intake::{DemographicsInput, OutcomeInput};
+use crate::app::intake::{DemographicsInput, OutcomeInput, ProbabilitiesInput};
 use crate::app::report::{AttributeSheet, MonitorStatus, Sheet};
 
 /// Body of `POST /v1/demographics`.
@@ -33,6 +33,36 @@ impl DemographicsBody {
             application_id: item.application_id,
             attributes: item.attributes.into_iter().collect(),
             source: Source::parse(&item.source),
+        };
+        self.items.into_iter().map(input).collect()
+    }
+}
+
+/// Body of `POST /v1/group-probabilities`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProbabilitiesBody {
+    items: Vec<ProbabilitiesItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbabilitiesItem {
+    application_id: String,
+    attribute: String,
+    probabilities: BTreeMap<String, f64>,
+    source: String,
+    proxy_version: String,
+}
+
+impl ProbabilitiesBody {
+    pub(super) fn inputs(self) -> Vec<ProbabilitiesInput> {
+        let input = |item: ProbabilitiesItem| ProbabilitiesInput {
+            application_id: item.application_id,
+            attribute: item.attribute,
+            probabilities: item.probabilities.into_iter().collect(),
+            source: item.source,
+            proxy_version: item.proxy_version,
         };
         self.items.into_iter().map(input).collect()
     }

@@ -26,6 +26,7 @@ macro_rules! sql_store {
 
             use $crate::app::change::{Change, Effects, Facts, Groups, Receipt};
             use $crate::app::facts::{AttributeName, Decision, EventId, KnownGroup, KnownOutcome};
+            use $crate::app::proxies::{KnownMembership, Memberships, Panel, ProxyName};
             use $crate::app::report::{MonitorStatus, Tables};
             use $crate::store::rows::{self, Engine as _};
             use $crate::store::sql::{self, Failure, StoreFailure};
@@ -51,6 +52,33 @@ macro_rules! sql_store {
                         groups.entry(id).or_default().insert(attribute, group);
                     }
                     Ok(groups)
+                }
+
+                /// What proxies say of the applicants of some applications.
+                pub(super) async fn memberships_of(
+                    connection: &mut Connection,
+                    applications: &[&str],
+                ) -> Result<BTreeMap<ApplicationId, Memberships>, StoreFailure> {
+                    let mut memberships: BTreeMap<ApplicationId, Memberships> = BTreeMap::new();
+                    for row in <$engine>::find(connection, &sql::MEMBERSHIPS_OF, applications).await? {
+                        let id = row.try_get::<&str, _>("application_id")?.parse()?;
+                        let Panel { proxy, groups } = Self::panel(&row)?;
+                        let membership = serde_json::from_str(row.try_get("parts")?)?;
+                        let known = KnownMembership { groups, membership };
+                        memberships.entry(id).or_default().insert(proxy, known);
+                    }
+                    Ok(memberships)
+                }
+
+                /// A proxy and its groups, of a row that has their columns.
+                pub(super) fn panel(row: &EngineRow) -> Result<Panel, StoreFailure> {
+                    let proxy = ProxyName {
+                        attribute: row.try_get::<&str, _>("attribute")?.parse()?,
+                        source: row.try_get::<&str, _>("source")?.parse()?,
+                        version: row.try_get::<&str, _>("proxy_version")?.parse()?,
+                    };
+                    let groups = rows::groups_from_text(row.try_get("group_names")?)?;
+                    Ok(Panel { proxy, groups })
                 }
 
                 /// The outcomes in force of some applications.
@@ -132,6 +160,7 @@ macro_rules! sql_store {
                 let mut facts = Facts { last_index: sql::to_u64(last_index)?, ..Facts::default() };
                 let applications: Vec<&str> = change.applications().into_iter().map(|id| id.as_str()).collect();
                 facts.groups = <$store>::groups_of(&mut *connection, &applications).await?;
+                facts.memberships = <$store>::memberships_of(&mut *connection, &applications).await?;
                 facts.outcomes = <$store>::outcomes_of(&mut *connection, &applications).await?;
                 if change.needs_decisions() {
                     for row in <$engine>::find(connection, &sql::DECISIONS_OF, &applications).await? {
@@ -166,6 +195,7 @@ macro_rules! sql_store {
                     <$engine>::insert(connection, insert, &columns).await?;
                 }
                 add_profiles(connection, effects).await?;
+                add_proxies(connection, effects).await?;
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(sql::index_to_i64(effects.receipt.last_index)?)
                     .bind(sql::to_i64(effects.decisions.len()))
@@ -189,6 +219,22 @@ macro_rules! sql_store {
                 }
                 let columns = rows::profiles(&effects.profiles, &places, &stored)?;
                 Ok(<$engine>::insert(connection, &sql::PROFILES, &columns).await?)
+            }
+
+            /// The same for sums of probabilities.
+            async fn add_proxies(connection: &mut Connection, effects: &Effects) -> Result<(), StoreFailure> {
+                let places = rows::proxy_places(&effects.proxies);
+                if places.is_empty() {
+                    return Ok(());
+                }
+                let ids: Vec<&str> = places.iter().map(String::as_str).collect();
+                let mut stored = BTreeMap::new();
+                for row in <$engine>::find(connection, &sql::PROXIES_AT, &ids).await? {
+                    let counts = serde_json::from_str(row.try_get("counts")?)?;
+                    stored.insert(row.try_get("place")?, counts);
+                }
+                let columns = rows::proxies(&effects.proxies, &places, &stored)?;
+                Ok(<$engine>::insert(connection, &sql::PROXIES, &columns).await?)
             }
 
             async fn status(connection: &mut Connection) -> Result<MonitorStatus, StoreFailure> {

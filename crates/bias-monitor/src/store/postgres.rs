@@ -107,5 +107,10 @@ pub(super) fn migrations() -> Migrator {
             "count bins",
             include_str!("../../migrations/postgres/0003_count_bins.sql"),
         ),
+        (
+            4,
+            "take group probabilities",
+            include_str!("../../migrations/postgres/0004_take_group_probabilities.sql"),
+        ),
     ])
 }

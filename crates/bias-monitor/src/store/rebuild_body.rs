@@ -8,10 +8,10 @@ macro_rules! sql_rebuild_store {
 
             use sqlx::{Connection as _, Row as _};
 
-            use $crate::app::change::Groups;
             use $crate::app::counts::{BinCounts, BinKey, Cell, CounterKey, Counts};
             use $crate::app::profiles::ProfileKey;
-            use $crate::app::rebuild::{Rebuilt, Sums, compare};
+            use $crate::app::proxies::{ProxyIncrements, ProxyKey};
+            use $crate::app::rebuild::{Applicant, Rebuilt, Sums, compare};
             use $crate::store::rows::{self, Engine as _};
             use $crate::store::sql::{self, StoreFailure};
             use $crate::store::{RebuildStore, StoreError, rebuild_sql};
@@ -58,12 +58,16 @@ macro_rules! sql_rebuild_store {
                         .map(|it| it.application_id.as_str())
                         .collect();
                     let groups = <$store>::groups_of(&mut *connection, &ids).await?;
+                    let memberships = <$store>::memberships_of(&mut *connection, &ids).await?;
                     let outcomes = <$store>::outcomes_of(&mut *connection, &ids).await?;
-                    let nobody = Groups::new();
                     for decision in &decisions {
                         let id = &decision.application_id;
-                        let outcome = outcomes.get(id).map(|known| known.outcome);
-                        sums.count(decision, groups.get(id).unwrap_or(&nobody), outcome);
+                        let applicant = Applicant {
+                            groups: groups.get(id).cloned().unwrap_or_default(),
+                            memberships: memberships.get(id).cloned().unwrap_or_default(),
+                            outcome: outcomes.get(id).map(|known| known.outcome),
+                        };
+                        sums.count(decision, &applicant);
                     }
                 }
             }
@@ -126,8 +130,29 @@ macro_rules! sql_rebuild_store {
                         .0
                         .insert(key, serde_json::from_str(row.try_get("counts")?)?);
                 }
+                sums.proxies = stored_proxies(connection).await?;
                 sums.settle();
                 Ok(sums)
+            }
+
+            async fn stored_proxies(
+                connection: &mut Connection,
+            ) -> Result<ProxyIncrements, StoreFailure> {
+                let mut proxies = ProxyIncrements::default();
+                for row in sqlx::query(rebuild_sql::PROXIES)
+                    .fetch_all(connection)
+                    .await?
+                {
+                    let key = ProxyKey {
+                        model: row.try_get::<&str, _>("model")?.parse()?,
+                        arm: row.try_get("arm")?,
+                        panel: <$store>::panel(&row)?,
+                        hour: row.try_get("hour")?,
+                    };
+                    let counts = serde_json::from_str(row.try_get("counts")?)?;
+                    proxies.0.insert(key, counts);
+                }
+                Ok(proxies)
             }
 
             async fn replace(connection: &mut Connection, sums: &Sums) -> Result<(), StoreFailure> {
@@ -135,12 +160,17 @@ macro_rules! sql_rebuild_store {
                     sqlx::query(statement).execute(&mut *connection).await?;
                 }
                 let places = rows::profile_places(&sums.profiles);
+                let proxy_places = rows::proxy_places(&sums.proxies);
                 let inserts = [
                     (&sql::COUNTERS, rows::counters(&sums.increments)),
                     (&sql::CALIBRATION, rows::calibration(&sums.increments)),
                     (
                         &sql::PROFILES,
                         rows::profiles(&sums.profiles, &places, &BTreeMap::new())?,
+                    ),
+                    (
+                        &sql::PROXIES,
+                        rows::proxies(&sums.proxies, &proxy_places, &BTreeMap::new())?,
                     ),
                 ];
                 for (insert, columns) in &inserts {

@@ -13,8 +13,11 @@ pub(super) const CALIBRATION: &str =
     "SELECT model, bin, labelled, defaulted, predicted_sum_ppm FROM calibration";
 pub(super) const PROFILES: &str =
     "SELECT model, arm, attribute, group_name, hour, counts FROM profiles";
-pub(super) const EMPTY: [&str; 3] = [
+pub(super) const PROXIES: &str =
+    "SELECT model, arm, attribute, source, proxy_version, group_names, hour, counts FROM proxies";
+pub(super) const EMPTY: [&str; 4] = [
     "DELETE FROM counters",
     "DELETE FROM calibration",
     "DELETE FROM profiles",
+    "DELETE FROM proxies",
 ];

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::num::ParseIntError;
 
+use fcs_fairness::proxy::ProxyCounts;
+
 use super::sql::{self, StoreFailure, index_to_i64};
 use crate::app::change::Effects;
 use crate::app::counts::Increments;
+use crate::app::facts::GroupName;
 use crate::app::profiles::{ProfileCounts, ProfileIncrements, ProfileKey};
+use crate::app::proxies::{ProxyIncrements, ProxyKey, ProxyName};
 
 /// An engine's own way with many rows at a time.
 pub(super) trait Engine: sqlx::Database {
@@ -70,6 +74,7 @@ pub(super) fn of(
     let mut all = vec![
         (&sql::DECISIONS, decisions(effects)?),
         (&sql::DEMOGRAPHICS, demographics(effects)),
+        (&sql::GROUP_PROBABILITIES, probabilities(effects)?),
         (&sql::OUTCOME_EVENTS, outcome_events(effects)),
         (&sql::OUTCOMES, outcomes(effects)),
         (&sql::COUNTERS, counters(&effects.increments)),
@@ -147,6 +152,99 @@ pub(super) fn profiles<'a>(
         Column::texts(keys().map(|key| key.cell.columns().1)),
         Column::integers(keys().map(|key| key.hour)),
         Column::Texts(texts),
+    ])
+}
+
+/// The rows of sums of probabilities that a batch touches, by their primary key.
+pub(super) fn proxy_places(proxies: &ProxyIncrements) -> Vec<String> {
+    proxies.0.keys().map(proxy_place).collect()
+}
+
+fn proxy_place(key: &ProxyKey) -> String {
+    let (proxy, groups) = (&key.panel.proxy, groups_to_text(&key.panel.groups));
+    let (attribute, source, version) = proxy_columns(proxy);
+    serde_json::json!([
+        key.model.as_str(),
+        key.arm,
+        attribute,
+        source,
+        version,
+        groups,
+        key.hour
+    ])
+    .to_string()
+}
+
+fn proxy_columns(proxy: &ProxyName) -> (&str, &str, &str) {
+    (
+        proxy.attribute.as_str(),
+        proxy.source.as_str(),
+        proxy.version.as_str(),
+    )
+}
+
+/// Sums of probabilities after a batch, given those before it.
+pub(super) fn proxies<'a>(
+    proxies: &'a ProxyIncrements,
+    places: &'a [String],
+    stored: &BTreeMap<String, ProxyCounts>,
+) -> Result<Vec<Column<'a>>, StoreFailure> {
+    let keys = || proxies.0.keys();
+    let named = || keys().map(|key| proxy_columns(&key.panel.proxy));
+    let mut texts = Vec::with_capacity(places.len());
+    for (place, counts) in places.iter().zip(proxies.0.values()) {
+        let mut after = counts.clone();
+        if let Some(before) = stored.get(place) {
+            after.merge(before)?;
+        }
+        texts.push(serde_json::to_string(&after)?.into());
+    }
+    Ok(vec![
+        Column::texts(places.iter().map(String::as_str)),
+        Column::texts(keys().map(|key| key.model.as_str())),
+        Column::texts(keys().map(|key| key.arm.as_str())),
+        Column::texts(named().map(|(attribute, _, _)| attribute)),
+        Column::texts(named().map(|(_, source, _)| source)),
+        Column::texts(named().map(|(_, _, version)| version)),
+        Column::Texts(
+            keys()
+                .map(|key| groups_to_text(&key.panel.groups).into())
+                .collect(),
+        ),
+        Column::integers(keys().map(|key| key.hour)),
+        Column::Texts(texts),
+    ])
+}
+
+/// Groups as a JSON array.
+fn groups_to_text(groups: &[GroupName]) -> String {
+    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+    serde_json::json!(names).to_string()
+}
+
+pub(super) fn groups_from_text(text: &str) -> Result<Vec<GroupName>, StoreFailure> {
+    let names: Vec<String> = serde_json::from_str(text)?;
+    names.iter().map(|name| Ok(name.parse()?)).collect()
+}
+
+fn probabilities(effects: &Effects) -> Result<Vec<Column<'_>>, StoreFailure> {
+    let rows = || effects.memberships.iter();
+    let named = || rows().map(|((_, proxy), _)| proxy_columns(proxy));
+    let mut parts = Vec::with_capacity(effects.memberships.len());
+    for (_, known) in rows() {
+        parts.push(serde_json::to_string(&known.membership)?.into());
+    }
+    Ok(vec![
+        Column::texts(rows().map(|((id, _), _)| id.as_str())),
+        Column::texts(named().map(|(attribute, _, _)| attribute)),
+        Column::texts(named().map(|(_, source, _)| source)),
+        Column::texts(named().map(|(_, _, version)| version)),
+        Column::Texts(
+            rows()
+                .map(|(_, known)| groups_to_text(&known.groups).into())
+                .collect(),
+        ),
+        Column::Texts(parts),
     ])
 }
 

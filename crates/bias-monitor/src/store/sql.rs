@@ -28,6 +28,10 @@ pub(super) const DECISIONS_AFTER: &str = "SELECT log_index, application_id, minu
 pub(super) const GROUPS_OF: Find = Find(
     "SELECT application_id, attribute, group_name, source FROM demographics WHERE application_id",
 );
+pub(super) const MEMBERSHIPS_OF: Find = Find(
+    "SELECT application_id, attribute, source, proxy_version, group_names, parts FROM group_probabilities \
+     WHERE application_id",
+);
 pub(super) const OUTCOMES_OF: Find = Find(
     "SELECT application_id, outcome, occurred_at, event_id FROM outcomes WHERE application_id",
 );
@@ -44,6 +48,12 @@ pub(super) static DEMOGRAPHICS: Insert = Insert {
     columns: "application_id, attribute, group_name, source",
     on_conflict: "ON CONFLICT (application_id, attribute) DO UPDATE SET group_name = excluded.group_name, \
                   source = excluded.source",
+};
+pub(super) static GROUP_PROBABILITIES: Insert = Insert {
+    into: "group_probabilities",
+    columns: "application_id, attribute, source, proxy_version, group_names, parts",
+    on_conflict: "ON CONFLICT (application_id, attribute, source, proxy_version) DO UPDATE SET \
+                  group_names = excluded.group_names, parts = excluded.parts",
 };
 pub(super) static OUTCOME_EVENTS: Insert = Insert {
     into: "outcome_events",
@@ -81,6 +91,12 @@ pub(super) const PROFILES_AT: Find = Find("SELECT place, counts FROM profiles WH
 pub(super) static PROFILES: Insert = Insert {
     into: "profiles",
     columns: "place, model, arm, attribute, group_name, hour, counts",
+    on_conflict: "ON CONFLICT (place) DO UPDATE SET counts = excluded.counts",
+};
+pub(super) const PROXIES_AT: Find = Find("SELECT place, counts FROM proxies WHERE place");
+pub(super) static PROXIES: Insert = Insert {
+    into: "proxies",
+    columns: "place, model, arm, attribute, source, proxy_version, group_names, hour, counts",
     on_conflict: "ON CONFLICT (place) DO UPDATE SET counts = excluded.counts",
 };
 pub(super) const ADVANCE: &str = "UPDATE state SET last_index = $1, decisions = decisions + $2, demographics = demographics + $3, \
@@ -142,7 +158,10 @@ impl Failure {
 
 /// Whether there is anything to write.
 pub(super) fn is_nothing(effects: &Effects) -> bool {
-    effects.decisions.is_empty() && effects.groups.is_empty() && effects.events.is_empty()
+    effects.decisions.is_empty()
+        && effects.groups.is_empty()
+        && effects.memberships.is_empty()
+        && effects.events.is_empty()
 }
 
 /// Indices and counts are stored as 64-bit signed integers; neither ever comes near the limit.

@@ -12,6 +12,7 @@ mod drift;
 mod evidence;
 mod feed;
 mod properties;
+mod proxies;
 mod store;
 mod support;
 mod transport;

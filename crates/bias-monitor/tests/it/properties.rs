@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use crate::support::{Engine, Place, decision, demographics, event};
+use crate::support::{Engine, Place, decision, demographics, event, probabilities};
 
 const APPLICATIONS: [&str; 5] = ["A", "B", "C", "D", "E"];
 const ATTRIBUTES: [&str; 2] = ["age_band", "sex"];
@@ -32,6 +32,8 @@ enum Op {
     Repeat(usize),
     /// Application, attribute, group.
     Demographics(Vec<(usize, usize, usize)>),
+    /// Application, version, how many groups, hundredths of the first of them.
+    Probabilities(Vec<(usize, usize, usize, u8)>),
     /// Event, application, outcome, time.
     Outcomes(Vec<(usize, usize, usize, i64)>),
     /// The process ends and another starts.
@@ -45,7 +47,7 @@ fn new_decision() -> impl Strategy<Value = NewDecision> {
         0..3_usize,
         0..2_usize,
         0..2_usize,
-        0..3_i64,
+        prop_oneof![0..3_i64, 59..61_i64],
         probability,
     )
         .prop_map(
@@ -66,6 +68,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (1..10_usize).prop_map(Op::Repeat),
         4 => vec((0..APPLICATIONS.len(), 0..ATTRIBUTES.len(), 0..GROUPS.len()), 1..6)
             .prop_map(Op::Demographics),
+        4 => vec((0..APPLICATIONS.len(), 0..2_usize, 2..4_usize, 0..=100_u8), 1..6)
+            .prop_map(Op::Probabilities),
         4 => vec((0..20_usize, 0..APPLICATIONS.len(), 0..2_usize, 0..4_i64), 1..6).prop_map(Op::Outcomes),
         1 => Just(Op::Restart),
     ]
@@ -104,6 +108,17 @@ fn change(op: &Op, log: &mut Vec<LoggedDecision>) -> Option<Change> {
             };
             Change::Demographics(items.iter().map(item).collect())
         }
+        Op::Probabilities(items) => {
+            let item = |(application, version, groups, first): &(usize, usize, usize, u8)| {
+                let first = f64::from(*first) / 100.0;
+                let others = u32::try_from(groups - 1).unwrap();
+                let mut of_groups = vec![(GROUPS[0], first)];
+                let other = |group: &&'static str| (*group, (1.0 - first) / f64::from(others));
+                of_groups.extend(GROUPS[1..*groups].iter().map(other));
+                probabilities(APPLICATIONS[*application], ["1", "2"][*version], &of_groups)
+            };
+            Change::GroupProbabilities(items.iter().map(item).collect())
+        }
         Op::Outcomes(events) => {
             let item = |(id, application, outcome, at): &(usize, usize, usize, i64)| {
                 let outcome = CreditOutcome::ALL[*outcome];
@@ -128,7 +143,8 @@ async fn play(engine: Engine, ops: &[Op]) {
         opened.write(change.clone()).await;
         opened.assert_equals_recount().await;
         let again = opened.write(change).await;
-        if !matches!(op, Op::Demographics(_)) {
+        // A batch may correct what it says itself.
+        if !matches!(op, Op::Demographics(_) | Op::Probabilities(_)) {
             assert_eq!(again.recorded, 0, "a repeated batch records nothing");
         }
         assert_eq!(again.last_index, log.len() as u64);

@@ -12,8 +12,10 @@ use bias_monitor::app::facts::{
     CreditOutcome, Decision, Demographics, KnownGroup, LoggedDecision, Outcome, OutcomeEvent,
     Source,
 };
+use bias_monitor::app::proxies::{GroupProbabilities, KnownMembership, ProxyName};
 use bias_monitor::store::{self, MonitorStore};
 use fcs_core::{DecisionId, Secret, UnixMicros};
+use fcs_fairness::proxy::{Membership, ProxyCounts};
 use fcs_service::database::{self, Database};
 use fcs_service::settings::DatabaseSettings;
 use fcs_testkit::postgres::TestDatabase;
@@ -114,6 +116,35 @@ impl Opened {
             lines(&self.database, RECOUNT_IN_FORCE).await
         );
         assert_eq!(self.profiles().await, self.recounted_profiles().await);
+        assert_eq!(self.proxies().await, self.recounted_proxies().await);
+    }
+
+    /// Sums of probabilities as they are stored.
+    async fn proxies(&self) -> BTreeMap<String, ProxyCounts> {
+        let mut proxies = BTreeMap::new();
+        for line in lines(&self.database, PROXIES).await {
+            let (cell, counts) = line.split_once('#').unwrap();
+            let counts: ProxyCounts = serde_json::from_str(counts).unwrap();
+            if !counts.is_empty() {
+                proxies.insert(cell.to_owned(), counts);
+            }
+        }
+        proxies
+    }
+
+    /// Sums of probabilities from nothing.
+    async fn recounted_proxies(&self) -> BTreeMap<String, ProxyCounts> {
+        let mut proxies = BTreeMap::new();
+        for line in lines(&self.database, DECIDED_PROXIES).await {
+            let (cell, rest) = line.split_once('#').unwrap();
+            let (outcome, parts) = rest.split_once('#').unwrap();
+            let membership: Membership = serde_json::from_str(parts).unwrap();
+            let counts = proxies
+                .entry(cell.to_owned())
+                .or_insert_with(|| ProxyCounts::new(membership.groups()));
+            counts.count(&membership, outcome == "approve", 1).unwrap();
+        }
+        proxies
     }
 
     /// Counts of bins as they are stored.
@@ -197,6 +228,15 @@ const DECIDED_BINS: &str = "\
     SELECT d.model || '|' || d.arm || '|' || c.attribute || '|' || c.group_name || '|' || (d.minute / 60) || '#' || d.bins \
     FROM decisions d JOIN cells c ON c.application_id = d.application_id";
 
+const PROXIES: &str = "\
+    SELECT model || '|' || arm || '|' || attribute || '|' || source || '|' || proxy_version || '|' || group_names || '|' \
+    || hour || '#' || counts FROM proxies";
+
+const DECIDED_PROXIES: &str = "\
+    SELECT d.model || '|' || d.arm || '|' || p.attribute || '|' || p.source || '|' || p.proxy_version || '|' || \
+    p.group_names || '|' || (d.minute / 60) || '#' || d.outcome || '#' || p.parts \
+    FROM decisions d JOIN group_probabilities p ON p.application_id = d.application_id";
+
 const BINS: &str = "SELECT model || '|' || bin || '|' || labelled || '|' || defaulted || '|' || predicted_sum_ppm \
     FROM calibration WHERE labelled <> 0 OR defaulted <> 0 OR predicted_sum_ppm <> 0";
 
@@ -263,6 +303,24 @@ pub(crate) fn demographics(application: &str, attributes: &[(&str, &str)]) -> De
     Demographics {
         application_id: application.parse().unwrap(),
         attributes: attributes.iter().map(known).collect(),
+    }
+}
+
+/// What the proxy "bisg" of a version says of an applicant's race.
+pub(crate) fn probabilities(
+    application: &str,
+    version: &str,
+    of_groups: &[(&str, f64)],
+) -> GroupProbabilities {
+    let own = |(group, probability): &(&str, f64)| (group.parse().unwrap(), *probability);
+    GroupProbabilities {
+        application_id: application.parse().unwrap(),
+        proxy: ProxyName {
+            attribute: "race".parse().unwrap(),
+            source: "bisg".parse().unwrap(),
+            version: version.parse().unwrap(),
+        },
+        known: KnownMembership::new(of_groups.iter().map(own).collect()).unwrap(),
     }
 }
 

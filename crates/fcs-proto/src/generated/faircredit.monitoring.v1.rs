@@ -1117,6 +1117,45 @@ pub struct RecordDemographicsResponse {
 ::fcs_core::redacted_debug!(RecordDemographicsResponse);
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
+pub struct RecordGroupProbabilitiesRequest {
+    /// At most 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<GroupProbabilities>,
+}
+::fcs_core::redacted_debug!(RecordGroupProbabilitiesRequest);
+/// What one version of a proxy says of one applicant. A second one of the same application, attribute, source and
+/// version replaces the first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GroupProbabilities {
+    #[prost(string, tag = "1")]
+    pub application_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub attribute: ::prost::alloc::string::String,
+    /// Group to probability, 2 to 32 groups; together 1 within 0.01.
+    #[prost(map = "string, double", tag = "3")]
+    pub probabilities: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+    /// The method, for example "bisg".
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
+    /// The version of its rules and tables, for example a digest.
+    #[prost(string, tag = "5")]
+    pub proxy_version: ::prost::alloc::string::String,
+}
+::fcs_core::redacted_debug!(GroupProbabilities);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordGroupProbabilitiesResponse {
+    /// Items that were new or changed.
+    #[prost(uint64, tag = "1")]
+    pub recorded: u64,
+    /// Items that were known with the same probabilities.
+    #[prost(uint64, tag = "2")]
+    pub unchanged: u64,
+}
+::fcs_core::redacted_debug!(RecordGroupProbabilitiesResponse);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct RecordOutcomesRequest {
     /// At most 1,000.
     #[prost(message, repeated, tag = "1")]
@@ -1173,8 +1212,85 @@ pub struct GetGroupReportResponse {
     pub attributes: ::prost::alloc::vec::Vec<AttributeReport>,
     #[prost(message, optional, tag = "4")]
     pub calibration: ::core::option::Option<Calibration>,
+    /// What follows from probabilities of belonging to groups, by attribute, source and version of the proxy. None of it
+    /// is in `attributes`.
+    #[prost(message, repeated, tag = "5")]
+    pub proxies: ::prost::alloc::vec::Vec<ProxyPanel>,
 }
 ::fcs_core::redacted_debug!(GetGroupReportResponse);
+/// Estimates from the probabilities of one version of a proxy. They rest on the proxy being right for the applicants.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProxyPanel {
+    #[prost(string, tag = "1")]
+    pub attribute: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub proxy_version: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub reference_group: ::prost::alloc::string::String,
+    /// Decisions with probabilities.
+    #[prost(uint64, tag = "5")]
+    pub decisions: u64,
+    /// Decisions without.
+    #[prost(uint64, tag = "6")]
+    pub unknown: u64,
+    #[prost(message, repeated, tag = "7")]
+    pub groups: ::prost::alloc::vec::Vec<ProxyGroup>,
+}
+::fcs_core::redacted_debug!(ProxyPanel);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProxyGroup {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    /// Fewer members are expected than a group must have; nothing below is set.
+    #[prost(bool, tag = "2")]
+    pub suppressed: bool,
+    /// Sum of the probabilities.
+    #[prost(double, tag = "3")]
+    pub expected_members: f64,
+    /// How many known members would tell as much: (sum of probabilities)^2 / sum of squares.
+    #[prost(double, tag = "4")]
+    pub effective_members: f64,
+    #[prost(message, optional, tag = "5")]
+    pub approval_rate: ::core::option::Option<ProxyBracket>,
+    /// Approval rate / approval rate of the reference group; absent for the reference group.
+    #[prost(message, optional, tag = "6")]
+    pub adverse_impact_ratio: ::core::option::Option<ProxyBracket>,
+}
+::fcs_core::redacted_debug!(ProxyGroup);
+/// One value by three estimators that belong together: one of them alone is no finding.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProxyBracket {
+    /// Everybody counts for each group by the probability; pulls groups together.
+    #[prost(message, optional, tag = "1")]
+    pub weighted: ::core::option::Option<ProxyEstimate>,
+    /// Decisions regressed on the probabilities; pulls groups apart.
+    #[prost(message, optional, tag = "2")]
+    pub linear: ::core::option::Option<ProxyEstimate>,
+    /// What the value cannot leave if the probabilities are right; without `value`.
+    #[prost(message, optional, tag = "3")]
+    pub frechet: ::core::option::Option<ProxyEstimate>,
+}
+::fcs_core::redacted_debug!(ProxyBracket);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ProxyEstimate {
+    #[prost(double, optional, tag = "1")]
+    pub value: ::core::option::Option<f64>,
+    /// Limits; one that is absent is not known.
+    #[prost(double, optional, tag = "2")]
+    pub lower: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "3")]
+    pub upper: ::core::option::Option<f64>,
+    /// Why there is nothing above, in words; otherwise empty.
+    #[prost(string, tag = "4")]
+    pub undefined: ::prost::alloc::string::String,
+}
+::fcs_core::redacted_debug!(ProxyEstimate);
 /// An interval with its point estimate. `defined` is false when there is no data for it.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -1766,6 +1882,37 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Records probabilities of belonging to groups, as a proxy gives them; may come before or after the decision. They
+        /// stay apart from attributes that are known, and nobody is ever put into the most probable group.
+        pub async fn record_group_probabilities(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordGroupProbabilitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordGroupProbabilitiesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/RecordGroupProbabilities",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "RecordGroupProbabilities",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Records what became of approved credit; idempotent by event id.
         pub async fn record_outcomes(
             &mut self,
@@ -1971,6 +2118,15 @@ pub mod monitoring_service_server {
             tonic::Response<super::RecordDemographicsResponse>,
             tonic::Status,
         >;
+        /// Records probabilities of belonging to groups, as a proxy gives them; may come before or after the decision. They
+        /// stay apart from attributes that are known, and nobody is ever put into the most probable group.
+        async fn record_group_probabilities(
+            &self,
+            request: tonic::Request<super::RecordGroupProbabilitiesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordGroupProbabilitiesResponse>,
+            tonic::Status,
+        >;
         /// Records what became of approved credit; idempotent by event id.
         async fn record_outcomes(
             &self,
@@ -2133,6 +2289,57 @@ pub mod monitoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RecordDemographicsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/RecordGroupProbabilities" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordGroupProbabilitiesSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::RecordGroupProbabilitiesRequest>
+                    for RecordGroupProbabilitiesSvc<T> {
+                        type Response = super::RecordGroupProbabilitiesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                super::RecordGroupProbabilitiesRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::record_group_probabilities(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordGroupProbabilitiesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
