@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod facts;
 pub mod intake;
 pub mod monitor;
+pub mod panels;
 pub mod profiles;
 pub mod proxies;
 pub mod ratios;

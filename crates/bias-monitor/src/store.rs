@@ -84,6 +84,13 @@ pub trait MonitorStore: Send + Sync + 'static {
         minutes: Range<i64>,
     ) -> Result<Tables, StoreError>;
 
+    /// The same, with sums of probabilities, by whole hours; they cost more to read.
+    async fn tables_with_proxies(
+        &self,
+        model: Option<&ModelVersion>,
+        minutes: Range<i64>,
+    ) -> Result<Tables, StoreError>;
+
     /// How far the log is counted, and how much is stored.
     async fn status(&self) -> Result<MonitorStatus, StoreError>;
 }

@@ -1,5 +1,6 @@
 //! The use cases behind the endpoints.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::change::{Change, Receipt};
 use super::rebuild::Rebuilt;
 use super::report::{MonitorStatus, ReportQuery, Sheet, sheet};
 use crate::metrics::Metrics;
-use crate::store::{MonitorStore, RebuildStore, WriteError};
+use crate::store::{EVER, MonitorStore, RebuildStore, WriteError};
 
 /// The use cases with what they need. Cloning shares it.
 #[derive(Clone)]
@@ -57,13 +58,20 @@ impl Monitor {
         let tables = self
             .store
             .run(|store| async move {
-                store
-                    .tables(model.as_ref(), minutes)
-                    .await
-                    .map_err(unavailable)
+                let tables = store.tables_with_proxies(model.as_ref(), minutes).await;
+                tables.map_err(unavailable)
             })
             .await?;
         sheet(&tables, &query.references, &self.thresholds)
+    }
+
+    /// The group report of all models together, without what follows from probabilities.
+    pub async fn overview(&self) -> Result<Sheet, ApiError> {
+        let tables = self
+            .store
+            .run(|store| async move { store.tables(None, EVER).await.map_err(unavailable) })
+            .await?;
+        sheet(&tables, &BTreeMap::new(), &self.thresholds)
     }
 
     /// Counts everything again, and replaces counters that differ if asked to.

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use fcs_core::{ApiError, ModelVersion, Violation};
 use fcs_fairness::calibration::{CalibrationBins, CalibrationReport};
+use fcs_fairness::proxy::ProxyCounts;
 use fcs_fairness::report::{AttributeReport, ReportError, attribute_report};
 use fcs_fairness::{GroupCounters, Thresholds};
 
 use super::intake::ATTRIBUTES_MAX;
+use super::panels::{self, ProxySheet};
+use super::proxies::Panel;
 
 /// Names of one list in an error at most.
 const LISTED_MAX: usize = 50;
@@ -53,6 +56,8 @@ pub struct Tables {
     pub attributes: BTreeMap<String, BTreeMap<String, GroupCounters>>,
     /// Predicted against realised defaults.
     pub calibration: CalibrationBins,
+    /// Sums of probabilities, if they were asked for.
+    pub proxies: BTreeMap<Panel, ProxyCounts>,
 }
 
 /// How far the monitor has read, and how much it knows.
@@ -79,6 +84,8 @@ pub struct Sheet {
     pub attributes: Vec<AttributeSheet>,
     /// Predicted against realised defaults of the approved.
     pub calibration: CalibrationReport,
+    /// What follows from probabilities of groups, by attribute, source and version.
+    pub proxies: Vec<ProxySheet>,
 }
 
 /// One attribute of a [`Sheet`].
@@ -90,24 +97,16 @@ pub struct AttributeSheet {
     pub unknown: u64,
 }
 
-/// Makes the report. A reference that names no attribute or group with decisions is refused, with what there is.
+/// Makes the report. A reference that names no attribute or group with decisions is refused, with what there is. What
+/// is known by value comes first: a panel of probabilities that lacks the group takes its largest one.
 pub fn sheet(
     tables: &Tables,
     references: &BTreeMap<String, String>,
     thresholds: &Thresholds,
 ) -> Result<Sheet, ApiError> {
-    if let Some(unknown) = references
-        .keys()
-        .find(|name| !tables.attributes.contains_key(*name))
-    {
-        let known = listed(tables.attributes.keys());
-        let rule =
-            format!("no decision has a value of this attribute; attributes with values: {known}");
-        return Err(invalid(
-            "ATTRIBUTE_UNKNOWN",
-            format!("/reference_groups/{}", escaped(unknown)),
-            rule,
-        ));
+    let by_proxy_only = |name: &&String| !tables.attributes.contains_key(*name);
+    for name in references.keys().filter(by_proxy_only) {
+        check_proxy_reference(tables, name, &references[name])?;
     }
     let decisions = tables.total.decisions();
     let mut attributes = Vec::with_capacity(tables.attributes.len());
@@ -126,7 +125,31 @@ pub fn sheet(
         decisions,
         attributes,
         calibration,
+        proxies: panels::sheets(&tables.proxies, decisions, references, thresholds),
     })
+}
+
+/// Fails unless a panel of the attribute has the group.
+fn check_proxy_reference(tables: &Tables, attribute: &str, group: &str) -> Result<(), ApiError> {
+    let groups = panels::groups_of(&tables.proxies, attribute);
+    if groups.is_empty() {
+        let known = listed(tables.attributes.keys());
+        let rule =
+            format!("no decision has a value of this attribute; attributes with values: {known}");
+        return Err(invalid(
+            "ATTRIBUTE_UNKNOWN",
+            format!("/reference_groups/{}", escaped(attribute)),
+            rule,
+        ));
+    }
+    if groups.iter().any(|known| known == group) {
+        return Ok(());
+    }
+    Err(refused(ReportError::UnknownReferenceGroup {
+        attribute: attribute.to_owned(),
+        reference: group.to_owned(),
+        groups,
+    }))
 }
 
 fn refused(error: ReportError) -> ApiError {
@@ -212,6 +235,7 @@ mod tests {
             total: counters(95, 55),
             attributes: BTreeMap::from([("sex".to_owned(), groups)]),
             calibration: CalibrationBins::default(),
+            proxies: BTreeMap::new(),
         }
     }
 

@@ -6,6 +6,7 @@ use fcs_fairness::report::GroupReport;
 use fcs_fairness::{Interval, Verdict};
 use fcs_proto::monitoring::v1 as wire;
 
+use super::proxies;
 use crate::app::facts::{CreditOutcome, Source};
 use crate::app::intake::{DemographicsInput, OutcomeInput};
 use crate::app::report::{AttributeSheet, Sheet};
@@ -53,7 +54,7 @@ pub(super) fn sheet(sheet: &Sheet) -> wire::GetGroupReportResponse {
         decisions: sheet.decisions,
         attributes: sheet.attributes.iter().map(attribute).collect(),
         calibration: Some(calibration(&sheet.calibration)),
-        proxies: Vec::new(),
+        proxies: sheet.proxies.iter().map(proxies::panel).collect(),
     }
 }
 

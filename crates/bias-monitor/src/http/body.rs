@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::change::Receipt;
 use crate::app::facts::{CreditOutcome, Source};
 use crate::app::intake::{DemographicsInput, OutcomeInput, ProbabilitiesInput};
+use crate::app::panels::ProxySheet;
 use crate::app::report::{AttributeSheet, MonitorStatus, Sheet};
 
 /// Body of `POST /v1/demographics`.
@@ -145,6 +146,7 @@ pub(super) struct SheetBody {
     decisions: u64,
     attributes: Vec<AttributeBody>,
     calibration: CalibrationBody,
+    proxies: Vec<ProxySheet>,
 }
 
 #[derive(Serialize)]
@@ -210,6 +212,7 @@ impl From<Sheet> for SheetBody {
                 .map(AttributeBody::from)
                 .collect(),
             calibration: CalibrationBody::from(&sheet.calibration),
+            proxies: sheet.proxies,
         }
     }
 }

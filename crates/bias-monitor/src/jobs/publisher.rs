@@ -7,9 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::monitor::Monitor;
 use crate::app::ratios::ratio_series;
-use crate::app::report::ReportQuery;
 use crate::metrics::Metrics;
-use crate::store::EVER;
 
 /// The publisher with what it needs.
 pub(crate) struct Publisher {
@@ -37,7 +35,7 @@ impl Publisher {
                 _ = interval.tick() => {}
             }
             // A store that does not answer was logged; the next look may succeed.
-            if let Ok(sheet) = self.monitor.report(ReportQuery::default(), EVER).await {
+            if let Ok(sheet) = self.monitor.overview().await {
                 let series = ratio_series(&sheet, self.minimum_group_size);
                 self.metrics.publish(&series, &mut published);
             }

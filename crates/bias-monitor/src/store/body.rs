@@ -22,6 +22,8 @@ macro_rules! sql_store {
 
             use fcs_core::{ApplicationId, ModelVersion};
             use fcs_fairness::calibration::CalibrationBins;
+            use fcs_fairness::proxy::ProxyCounts;
+            use futures::TryStreamExt as _;
             use sqlx::{Connection as _, Row as _};
 
             use $crate::app::change::{Change, Effects, Facts, Groups, Receipt};
@@ -124,6 +126,20 @@ macro_rules! sql_store {
                         drop(connection.detach());
                     }
                     result.map_err(|error| StoreError::new(attempt, error))
+                }
+
+                async fn read(
+                    &self,
+                    model: Option<&ModelVersion>,
+                    minutes: Range<i64>,
+                    with_proxies: bool,
+                ) -> Result<Tables, StoreError> {
+                    const ATTEMPT: &str = "read the counters";
+                    let mut connection = self.connection(ATTEMPT).await?;
+                    let model = model.map_or("", ModelVersion::as_str);
+                    let work = snapshot(&mut connection, model, minutes, with_proxies);
+                    let result = tokio::time::timeout(sql::READ_TIMEOUT, work).await;
+                    Self::give_back(ATTEMPT, connection, result)
                 }
 
                 async fn attempt(&self, change: &Change) -> Result<Receipt, Failure> {
@@ -248,9 +264,17 @@ macro_rules! sql_store {
             }
 
             /// Reads all tables as they were at one moment.
-            async fn snapshot(connection: &mut Connection, model: &str, minutes: Range<i64>) -> Result<Tables, StoreFailure> {
+            async fn snapshot(
+                connection: &mut Connection,
+                model: &str,
+                minutes: Range<i64>,
+                with_proxies: bool,
+            ) -> Result<Tables, StoreFailure> {
                 let mut transaction = connection.begin_with($begin_read).await?;
-                let tables = tables(&mut transaction, model, minutes).await?;
+                let mut tables = tables(&mut transaction, model, minutes.clone()).await?;
+                if with_proxies {
+                    tables.proxies = panels(&mut transaction, model, minutes).await?;
+                }
                 transaction.commit().await?;
                 Ok(tables)
             }
@@ -270,6 +294,28 @@ macro_rules! sql_store {
                 }
                 tables.calibration = calibration(connection, model).await?;
                 Ok(tables)
+            }
+
+            /// Row by row, because a row is some kilobytes and there is one for each hour.
+            async fn panels(
+                connection: &mut Connection,
+                model: &str,
+                minutes: Range<i64>,
+            ) -> Result<BTreeMap<Panel, ProxyCounts>, StoreFailure> {
+                let mut panels: BTreeMap<Panel, ProxyCounts> = BTreeMap::new();
+                let mut rows = sqlx::query(sql::PROXY_SUMS)
+                    .bind(model)
+                    .bind(minutes.start.div_euclid(60))
+                    .bind(minutes.end.div_euclid(60))
+                    .fetch(connection);
+                while let Some(row) = rows.try_next().await? {
+                    let counts: ProxyCounts = serde_json::from_str(row.try_get("counts")?)?;
+                    let nobody = || ProxyCounts::new(counts.groups());
+                    let sum = panels.entry(<$store>::panel(&row)?).or_insert_with(nobody);
+                    sum.merge(&counts)?;
+                }
+                panels.retain(|_, counts| !counts.is_empty());
+                Ok(panels)
             }
 
             fn counters(row: &EngineRow) -> Result<sql::CounterColumns, sqlx::Error> {
@@ -315,12 +361,15 @@ macro_rules! sql_store {
                     model: Option<&ModelVersion>,
                     minutes: Range<i64>,
                 ) -> Result<Tables, StoreError> {
-                    const ATTEMPT: &str = "read the counters";
-                    let mut connection = self.connection(ATTEMPT).await?;
-                    let model = model.map_or("", ModelVersion::as_str);
-                    let work = snapshot(&mut connection, model, minutes);
-                    let result = tokio::time::timeout(sql::READ_TIMEOUT, work).await;
-                    Self::give_back(ATTEMPT, connection, result)
+                    self.read(model, minutes, false).await
+                }
+
+                async fn tables_with_proxies(
+                    &self,
+                    model: Option<&ModelVersion>,
+                    minutes: Range<i64>,
+                ) -> Result<Tables, StoreError> {
+                    self.read(model, minutes, true).await
                 }
 
                 async fn status(&self) -> Result<MonitorStatus, StoreError> {

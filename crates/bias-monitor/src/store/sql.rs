@@ -116,6 +116,10 @@ pub(super) const CALIBRATION_SUMS: &str = "SELECT bin, CAST(SUM(labelled) AS BIG
      CAST(SUM(predicted_sum_ppm) AS BIGINT) AS predicted_sum_ppm \
      FROM calibration WHERE $1 = '' OR model = $1 GROUP BY bin";
 
+/// Sums of one panel over hours and arms are made by the reader: no engine adds the integers that they are.
+pub(super) const PROXY_SUMS: &str = "SELECT attribute, source, proxy_version, group_names, counts FROM proxies \
+     WHERE ($1 = '' OR model = $1) AND hour >= $2 AND hour < $3";
+
 /// Why a statement gave nothing.
 pub(super) type StoreFailure = Box<dyn Error + Send + Sync>;
 

@@ -4,6 +4,7 @@ mod compute;
 mod decisions;
 mod drift;
 mod file;
+mod panels;
 mod policy;
 mod proxied;
 mod proxied_text;
@@ -31,6 +32,8 @@ struct Report {
     last_index: u64,
     decisions: u64,
     fairness: Vec<Attribute>,
+    /// From probabilities of groups, never mixed with what is known by value.
+    proxies: Vec<panels::Panel>,
     calibration: CalibrationSummary,
 }
 
@@ -99,6 +102,7 @@ fn convert(report: &GetGroupReportResponse) -> Report {
         last_index: report.last_index,
         decisions: report.decisions,
         fairness: summary::fairness(report),
+        proxies: panels::convert(report),
         calibration: summary::calibration(report),
     }
 }
@@ -112,6 +116,7 @@ fn text(report: &Report) -> String {
         text.push('\n');
         text.push_str(&attribute_table(attribute));
     }
+    text.push_str(&panels::text(&report.proxies));
     if report.calibration.labelled > 0 {
         text.push('\n');
         text.push_str(&calibration(&report.calibration));

@@ -12,6 +12,15 @@ use crate::output::table;
 
 const HEADER: [&str; 5] = ["group", "#expected", "weighted", "linear", "bounds"];
 
+/// What the three answers mean.
+pub(super) const HOW_TO_READ: &str = "\
+    weighted: right if decisions do not depend on the group among people with the same probabilities; else it shows too \
+    small a difference as a rule.\n\
+    linear: right if decisions do not depend on the probabilities among members of a group; else it shows too large a \
+    difference as a rule. A rate may leave 0 to 1.\n\
+    bounds: no assignment that agrees with the probabilities leaves them (Fréchet).\n\
+    Read all three together: none of them holds if the probabilities are wrong.\n";
+
 /// The whole text.
 pub(super) fn text(document: &Document) -> String {
     let report = &document.proxy;
@@ -112,14 +121,7 @@ fn notes(document: &Document, reasons: &BTreeSet<Undefined>) -> String {
             report.minimum_cell_size
         );
     }
-    text.push_str(
-        "weighted: right if decisions do not depend on the group among people with the same probabilities; else it \
-         shows too small a difference as a rule.\n\
-         linear: right if decisions do not depend on the probabilities among members of a group; else it shows too \
-         large a difference as a rule. A rate may leave 0 to 1.\n\
-         bounds: no assignment that agrees with the probabilities leaves them (Fréchet).\n\
-         Read all three together: none of them holds if the probabilities are wrong.\n",
-    );
+    text.push_str(HOW_TO_READ);
     let _ = writeln!(
         text,
         "Intervals have at least {} % confidence and are of chance alone, for one look at a fixed file; bounds have \
