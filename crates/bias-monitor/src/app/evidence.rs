@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use fcs_core::{ModelVersion, UnixMicros};
 use fcs_fairness::alarm::{Alarm, Entry, Event};
 use fcs_fairness::anytime::ratio::Side;
-use fcs_fairness::anytime::watch::{Judgement, Question, RatioWatch, look};
+use fcs_fairness::anytime::watch::{Judgement, Question, RatioWatch, WeightedWatch, look};
+use fcs_fairness::anytime::weighted::{Member, Memberships as Pair};
+use fcs_fairness::policy::Channel;
 
 use super::change::Groups;
 use super::facts::{AttributeName, GroupName};
+use super::proxies::{KnownMembership, Memberships};
 use super::terms::{AttributeTerms, Terms};
 
 /// Decisions that are taken into evidence at a time.
@@ -28,15 +31,54 @@ pub struct WatchedGroup {
     pub group: GroupName,
 }
 
+/// The evidence on a group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupWatch {
+    /// From values.
+    Value(RatioWatch),
+    /// From probabilities: of the weighted ratio, which can show a breach and clears nothing.
+    Proxy(WeightedWatch),
+}
+
+impl GroupWatch {
+    fn question(&mut self, minimum_group_size: u64) -> Question<'_> {
+        match self {
+            Self::Value(watch) => watch.question(minimum_group_size),
+            Self::Proxy(watch) => watch.question(minimum_group_size),
+        }
+    }
+
+    /// Counts a decision about somebody whose group is known.
+    fn record_value(&mut self, side: Side, approved: bool, at: UnixMicros) {
+        if let Self::Value(watch) = self {
+            watch.record(side, approved, at);
+        }
+    }
+
+    /// Counts a decision about somebody whose groups are probabilities.
+    fn record_member(&mut self, member: Member, at: UnixMicros) {
+        if let Self::Proxy(watch) = self {
+            watch.record(member, at);
+        }
+    }
+}
+
 /// What is known of a group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Watched {
     /// The evidence; none since another policy came into force, until the first decision under it.
-    pub watch: Option<RatioWatch>,
+    pub watch: Option<GroupWatch>,
     /// What the latest look found.
     pub judgement: Option<Judgement>,
     /// What follows from it.
     pub alarm: Alarm,
+}
+
+impl Watched {
+    /// Whether the evidence is from probabilities.
+    pub const fn is_by_proxy(&self) -> bool {
+        matches!(self.watch, Some(GroupWatch::Proxy(_)))
+    }
 }
 
 /// A decision of the log, and what is known of its applicant.
@@ -52,6 +94,8 @@ pub struct Candidate {
     pub approved: bool,
     /// The applicant's protected attributes.
     pub groups: Groups,
+    /// What proxies say of the applicant.
+    pub memberships: Memberships,
 }
 
 /// Everything that is watched, and how far the log is in it.
@@ -115,28 +159,67 @@ impl Turn<'_> {
 
     fn is_settled(&self, candidate: &Candidate) -> bool {
         let waited = self.now.0.saturating_sub(candidate.at.0);
-        !candidate.groups.is_empty() || waited >= self.settle_micros
+        let lacks = |channel, nothing| nothing && self.terms.uses(channel);
+        let is_complete = !lacks(Channel::Value, candidate.groups.is_empty())
+            && !lacks(Channel::Proxy, candidate.memberships.is_empty());
+        is_complete || waited >= self.settle_micros
     }
 
     fn record(&self, watched: &mut BTreeMap<WatchedGroup, Watched>, candidate: &Candidate) {
         for terms in &self.terms.attributes {
-            let Some(known) = candidate.groups.get(&terms.name) else {
-                continue;
-            };
-            let (model, at) = (&candidate.model, candidate.at);
-            for group in &terms.groups {
-                self.watch(watched, terms, model, group);
+            match terms.channel {
+                Channel::Value => self.record_value(watched, terms, candidate),
+                Channel::Proxy => self.record_proxy(watched, terms, candidate),
             }
-            if known.group == terms.reference {
-                let of_attribute =
-                    |id: &WatchedGroup| id.model == *model && id.attribute == terms.name;
-                let compared = watched.iter_mut().filter(|(id, _)| of_attribute(id));
-                for watch in compared.filter_map(|(_, watched)| watched.watch.as_mut()) {
-                    watch.record(Side::Reference, candidate.approved, at);
-                }
-            } else if terms.covers(&known.group) {
-                let watch = self.watch(watched, terms, model, &known.group);
-                watch.record(Side::Group, candidate.approved, at);
+        }
+    }
+
+    fn record_value(
+        &self,
+        watched: &mut BTreeMap<WatchedGroup, Watched>,
+        terms: &AttributeTerms,
+        candidate: &Candidate,
+    ) {
+        let Some(known) = candidate.groups.get(&terms.name) else {
+            return;
+        };
+        let (model, at) = (&candidate.model, candidate.at);
+        for group in &terms.groups {
+            self.watch(watched, terms, model, group);
+        }
+        if known.group == terms.reference {
+            let of_attribute = |id: &WatchedGroup| id.model == *model && id.attribute == terms.name;
+            let compared = watched.iter_mut().filter(|(id, _)| of_attribute(id));
+            for watch in compared.filter_map(|(_, watched)| watched.watch.as_mut()) {
+                watch.record_value(Side::Reference, candidate.approved, at);
+            }
+        } else if terms.covers(&known.group) {
+            let watch = self.watch(watched, terms, model, &known.group);
+            watch.record_value(Side::Group, candidate.approved, at);
+        }
+    }
+
+    /// Counts towards every group that the proxy tells from the reference group. If several versions say something of
+    /// one applicant, the last by source and version counts: a person is one decision, and which of them it is must not
+    /// depend on what was decided.
+    fn record_proxy(
+        &self,
+        watched: &mut BTreeMap<WatchedGroup, Watched>,
+        terms: &AttributeTerms,
+        candidate: &Candidate,
+    ) {
+        let mut said = candidate.memberships.iter();
+        let Some((_, known)) = said.rfind(|(proxy, _)| proxy.attribute == terms.name) else {
+            return;
+        };
+        for group in &terms.groups {
+            self.watch(watched, terms, &candidate.model, group);
+        }
+        let compared = known.groups.iter().filter(|group| terms.covers(group));
+        for group in compared.filter(|group| **group != terms.reference) {
+            if let Some(member) = member(known, terms, group, candidate.approved) {
+                let watch = self.watch(watched, terms, &candidate.model, group);
+                watch.record_member(member, candidate.at);
             }
         }
     }
@@ -148,14 +231,17 @@ impl Turn<'_> {
         terms: &AttributeTerms,
         model: &ModelVersion,
         group: &GroupName,
-    ) -> &'a mut RatioWatch {
+    ) -> &'a mut GroupWatch {
         let id = WatchedGroup {
             model: model.clone(),
             attribute: terms.name.clone(),
             group: group.clone(),
         };
         let starts = self.terms.policy.starts();
-        let begin = || RatioWatch::ratio(terms.floor, starts);
+        let begin = || match terms.channel {
+            Channel::Value => GroupWatch::Value(RatioWatch::ratio(terms.floor, starts)),
+            Channel::Proxy => GroupWatch::Proxy(WeightedWatch::weighted(terms.floor, starts)),
+        };
         watched
             .entry(id)
             .or_default()
@@ -217,6 +303,20 @@ impl Turn<'_> {
             .next()
             .unwrap_or(1)
     }
+}
+
+/// One applicant between a group and the reference group; `None` if the proxy does not name both.
+fn member(
+    known: &KnownMembership,
+    terms: &AttributeTerms,
+    group: &GroupName,
+    approved: bool,
+) -> Option<Member> {
+    let pair = Pair {
+        reference: known.probability(&terms.reference)?,
+        group: known.probability(group)?,
+    };
+    Member::new(pair, approved).ok()
 }
 
 impl Ledger {

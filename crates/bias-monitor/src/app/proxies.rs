@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fcs_core::{ApplicationId, ModelVersion};
+use fcs_core::{ApplicationId, ModelVersion, Probability};
 use fcs_fairness::proxy::{InvalidMembership, Membership, ProxyCounts};
 
 use super::counts::Sign;
@@ -35,6 +35,12 @@ impl KnownMembership {
         let (groups, values): (Vec<_>, Vec<_>) = probabilities.into_iter().unzip();
         let membership = Membership::new(&values)?;
         Ok(Self { groups, membership })
+    }
+
+    /// The probability of a group; `None` if the proxy does not name it.
+    pub fn probability(&self, group: &GroupName) -> Option<Probability> {
+        let place = self.groups.binary_search(group).ok()?;
+        self.membership.probability(place)
     }
 }
 

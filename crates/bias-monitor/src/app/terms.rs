@@ -13,7 +13,7 @@ use super::facts::{AttributeName, GroupName};
 pub struct Terms {
     /// The policy.
     pub policy: Policy,
-    /// The attributes that are watched by their values, in the policy's order.
+    /// The attributes that are watched, in the policy's order.
     pub attributes: Vec<AttributeTerms>,
 }
 
@@ -22,6 +22,8 @@ pub struct Terms {
 pub struct AttributeTerms {
     /// The attribute.
     pub name: AttributeName,
+    /// Where membership is known from.
+    pub channel: Channel,
     /// Whom others are compared with.
     pub reference: GroupName,
     /// Who is compared; empty for all that come.
@@ -50,14 +52,18 @@ pub enum TermsError {
 }
 
 impl Terms {
-    /// Reads a policy. Attributes that are known by probabilities only are left out: there is no channel for them yet.
+    /// Reads a policy.
     pub fn new(policy: Policy) -> Result<Self, TermsError> {
-        let by_value = |section: &&AttributeSection| section.channel == Channel::Value;
-        let sections = policy.document().attributes.iter().filter(by_value);
+        let sections = policy.document().attributes.iter();
         let attributes = sections
             .map(|section| AttributeTerms::new(section, &policy))
             .collect::<Result<_, _>>()?;
         Ok(Self { policy, attributes })
+    }
+
+    /// Whether an attribute is watched by this channel.
+    pub fn uses(&self, channel: Channel) -> bool {
+        self.attributes.iter().any(|terms| terms.channel == channel)
     }
 }
 
@@ -65,6 +71,7 @@ impl AttributeTerms {
     fn new(section: &AttributeSection, policy: &Policy) -> Result<Self, TermsError> {
         Ok(Self {
             name: parsed(&section.name)?,
+            channel: section.channel,
             reference: parsed(&section.reference)?,
             groups: section
                 .groups

@@ -199,6 +199,7 @@ fn verdict(id: &WatchedGroup, known: &Watched) -> wire::GroupVerdict {
     let group = wire::GroupVerdict {
         watched: Some(watched(id)),
         alert: alert.into(),
+        by_proxy: known.is_by_proxy(),
         acknowledged_by: acknowledged_by.unwrap_or_default(),
         muted_until: muted_until.unwrap_or_default(),
         ..wire::GroupVerdict::default()

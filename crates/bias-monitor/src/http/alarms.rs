@@ -54,6 +54,8 @@ struct GroupBody {
 struct VerdictBody {
     #[serde(flatten)]
     group: GroupBody,
+    /// Whether the evidence is from probabilities; then nothing is ever cleared.
+    by_proxy: bool,
     judgement: Option<Judgement>,
     alarm: Alarm,
 }
@@ -77,6 +79,7 @@ async fn verdicts(
 fn verdict((id, known): (WatchedGroup, Watched)) -> VerdictBody {
     VerdictBody {
         group: group(&id),
+        by_proxy: known.is_by_proxy(),
         judgement: known.judgement,
         alarm: known.alarm,
     }

@@ -66,6 +66,7 @@ macro_rules! sql_evidence_store {
                         .bind(columns.attribute)
                         .bind(columns.group)
                         .bind(columns.watch)
+                        .bind(columns.proxy_watch)
                         .bind(columns.judgement)
                         .bind(columns.alarm);
                     query.execute(&mut *transaction).await?;
@@ -86,6 +87,7 @@ macro_rules! sql_evidence_store {
                     attribute: row.try_get("attribute")?,
                     group: row.try_get("group_name")?,
                     watch: row.try_get("watch")?,
+                    proxy_watch: row.try_get("proxy_watch")?,
                     judgement: row.try_get("judgement")?,
                     alarm: row.try_get("alarm")?,
                 })
@@ -105,7 +107,8 @@ macro_rules! sql_evidence_store {
                 for row in &rows {
                     applications.push(row.try_get::<&str, _>("application_id")?);
                 }
-                let groups = <$store>::groups_of(connection, &applications).await?;
+                let groups = <$store>::groups_of(&mut *connection, &applications).await?;
+                let memberships = <$store>::memberships_of(connection, &applications).await?;
                 let mut candidates = Vec::with_capacity(rows.len());
                 for row in &rows {
                     let minute: i64 = row.try_get("minute")?;
@@ -116,6 +119,7 @@ macro_rules! sql_evidence_store {
                         model: row.try_get::<&str, _>("model")?.parse()?,
                         approved: row.try_get::<&str, _>("outcome")? == "approve",
                         groups: groups.get(&application).cloned().unwrap_or_default(),
+                        memberships: memberships.get(&application).cloned().unwrap_or_default(),
                     });
                 }
                 Ok(candidates)

@@ -113,5 +113,10 @@ pub(super) fn migrations() -> Migrator {
             "take group probabilities",
             include_str!("../../migrations/sqlite/0004_take_group_probabilities.sql"),
         ),
+        (
+            5,
+            "watch proxies",
+            include_str!("../../migrations/sqlite/0005_watch_proxies.sql"),
+        ),
     ])
 }

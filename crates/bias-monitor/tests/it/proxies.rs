@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bias_monitor::app::change::Change;
+use bias_monitor::app::evidence::Turn;
 use bias_monitor::app::facts::Outcome;
 use bias_monitor::app::facts::Outcome::{Approve, Deny, Refer};
 use bias_monitor::app::proxies::GroupProbabilities;
+use bias_monitor::app::terms::Terms;
 use bias_monitor::store;
+use fcs_core::UnixMicros;
 use fcs_fairness::Confidence;
+use fcs_fairness::anytime::watch::Verdict;
+use fcs_fairness::policy::Policy;
 use fcs_fairness::proxy::{self, Membership, ProxyCounts, ProxyReport};
 use fcs_proto::monitoring::v1 as wire;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
@@ -288,4 +293,53 @@ async fn bad_probabilities_and_references_are_refused() {
     let report = http::get(running.http, "/v1/reports/groups").await.json();
     assert_eq!(report["proxies"][0]["groups"][0]["state"], "suppressed");
     stop(running).await;
+}
+
+async fn evidence_by_probabilities_is_kept(place: &Place) {
+    let opened = place.open().await;
+    let policy = "format = 1\nname = 'test'\nversion = 1\njurisdiction = 'US'\neffective_from = '2026-01-01'\n\
+                  rationale = 'a test'\n[[attributes]]\nname = 'race'\nreference = 'white'\nchannel = 'proxy'\n";
+    let terms = Terms::new(Policy::from_toml(policy).unwrap()).unwrap();
+    let turn = Turn {
+        terms: &terms,
+        now: UnixMicros(600_000_000),
+        settle_micros: i64::MAX,
+    };
+    let log: Vec<_> = (1..=400)
+        .map(|number| {
+            let outcome = if number % 2 == 0 { Approve } else { Deny };
+            decision(number, &format!("A-{number}"), outcome)
+        })
+        .collect();
+    opened.decide(&log).await;
+    let evidence = store::evidence_of(&opened.database);
+    let first = evidence.take_turn(&turn).await.unwrap();
+    assert_eq!(first.ledger.last_index, 0, "nothing is known yet");
+    let items: Vec<_> = (1..=400)
+        .map(|number| {
+            let hundredths = if number % 2 == 0 { 5 } else { 95 };
+            probabilities(&format!("A-{number}"), "1", &shares(hundredths))
+        })
+        .collect();
+    opened.write(Change::GroupProbabilities(items)).await;
+    let second = evidence.take_turn(&turn).await.unwrap();
+    assert_eq!((second.ledger.last_index, second.news.len()), (400, 1));
+    let standing = evidence.standing("demo/1").await.unwrap();
+    let [(id, watched)] = &standing.watched[..] else {
+        panic!("one group is watched")
+    };
+    assert_eq!(id.group.as_str(), "black");
+    assert!(watched.is_by_proxy(), "it is read as it was");
+    assert_eq!(watched, &second.ledger.watched[id]);
+    assert_eq!(watched.judgement.as_ref().unwrap().verdict, Verdict::Breach);
+}
+
+#[tokio::test]
+async fn evidence_by_probabilities_is_kept_on_sqlite() {
+    evidence_by_probabilities_is_kept(&Place::new(Engine::Sqlite).await).await;
+}
+
+#[tokio::test]
+async fn evidence_by_probabilities_is_kept_on_postgres() {
+    evidence_by_probabilities_is_kept(&Place::new(Engine::Postgres).await).await;
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use fcs_core::Probability;
 use serde::{Deserialize, Serialize};
 
 /// Parts that a probability of 1 has. A power of two, so that a probability converts by rounding once,
@@ -102,6 +103,12 @@ impl Membership {
         self.0.len()
     }
 
+    /// The probability of a group, by its place; `None` if there is no such group.
+    pub fn probability(&self, group: usize) -> Option<Probability> {
+        let part = *self.0.get(group)?;
+        Probability::try_from(part as f64 / ONE as f64).ok()
+    }
+
     /// The probability of each group in parts of [`ONE`].
     pub(super) fn parts(&self) -> &[i128] {
         &self.0
@@ -148,6 +155,8 @@ mod tests {
             assert_eq!(Membership::try_from(wrong), Err(InvalidParts));
         }
         assert_eq!(format!("{membership:?}"), "[redacted]");
+        assert_eq!(membership.probability(1).map(Probability::get), Some(0.75));
+        assert_eq!(membership.probability(2), None);
     }
 
     #[test]

@@ -71,6 +71,10 @@ pub struct GroupVerdict {
     /// RFC 3339 in UTC: until when notices are silenced; empty if they are not.
     #[prost(string, tag = "14")]
     pub muted_until: ::prost::alloc::string::String,
+    /// Whether the evidence is from probabilities of belonging to the group: then it is of the weighted ratio, which a
+    /// proxy pulls towards 1, the decisions are sums of probabilities, and nothing is ever cleared.
+    #[prost(bool, tag = "15")]
+    pub by_proxy: bool,
 }
 ::fcs_core::redacted_debug!(GroupVerdict);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

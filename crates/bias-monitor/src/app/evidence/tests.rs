@@ -4,6 +4,7 @@ use fcs_fairness::policy::Policy;
 
 use super::*;
 use crate::app::facts::{KnownGroup, Source};
+use crate::app::proxies::ProxyName;
 
 const MINUTE: i64 = 60_000_000;
 
@@ -37,6 +38,7 @@ fn candidate(log_index: u64, group: Option<&str>, approved: bool) -> Candidate {
         model: "m/1".parse().unwrap(),
         approved,
         groups: group.map(known).into_iter().collect(),
+        memberships: Memberships::new(),
     }
 }
 
@@ -137,4 +139,82 @@ fn another_policy_begins_anew_and_keeps_alarms() {
     assert!(alarms("female").alarm.holds(), "nothing has cleared it");
     assert_eq!(alarms("female").judgement, None, "it is not watched");
     assert!(alarms("divers").judgement.is_some());
+}
+
+/// A policy that watches race by probabilities.
+fn proxy_terms() -> Terms {
+    let text = "format = 1\nname = 'test'\nversion = 1\njurisdiction = 'US'\neffective_from = '2026-01-01'\n\
+                rationale = 'a test'\n[[attributes]]\nname = 'race'\nreference = 'white'\nchannel = 'proxy'\n";
+    Terms::new(Policy::from_toml(text).unwrap()).unwrap()
+}
+
+/// A decision about somebody who is black with this probability, by one version and, the other way round, an older.
+fn guessed(log_index: u64, black: f64, approved: bool) -> Candidate {
+    let said = |version: &str, black: f64| {
+        let proxy = ProxyName {
+            attribute: "race".parse().unwrap(),
+            source: "bisg".parse().unwrap(),
+            version: version.parse().unwrap(),
+        };
+        let shares = [("black", black), ("white", 1.0 - black)];
+        let own = shares.map(|(group, share)| (group.parse().unwrap(), share));
+        (proxy, KnownMembership::new(own.into()).unwrap())
+    };
+    Candidate {
+        memberships: [said("1", 1.0 - black), said("2", black)].into(),
+        ..candidate(log_index, None, approved)
+    }
+}
+
+fn of_proxy(terms: &Terms, is_denied: impl Fn(f64) -> bool) -> Turned {
+    let share = |index: u64| {
+        if index.is_multiple_of(2) {
+            0.0625
+        } else {
+            0.9375
+        }
+    };
+    let all: Vec<_> = (1..=1_000)
+        .map(|index| guessed(index, share(index), !is_denied(share(index))))
+        .collect();
+    turn(terms, 1).run(Ledger::default(), &all)
+}
+
+#[test]
+fn probabilities_show_a_breach_and_clear_nothing() {
+    let terms = proxy_terms();
+    let turned = of_proxy(&terms, |black| black > 0.5);
+    assert_eq!(turned.ledger.last_index, 1_000, "they settle decisions");
+    let (id, watched) = turned.ledger.watched.first_key_value().unwrap();
+    assert_eq!(
+        (turned.ledger.watched.len(), id.group.as_str()),
+        (1, "black")
+    );
+    assert!(watched.is_by_proxy());
+    assert_eq!(verdict(&turned), Verdict::Breach);
+    assert_eq!(turned.news[0].entry.change, Change::Raised);
+    let turned = of_proxy(&terms, |_| false);
+    assert_eq!(verdict(&turned), Verdict::InsufficientEvidence);
+    let judgement = turned
+        .ledger
+        .watched
+        .values()
+        .next()
+        .unwrap()
+        .judgement
+        .clone();
+    assert_eq!(judgement.unwrap().clear_ln_e, None);
+}
+
+#[test]
+fn a_value_is_no_probability_and_a_probability_no_value() {
+    let by_value = candidates(50, 1);
+    let turned = turn(&proxy_terms(), 10).run(Ledger::default(), &by_value);
+    assert!(turned.ledger.watched.is_empty());
+    let by_proxy: Vec<_> = (1..=50).map(|index| guessed(index, 0.5, true)).collect();
+    let terms = terms("");
+    let turned = turn(&terms, 9).run(Ledger::default(), &by_proxy);
+    assert_eq!(turned.ledger.last_index, 0, "values may still come");
+    let turned = turn(&terms, 10).run(turned.ledger, &by_proxy);
+    assert!(turned.ledger.watched.is_empty() && turned.ledger.last_index == 50);
 }

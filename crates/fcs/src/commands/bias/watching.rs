@@ -31,6 +31,8 @@ struct Verdict {
     alert: String,
     acknowledged_by: String,
     muted_until: String,
+    /// Whether the evidence is from probabilities of a proxy.
+    by_proxy: bool,
 }
 
 #[derive(Serialize)]
@@ -254,6 +256,7 @@ fn verdict(found: wire::GroupVerdict) -> Verdict {
         alert,
         acknowledged_by: found.acknowledged_by,
         muted_until: found.muted_until,
+        by_proxy: found.by_proxy,
     }
 }
 
@@ -285,7 +288,11 @@ fn overview(found: &Verdicts) -> String {
     let rows = found.verdicts.iter().map(|it| {
         vec![
             it.model.clone(),
-            it.attribute.clone(),
+            if it.by_proxy {
+                format!("{} (proxy)", it.attribute)
+            } else {
+                it.attribute.clone()
+            },
             it.group.clone(),
             it.verdict.clone(),
             it.grounds.clone(),

@@ -14,6 +14,12 @@ pub(super) fn explain(verdict: &Verdict, history: &[Entry]) -> String {
         verdict.verdict.replace('_', " "),
         grounds(verdict)
     );
+    if verdict.by_proxy {
+        text.push_str(
+            "\nby probabilities of a proxy: of the weighted ratio, which is pulled towards 1, so that nothing is cleared; \
+             decisions are sums of probabilities\n",
+        );
+    }
     let _ = writeln!(
         text,
         "\n{} decisions of the group, {} of the reference group\n{}",
