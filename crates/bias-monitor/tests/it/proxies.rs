@@ -62,7 +62,11 @@ async fn probabilities_count_in_any_order_and_are_corrected(place: &Place) {
             r#"2["black","white"]"#
         ]
     );
-    let tables = opened.store.tables(None).await.unwrap();
+    let tables = opened
+        .store
+        .tables(None, bias_monitor::store::EVER)
+        .await
+        .unwrap();
     assert!(tables.attributes.is_empty(), "never mixed with values");
 }
 
