@@ -1,4 +1,5 @@
-//! The bias monitor: counts decisions by group, takes demographics and outcomes, reports fairness.
+//! The bias monitor: counts decisions by group, takes demographics, probabilities of groups and outcomes, reports
+//! fairness.
 //!
 //! For: `faircredit.monitoring.v1.MonitoringService` and the same over HTTP; the one place that knows protected
 //! attributes.
@@ -7,7 +8,8 @@
 //!
 //! Invariants: every decision of the log is counted exactly once in effect, in the order of the log and without a
 //! gap; counters equal the join of decisions, demographics and outcomes at every moment, whatever the order in which
-//! they came; values of protected attributes never enter logs or spans.
+//! they came, and sums of probabilities likewise; probabilities of groups are never mixed with values, and nobody is put
+//! into the most probable group; neither values nor probabilities enter logs or spans.
 
 mod access;
 pub mod app;
