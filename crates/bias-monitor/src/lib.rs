@@ -63,6 +63,7 @@ impl Service for BiasMonitor {
     type Settings = BiasMonitorSettings;
 
     async fn start(ctx: ServiceContext<BiasMonitorSettings>) -> anyhow::Result<Router> {
+        let report_key = report_key(&ctx)?;
         let database = open(&ctx).await?;
         if ctx.settings.database.migrate_on_start {
             store::migrate(&database).await?;
@@ -102,7 +103,7 @@ impl Service for BiasMonitor {
             monitor.clone(),
             alarms.clone(),
             drifts.clone(),
-            report_key(&ctx)?,
+            report_key,
             Arc::clone(&ctx.clock),
         );
         let monitoring = MonitoringServiceServer::new(grpc::Grpc {

@@ -147,7 +147,7 @@ pub trait EvidenceStore: Send + Sync + 'static {
     async fn news(&self, after: u64, limit: u32) -> Result<Vec<StoredNews>, StoreError>;
 }
 
-/// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers wait for it.
+/// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers fail meanwhile.
 #[async_trait]
 pub trait RebuildStore: Send + Sync + 'static {
     /// Counts every decision again from what is stored of it, and compares. With `apply`, counters that differ are

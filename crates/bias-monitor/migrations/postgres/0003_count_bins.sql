@@ -18,9 +18,3 @@ CREATE TABLE model_profiles (
     model     TEXT PRIMARY KEY,
     variables TEXT NOT NULL
 );
-
--- Identifiers are equal or not; the order of a language says nothing about them, and costs a twentieth of a batch.
-ALTER TABLE decisions ALTER COLUMN application_id TYPE TEXT COLLATE "C";
-ALTER TABLE demographics ALTER COLUMN application_id TYPE TEXT COLLATE "C", ALTER COLUMN attribute TYPE TEXT COLLATE "C";
-ALTER TABLE outcomes ALTER COLUMN application_id TYPE TEXT COLLATE "C";
-ALTER TABLE outcome_events ALTER COLUMN application_id TYPE TEXT COLLATE "C";

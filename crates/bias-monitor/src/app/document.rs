@@ -11,6 +11,7 @@ use fcs_tlog::note::{NoteError, SignedNote, SigningKey};
 use serde::Serialize;
 
 use super::drift::{DriftLine, DriftSheet};
+use super::panels::ProxySheet;
 use super::report::{AttributeSheet, ReportQuery, Sheet};
 use crate::store::{EVER, Standing, StoredNews};
 
@@ -86,12 +87,47 @@ pub struct Document {
     pub decisions: u64,
     /// The groups of every attribute.
     pub attributes: Vec<AttributePart>,
+    /// What follows from probabilities of belonging to groups, apart from what is known by value.
+    pub proxies: Vec<ProxySheet>,
     /// What the evidence says when the sheet is made.
     pub verdicts: Vec<VerdictPart>,
-    /// What has drifted in the last 24 h before the sheet is made; only of one model.
-    pub drift: Vec<DriftLine>,
+    /// Highest log index that is in the evidence behind the verdicts.
+    pub evidence_index: u64,
+    /// What has drifted in the last 24 h before the sheet is made; nothing is known of all models together, of a model
+    /// without decisions, or of one of which it is not known what it was built on.
+    pub drift: Option<DriftPart>,
     /// What happened to alarms, what people did about it included.
     pub alerts: Vec<AlertPart>,
+}
+
+/// What has drifted.
+#[derive(Debug, Clone, Serialize)]
+pub struct DriftPart {
+    /// What is to be watched or acted on.
+    pub lines: Vec<DriftLine>,
+    /// Comparisons for which there were too few decisions.
+    pub insufficient: usize,
+    /// Comparisons that show nothing.
+    pub stable: usize,
+}
+
+impl DriftPart {
+    fn of(sheet: DriftSheet) -> Self {
+        let at = |level| {
+            sheet
+                .lines
+                .iter()
+                .filter(|line| line.level == level)
+                .count()
+        };
+        let (insufficient, stable) = (at(Level::InsufficientEvidence), at(Level::Stable));
+        let is_listed = |line: &DriftLine| matches!(line.level, Level::Watch | Level::Act);
+        Self {
+            lines: sheet.lines.into_iter().filter(is_listed).collect(),
+            insufficient,
+            stable,
+        }
+    }
 }
 
 /// The groups of an attribute, and how many have none.
@@ -155,7 +191,6 @@ impl Document {
         let about = |of: &ModelVersion| model.as_ref().is_none_or(|model| model == of);
         let verdicts = parts.standing.watched.into_iter();
         let alerts = parts.news.into_iter();
-        let is_listed = |line: &DriftLine| matches!(line.level, Level::Watch | Level::Act);
         Self {
             format: FORMAT,
             made_at: parts.made_at.to_string(),
@@ -164,6 +199,7 @@ impl Document {
             policy: *parts.policy,
             decisions: parts.sheet.decisions,
             attributes: parts.sheet.attributes.into_iter().map(attribute).collect(),
+            proxies: parts.sheet.proxies,
             verdicts: verdicts
                 .filter(|(id, _)| about(&id.model))
                 .map(|(id, known)| VerdictPart {
@@ -173,9 +209,8 @@ impl Document {
                     judgement: known.judgement,
                 })
                 .collect(),
-            drift: parts.drift.map_or_else(Vec::new, |sheet| {
-                sheet.lines.into_iter().filter(is_listed).collect()
-            }),
+            evidence_index: parts.standing.last_index,
+            drift: parts.drift.map(DriftPart::of),
             alerts: alerts
                 .filter(|it| about(&it.news.watched.model))
                 .filter(|it| query.day.is_none_or(|day| day.contains(it.news.entry.at)))
@@ -203,17 +238,24 @@ fn alert(StoredNews { sequence, news }: StoredNews) -> AlertPart {
     }
 }
 
-/// The note that signs the bytes of a rendering (C2SP signed-note): what it is, when it was made, up to which place of
-/// the log, in which format, and the SHA-256 of its bytes in hexadecimal, a line each.
+/// The note that signs the bytes of a rendering (C2SP signed-note), a line each: what it is, when it was made, up to
+/// which place of the log, of which model and day (`all` for all of them), under which policy, in which format, and the
+/// SHA-256 of its bytes in hexadecimal.
 pub fn note(
     document: &Document,
     format: &str,
     digest: &Digest,
     key: &SigningKey,
 ) -> Result<SignedNote, NoteError> {
+    let all = || "all".to_owned();
+    let model = document
+        .model
+        .as_ref()
+        .map_or_else(all, ToString::to_string);
+    let day = document.day.clone().unwrap_or_else(all);
     let text = format!(
-        "{NOTE_HEAD}\n{}\n{}\n{format}\n{digest}\n",
-        document.made_at, document.last_index
+        "{NOTE_HEAD}\n{}\n{}\n{model}\n{day}\n{}\n{format}\n{digest}\n",
+        document.made_at, document.last_index, document.policy
     );
     SignedNote::sign(&text, key)
 }

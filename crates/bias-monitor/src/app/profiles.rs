@@ -59,13 +59,18 @@ impl ProfileCounts {
     }
 
     /// Drops zeros at the ends, so that equal counts are equal in form.
-    fn trim(&mut self) {
+    pub fn trim(&mut self) {
         for places in &mut self.0 {
             let filled = places.iter().rposition(|count| *count != 0);
             places.truncate(filled.map_or(0, |last| last + 1));
         }
         let filled = self.0.iter().rposition(|places| !places.is_empty());
         self.0.truncate(filled.map_or(0, |last| last + 1));
+    }
+
+    /// Whether nothing is counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The counts of one variable with this many bins; decisions in other bins are left out.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fcs_core::{ApiError, Clock, Digest, Violation, to_canonical_vec};
+use fcs_core::{ApiError, Clock, Digest, ErrorCode, Violation, to_canonical_vec};
 use fcs_service::problem::internal;
 use fcs_tlog::note::SigningKey;
 use sha2::{Digest as _, Sha256};
@@ -139,8 +139,12 @@ impl Sheets {
                     model: model.clone(),
                     hours: HOURS_DEFAULT,
                 };
-                // Without decisions of late there is nothing to say of drift.
-                self.drifts.sheet(query).await.ok()
+                match self.drifts.sheet(query).await {
+                    Ok(sheet) => Some(sheet),
+                    // Without decisions of late, or a reference, there is nothing to say of drift.
+                    Err(error) if error.code == ErrorCode::NotFound => None,
+                    Err(error) => return Err(error),
+                }
             }
         };
         let (report, minutes) = (query.report.clone(), query.minutes());

@@ -66,7 +66,7 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
         outcome,
         score: entry.score.into(),
         probability_ppm: parts_per_million(probability),
-        bins: bins(&entry.bins).ok_or_else(|| invalid("bins", None))?,
+        bins: bins(&entry.bins).unwrap_or_default(),
     };
     let decision_id = entry
         .decision_id
@@ -81,13 +81,16 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
 
 /// A model's profile; `None` if it makes no sense.
 pub(crate) fn variables(profile: GetModelProfileResponse) -> Option<Vec<Variable>> {
-    if profile.variables.len() > VARIABLES_MAX {
+    if !(1..=VARIABLES_MAX).contains(&profile.variables.len()) {
         return None;
     }
     let variable = |it: wire::Variable| {
         let bins = it.edges.len().saturating_sub(1).max(it.categories.len());
         let is_one_kind = it.edges.is_empty() != it.categories.is_empty();
-        let fits = is_one_kind && bins == it.reference.len() && bins <= usize::from(PLACE_MAX);
+        let ascends = it.edges.windows(2).all(|pair| pair[0] <= pair[1]);
+        let is_finite = it.edges.iter().all(|edge| edge.is_finite());
+        let counted = bins == it.reference.len() && bins <= usize::from(PLACE_MAX);
+        let fits = is_one_kind && ascends && is_finite && counted;
         fits.then_some(Variable {
             name: it.name,
             edges: it.edges,
@@ -98,7 +101,7 @@ pub(crate) fn variables(profile: GetModelProfileResponse) -> Option<Vec<Variable
     profile.variables.into_iter().map(variable).collect()
 }
 
-/// Bins within the limits of a profile.
+/// Bins within the limits of a profile. Drift does without others; counters must not stop for them.
 fn bins(bins: &[u32]) -> Option<Vec<u16>> {
     if bins.len() > VARIABLES_MAX {
         return None;
@@ -155,8 +158,21 @@ mod tests {
             (read[0].name.as_str(), read[0].reference_missing),
             ("income", 3)
         );
-        for (edges, reference) in [(&[0.0, 1.0][..], &[5, 6][..]), (&[], &[])] {
+        for (edges, reference) in [
+            (&[0.0, 1.0][..], &[5, 6][..]),
+            (&[], &[]),
+            (&[0.0, f64::NAN], &[5]),
+            (&[1.0, 0.0], &[5]),
+        ] {
             assert_eq!(variables(variable(edges, reference)), None);
+        }
+    }
+
+    #[test]
+    fn bins_beyond_the_limits_are_none() {
+        for bins in [vec![1_001], vec![0; 10_001]] {
+            let entry = FeedEntry { bins, ..entry() };
+            assert!(decision(&entry).unwrap().decision.bins.is_empty());
         }
     }
 
@@ -180,7 +196,5 @@ mod tests {
         );
         assert_eq!(field(|entry| entry.model = "demo".to_owned()), "model");
         assert_eq!(field(|entry| entry.arm.clear()), "arm");
-        assert_eq!(field(|entry| entry.bins = vec![1_001]), "bins");
-        assert_eq!(field(|entry| entry.bins = vec![0; 10_001]), "bins");
     }
 }

@@ -42,6 +42,7 @@ impl Profiler {
     /// Looks at every interval, until the service ends.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let mut published = BTreeSet::new();
+        let mut untold = BTreeSet::new();
         let mut interval = tokio::time::interval(self.interval);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -49,7 +50,7 @@ impl Profiler {
                 () = self.soft.cancelled() => return Ok(()),
                 _ = interval.tick() => {}
             }
-            let look = self.look(&mut published);
+            let look = self.look(&mut published, &mut untold);
             tokio::select! {
                 () = self.soft.cancelled() => return Ok(()),
                 looked = look => if let Err(failure) = looked {
@@ -60,12 +61,16 @@ impl Profiler {
         }
     }
 
-    async fn look(&self, published: &mut BTreeSet<DriftLabels>) -> Result<(), StoreError> {
+    async fn look(
+        &self,
+        published: &mut BTreeSet<DriftLabels>,
+        untold: &mut BTreeSet<ModelVersion>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut gauges = Vec::new();
         let windows = Windows::of(HOURS_DEFAULT, now);
         for counted in self.store.models(windows.current).await? {
-            if !counted.is_described && !self.describe(&counted.model).await? {
+            if !counted.is_described && !self.describe(&counted.model, untold).await? {
                 continue;
             }
             let query = DriftQuery {
@@ -81,8 +86,12 @@ impl Profiler {
         Ok(())
     }
 
-    /// Whether the gateway told what a model was built on.
-    async fn describe(&self, model: &ModelVersion) -> Result<bool, StoreError> {
+    /// Whether the gateway told what a model was built on. `untold` are those of which it is known that it does not.
+    async fn describe(
+        &self,
+        model: &ModelVersion,
+        untold: &mut BTreeSet<ModelVersion>,
+    ) -> Result<bool, StoreError> {
         let mut request = tonic::Request::new(GetModelProfileRequest {
             model: model.to_string(),
         });
@@ -92,15 +101,20 @@ impl Profiler {
             Ok(response) => variables(response.into_inner()),
             Err(status) => {
                 let (code, message) = (status.code(), status.message());
-                warn!(%model, ?code, message, "it is not known what a model was built on, so its drift is not either");
+                if untold.insert(model.clone()) {
+                    warn!(%model, ?code, message, "it is not known what a model was built on, so its drift is not either");
+                }
                 return Ok(false);
             }
         };
         let Some(variables) = described else {
-            error!(%model, "what the gateway told of a model makes no sense, so its drift is not known");
+            if untold.insert(model.clone()) {
+                error!(%model, "what the gateway told of a model makes no sense, so its drift is not known");
+            }
             return Ok(false);
         };
         self.store.put_profile(model, &variables).await?;
+        untold.remove(model);
         Ok(true)
     }
 }

@@ -34,8 +34,8 @@ pub(crate) fn table(document: &Document) -> Result<Vec<u8>, csv::Error> {
         for group in &part.report.groups {
             let mut row = vec![
                 part.report.attribute.clone(),
-                group.group.clone(),
-                part.report.reference_group.clone(),
+                harmless(&group.group),
+                harmless(&part.report.reference_group),
             ];
             row.extend(numbers(group));
             row.push(part.unknown.to_string());
@@ -45,6 +45,16 @@ pub(crate) fn table(document: &Document) -> Result<Vec<u8>, csv::Error> {
     writer
         .into_inner()
         .map_err(|error| error.into_error().into())
+}
+
+/// A name that no spreadsheet takes for a formula.
+fn harmless(name: &str) -> String {
+    let quote = if name.starts_with(['=', '+', '-', '@']) {
+        "'"
+    } else {
+        ""
+    };
+    format!("{quote}{name}")
 }
 
 fn numbers(group: &GroupReport) -> Vec<String> {

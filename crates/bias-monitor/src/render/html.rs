@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::csv::verdict;
 use super::plot::{Ratio, ratios};
-use crate::app::document::{AttributePart, Document};
+use crate::app::document::{AttributePart, Document, DriftPart};
 use crate::app::drift::Against;
 
 const STYLE: &str = include_str!("sheet.css");
@@ -134,14 +134,23 @@ fn verdicts(document: &Document) -> Markup {
 fn drift(document: &Document) -> Markup {
     html! {
         h2 { "Drift in the last 24 hours" }
-        @if document.model.is_none() { p { "A sheet of one model shows its drift." } }
-        @else if document.drift.is_empty() { p { "Nothing to be watched." } }
-        @else { div class="scroll" { table {
+        @match &document.drift {
+            Some(part) => (drift_part(part)),
+            None => p { "Nothing is known: a sheet of one model shows its drift, once there are decisions and a reference." },
+        }
+    }
+}
+
+fn drift_part(part: &DriftPart) -> Markup {
+    html! {
+        p { (part.lines.len()) " comparisons to be watched, " (part.stable) " that show nothing, "
+            (part.insufficient) " with too few decisions." }
+        @if !part.lines.is_empty() { div class="scroll" { table {
             thead { tr {
                 th { "variable" } th { "arm" } th { "group" } th { "against" } th { "level" }
                 th class="number" { "PSI (by chance)" } th class="number" { "KS (by chance)" }
             } }
-            tbody { @for line in &document.drift { tr {
+            tbody { @for line in &part.lines { tr {
                 td { (line.variable) }
                 td { (line.arm) }
                 td { @if line.attribute.is_empty() { "all" } @else { (line.attribute) "=" (line.group) } }

@@ -38,7 +38,8 @@ sql_rebuild_store!(
     PostgresStore,
     Postgres,
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
-    lock = "SELECT last_index, set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '0', true) \
+    lock = "SELECT last_index, set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '0', true), \
+            set_config('idle_in_transaction_session_timeout', '0', true) \
             FROM state WHERE id = 1 FOR UPDATE",
 );
 

@@ -5,6 +5,7 @@ macro_rules! sql_profile_store {
     ($store:ident, $engine:ty) => {
         const _: () = {
             use fcs_core::ModelVersion;
+            use futures::TryStreamExt as _;
             use sqlx::Row as _;
 
             use $crate::app::drift::{ModelCounts, Variable, Windows};
@@ -60,7 +61,8 @@ macro_rules! sql_profile_store {
                 let query = sqlx::query(sql::COUNTS)
                     .bind(model.as_str())
                     .bind(windows.earlier);
-                for row in query.fetch_all(connection).await? {
+                let mut rows = query.fetch(connection);
+                while let Some(row) = rows.try_next().await? {
                     let slice = (
                         row.try_get("arm")?,
                         row.try_get("attribute")?,
@@ -75,6 +77,12 @@ macro_rules! sql_profile_store {
                         &mut counted.earlier
                     };
                     slices.entry(slice).or_default().merge(&counts);
+                }
+                for slices in [&mut counted.slices, &mut counted.earlier] {
+                    slices.retain(|_, counts| {
+                        counts.trim();
+                        !counts.is_empty()
+                    });
                 }
                 Ok(counted)
             }

@@ -61,9 +61,9 @@ pub struct RateChange {
 pub enum QualityFinding {
     /// There is no applicant now.
     NoApplicants,
-    /// No applicant has a value now, though the reference had some.
+    /// No applicant has a value now, though the reference had some: more than chance.
     AllMissing,
-    /// All values of now are in one bin, though those of the reference were not.
+    /// All values of now are in one bin, though those of the reference were not: more than chance.
     OneValue,
     /// Some values are no finite numbers.
     Unreadable {
@@ -146,7 +146,7 @@ pub fn feature_drift(comparison: &Comparison<'_>, rules: &Rules<'_>) -> Option<F
         missing: rate_change(comparison, FeatureCounts::missing, rules),
         unseen: rate_change(comparison, FeatureCounts::unseen, rules),
         out_of_range: rate_change(comparison, FeatureCounts::out_of_range, rules),
-        quality: quality(comparison),
+        quality: quality(comparison, rules.alpha()),
         policy: rules.digest,
     };
     if let (Some(shares), Some(alpha)) =
@@ -240,17 +240,39 @@ fn read_rise(change: Interval, act: f64) -> Level {
     }
 }
 
-fn quality(comparison: &Comparison<'_>) -> Vec<QualityFinding> {
+/// What is the same for everybody now counts only where the reference would give that by chance less often than alpha:
+/// the reference's share of it, to the power of the applicants.
+fn quality(comparison: &Comparison<'_>, alpha: Option<Alpha>) -> Vec<QualityFinding> {
     let (reference, current) = (comparison.reference, comparison.current);
     let filled = |counts: &FeatureCounts| counts.bins().iter().filter(|count| **count > 0).count();
+    let is_chance = |of_reference: u64, all: u64, times: u64| {
+        let share = of_reference as f64 / all as f64;
+        alpha.is_none_or(|alpha| share.powf(times as f64) >= alpha.get())
+    };
     let mut findings = Vec::new();
     if current.applicants() == 0 {
         findings.push(QualityFinding::NoApplicants);
-    } else if current.missing() == current.applicants() && reference.binned() > 0 {
+    } else if current.missing() == current.applicants()
+        && reference.binned() > 0
+        && !is_chance(
+            reference.missing(),
+            reference.applicants(),
+            current.applicants(),
+        )
+    {
         findings.push(QualityFinding::AllMissing);
     }
     // A single applicant is in one bin whatever comes.
-    if filled(current) == 1 && filled(reference) > 1 && current.binned() >= 30 {
+    let bin = current
+        .bins()
+        .iter()
+        .position(|count| *count > 0)
+        .unwrap_or_default();
+    if filled(current) == 1
+        && filled(reference) > 1
+        && current.binned() >= 30
+        && !is_chance(reference.bins()[bin], reference.binned(), current.binned())
+    {
         findings.push(QualityFinding::OneValue);
     }
     if current.unreadable() > 0 {

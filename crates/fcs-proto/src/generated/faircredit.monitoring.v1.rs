@@ -1452,7 +1452,8 @@ pub struct DriftLine {
     pub variable: ::prost::alloc::string::String,
     #[prost(enumeration = "DriftReference", tag = "5")]
     pub reference: i32,
-    /// The most serious of everything below.
+    /// The most serious of everything below, and of what the counts themselves show: no value in any decision, or the same
+    /// bin in all, where chance would not give that.
     #[prost(enumeration = "DriftLevel", tag = "6")]
     pub level: i32,
     #[prost(uint64, tag = "7")]
@@ -1699,7 +1700,7 @@ pub enum DriftReference {
     Unspecified = 0,
     /// The rows that the model was built on.
     BuiltOn = 1,
-    /// The decisions of the stable arm in the same window, of the same group.
+    /// The decisions that the same version made on the stable arm in the same window, of the same group.
     StableArm = 2,
     /// The decisions of the same arm and group in the four windows before.
     Earlier = 3,
@@ -2039,7 +2040,7 @@ pub mod monitoring_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Counts every stored decision again and compares that with the counters; replaces those that differ if asked to.
-        /// Writers wait meanwhile.
+        /// Meanwhile writers are refused, and told to come back.
         pub async fn rebuild_counters(
             &mut self,
             request: impl tonic::IntoRequest<super::RebuildCountersRequest>,
@@ -2165,7 +2166,7 @@ pub mod monitoring_service_server {
             tonic::Status,
         >;
         /// Counts every stored decision again and compares that with the counters; replaces those that differ if asked to.
-        /// Writers wait meanwhile.
+        /// Meanwhile writers are refused, and told to come back.
         async fn rebuild_counters(
             &self,
             request: tonic::Request<super::RebuildCountersRequest>,

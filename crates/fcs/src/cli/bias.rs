@@ -54,7 +54,8 @@ pub(crate) enum BiasCommand {
     Drift(DriftArguments),
     /// Count every decision again, and compare that with the monitor's counters.
     ///
-    /// Nothing is changed without --apply. Whoever sends facts to the monitor waits meanwhile. Exit code 7 if counters
+    /// Nothing is changed without --apply. Meanwhile the monitor refuses facts and tells senders to come
+    /// back. Exit code 7 if counters
     /// differ and were not replaced.
     Rebuild {
         /// Replace counters that differ.
@@ -289,7 +290,7 @@ pub(crate) struct DriftArguments {
     #[arg(value_name = "MODEL")]
     pub(crate) model: String,
     /// Decisions of the last so many hours.
-    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8_784))]
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=744))]
     pub(crate) hours: u32,
     /// List what has not drifted, too.
     #[arg(long)]

@@ -124,3 +124,29 @@ fn other_bins_cannot_be_compared() {
     };
     assert_eq!(feature_drift(&comparison, &rules(&policy)), None);
 }
+
+#[test]
+fn what_chance_makes_the_same_for_everybody_is_no_finding() {
+    let look = |reference: &[u64], missing: (u64, u64), current: &[u64]| {
+        let reference = FeatureCounts::of_bins(reference).with_missing(missing.0);
+        let current = FeatureCounts::of_bins(current).with_missing(missing.1);
+        let comparison = Comparison {
+            reference: &reference,
+            current: &current,
+            edges: None,
+        };
+        let policy = DriftSection::default();
+        feature_drift(&comparison, &rules(&policy)).unwrap().quality
+    };
+    // 0.95^5 = 0.77 and 0.99^30 = 0.74 are likely; 0.95^100 = 0.006 and 0.9^60 = 0.002 are not.
+    assert_eq!(look(&[500, 0], (9_500, 5), &[0, 0]), []);
+    assert_eq!(
+        look(&[500, 0], (9_500, 100), &[0, 0]),
+        [QualityFinding::AllMissing]
+    );
+    assert_eq!(look(&[9_900, 100], (0, 0), &[30, 0]), []);
+    assert_eq!(
+        look(&[9_000, 1_000], (0, 0), &[60, 0]),
+        [QualityFinding::OneValue]
+    );
+}

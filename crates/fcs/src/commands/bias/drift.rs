@@ -17,8 +17,10 @@ struct Drift {
     from: String,
     policy_digest: String,
     lines: Vec<Line>,
-    /// Lines that are not listed.
-    steady: usize,
+    /// Comparisons that are not listed because they show nothing.
+    stable: usize,
+    /// Comparisons that are not listed because there were too few decisions.
+    insufficient: usize,
 }
 
 /// One variable of the decisions of an arm, or of a group of it.
@@ -75,7 +77,17 @@ pub(super) async fn run(global: &Global, arguments: &DriftArguments) -> anyhow::
 }
 
 fn convert(answer: wire::GetDriftResponse, all: bool) -> Drift {
-    let count = answer.lines.len();
+    let at = |level| {
+        answer
+            .lines
+            .iter()
+            .filter(|line| line.level() == level)
+            .count()
+    };
+    let (stable, insufficient) = (
+        at(wire::DriftLevel::Stable),
+        at(wire::DriftLevel::InsufficientEvidence),
+    );
     let shown = |line: &wire::DriftLine| {
         all || matches!(
             line.level(),
@@ -87,7 +99,8 @@ fn convert(answer: wire::GetDriftResponse, all: bool) -> Drift {
         model: answer.model,
         from: UnixMicros(answer.from_micros).to_string(),
         policy_digest: answer.policy,
-        steady: count - lines.len(),
+        stable: if all { 0 } else { stable },
+        insufficient: if all { 0 } else { insufficient },
         lines,
     }
 }
@@ -179,17 +192,13 @@ fn text(drift: &Drift) -> String {
         });
         let _ = writeln!(text, "{}", table(&header, rows));
     }
-    let _ = match (drift.lines.is_empty(), drift.steady) {
-        (_, 0) => Ok(()),
-        (true, steady) => writeln!(
+    if drift.stable + drift.insufficient > 0 {
+        let (stable, few) = (drift.stable, drift.insufficient);
+        let _ = writeln!(
             text,
-            "Nothing to watch in {steady} comparisons; --all lists them."
-        ),
-        (false, steady) => writeln!(
-            text,
-            "{steady} more comparisons are nothing to watch; --all lists them."
-        ),
-    };
+            "{stable} comparisons show nothing, {few} have too few decisions; --all lists them."
+        );
+    }
     text
 }
 

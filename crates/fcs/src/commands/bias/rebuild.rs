@@ -21,7 +21,9 @@ struct Rebuilt {
 
 /// Counts again, and replaces what differs if asked to.
 pub(super) async fn run(global: &Global, apply: bool) -> anyhow::Result<()> {
-    eprintln!("Counting every decision again; the monitor takes in nothing meanwhile.");
+    eprintln!(
+        "Counting every decision again; meanwhile the monitor refuses facts and tells senders to come back."
+    );
     let mut clients = Clients::of(global)?;
     let answer = clients
         .monitoring

@@ -15,6 +15,8 @@ use crate::client::Clients;
 use crate::exit::CliError;
 use crate::output::print;
 
+/// The first line of a note on a sheet.
+const NOTE_HEAD: &str = "faircredit fairness sheet v1";
 /// What the name of a note ends in, after the name of its sheet.
 const NOTE: &str = "note";
 
@@ -31,6 +33,9 @@ struct Verified {
     file: PathBuf,
     made_at: String,
     last_index: String,
+    model: String,
+    day: String,
+    policy_digest: String,
     signed_by: String,
 }
 
@@ -61,7 +66,8 @@ pub(super) async fn write(global: &Global, arguments: &SheetArguments) -> anyhow
     };
     print(global.output, &written, |it| {
         format!(
-            "{} ({} bytes), signed in {}\nCheck it with: fcs bias verify {} --key '{}'",
+            "{} ({} bytes), signed in {}\nCheck it with: fcs bias verify {} --key '{}'\n\
+             Whoever is to believe it must have the key from elsewhere than the sheet.",
             it.file.display(),
             it.bytes,
             it.note.display(),
@@ -86,7 +92,17 @@ pub(super) fn verify(global: &Global, file: &Path, key: &str) -> anyhow::Result<
         .verify(&keys)
         .map_err(|error| failed(error.to_string()))?;
     let lines: Vec<&str> = verified.text.lines().collect();
-    let [_, made_at, last_index, _, digest] = lines[..] else {
+    let [
+        NOTE_HEAD,
+        made_at,
+        last_index,
+        model,
+        day,
+        policy,
+        _,
+        digest,
+    ] = lines[..]
+    else {
         return Err(failed("the note is not that of a sheet".to_owned()).into());
     };
     if digest != sha256(&bytes).to_string() {
@@ -96,15 +112,21 @@ pub(super) fn verify(global: &Global, file: &Path, key: &str) -> anyhow::Result<
         file: file.to_owned(),
         made_at: made_at.to_owned(),
         last_index: last_index.to_owned(),
+        model: model.to_owned(),
+        day: day.to_owned(),
+        policy_digest: policy.to_owned(),
         signed_by: keys[0].name().to_string(),
     };
     print(global.output, &verified, |it| {
         format!(
-            "{} is what {} signed at {}, made from the log up to index {}",
+            "{} is what {} signed at {}: model {}, day {}, from the log up to index {}, under the policy {}",
             it.file.display(),
             it.signed_by,
             it.made_at,
-            it.last_index
+            it.model,
+            it.day,
+            it.last_index,
+            it.policy_digest
         )
     })
 }
