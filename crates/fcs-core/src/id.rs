@@ -136,6 +136,10 @@ time_ordered_id!(
     DeploymentId, "dep", "a deployment id"
 );
 time_ordered_id!(
+    /// Identifier of a rollout.
+    RolloutId, "rol", "a rollout id"
+);
+time_ordered_id!(
     /// Identifier of a review of a decision.
     ReviewId, "rev", "a review id"
 );

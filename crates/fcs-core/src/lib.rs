@@ -23,7 +23,7 @@ pub use error::{ApiError, ErrorCode, Violation};
 pub use evidence::{Alpha, EValue, InvalidAlpha, ln_mean_exp};
 pub use id::{
     ApplicationId, DecisionId, DeploymentId, IdempotencyKey, InvalidId, ModelVersion, RandomBytes,
-    ReviewId, TenantId,
+    ReviewId, RolloutId, TenantId,
 };
 pub use probability::{InvalidProbability, Probability};
 pub use secret::Secret;

@@ -7,6 +7,7 @@
 //! The machine takes time, verdicts and observations as arguments. Whoever drives it holds the lock of service and
 //! environment, so that one rollout at a time goes forward there.
 
+mod analysis;
 mod command;
 mod decide;
 mod event;
@@ -16,14 +17,17 @@ mod plan;
 mod refusal;
 mod state;
 mod strategy;
+mod watched;
 mod window;
 
+pub use analysis::{Analysis, Query};
 pub use command::Command;
 pub use decide::{Moment, decide};
-pub use event::{Event, PassGrounds, PauseCause, Recorded, RollbackCause};
+pub use event::{Event, NO_EVENT, PassGrounds, PauseCause, Recorded, RollbackCause, leaf_digest};
 pub use fold::apply;
 pub use plan::{Baseline, Limits, OnInconclusive, Plan};
 pub use refusal::Refusal;
 pub use state::{Desired, Pause, Phase, Rollout};
 pub use strategy::{InvalidStrategy, Shadow, Share, Step, Strategy};
+pub use watched::{Watched, watched};
 pub use window::{Window, WindowKind, is_open};

@@ -78,14 +78,20 @@ checked_text!(
     Comment, "a comment", "at most 2000 characters", |text| text.is_empty() || is_free_text(text)
 );
 
+checked_text!(
+    /// A question to a metric store about one model and one window.
+    Query, "a metric query", "at most 2000 characters with {model} and {window} in it",
+    |text| is_free_text(text) && text.contains("{model}") && text.contains("{window}")
+);
+
 impl Principal {
     /// Whether both name the same person. Letter case does not make another person.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.folded() == other.folded()
     }
 
-    /// Upper case first: some letters have a lower case only by way of it.
-    fn folded(&self) -> String {
+    /// The form in which people are compared. Upper case first: some letters have a lower case only by way of it.
+    pub fn folded(&self) -> String {
         self.0.to_uppercase().to_lowercase()
     }
 }

@@ -5,7 +5,7 @@ use crate::statistics::Verdict;
 use crate::text::{Comment, Reason};
 
 /// What somebody wants, or what was observed. Observations may come as often as one likes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Freeze a plan.
     Propose {

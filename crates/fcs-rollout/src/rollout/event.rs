@@ -1,12 +1,15 @@
-use fcs_core::{Digest, UnixMicros};
+use std::fmt::Write as _;
+
+use fcs_core::{Digest, RolloutId, UnixMicros};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::plan::Plan;
 use crate::statistics::Verdict;
 use crate::text::{Comment, Principal, Reason};
 
 /// A fact about a rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// A plan was frozen; the actor is the requester.
@@ -233,7 +236,7 @@ impl Event {
 }
 
 /// An event with its place in the rollout's history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {
     /// Position in the history, from 1, without gaps.
     pub sequence: u64,
@@ -243,4 +246,56 @@ pub struct Recorded {
     pub actor: Principal,
     /// What happened.
     pub event: Event,
+}
+
+/// What stands before the first event of a history.
+pub const NO_EVENT: Digest = Digest::from_bytes([0; 32]);
+
+impl Event {
+    /// The event as canonical JSON (RFC 8785).
+    pub fn to_json(&self) -> String {
+        let bytes = fcs_core::to_canonical_vec(self).expect("events have string keys only");
+        String::from_utf8(bytes).expect("JSON is UTF-8")
+    }
+
+    /// Reads [`Event::to_json`].
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Recorded {
+    /// The event's leaf in the transparency log: canonical JSON (RFC 8785), time in RFC 3339. It names the digest of
+    /// the event before it ([`NO_EVENT`] for the first), so each event vouches for the whole history.
+    pub fn leaf_bytes(&self, rollout_id: &RolloutId, previous: Digest) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Leaf<'a> {
+            r#type: &'static str,
+            rollout_id: &'a RolloutId,
+            previous: Digest,
+            sequence: u64,
+            at: String,
+            actor: &'a Principal,
+            event: &'a Event,
+        }
+        let mut at = String::new();
+        if write!(at, "{}", self.at).is_err() {
+            at = self.at.0.to_string();
+        }
+        let leaf = Leaf {
+            r#type: "rollout-event",
+            rollout_id,
+            previous,
+            sequence: self.sequence,
+            at,
+            actor: &self.actor,
+            event: &self.event,
+        };
+        fcs_core::to_canonical_vec(&leaf).expect("events have string keys only")
+    }
+}
+
+/// The digest by which the next event names this one: SHA-256 of its leaf.
+pub fn leaf_digest(leaf: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(leaf).into())
 }

@@ -19,8 +19,10 @@ pub enum BrokenLaw {
     /// The plan is not the one that its digest says, or an approval is bound to another one.
     #[error("event {0} is bound to another plan")]
     Plan(u64),
-    /// The author, the requester or an earlier approver approved.
-    #[error("event {0} is an approval by the author, the requester or an earlier approver")]
+    /// The author, a committer, the requester or an earlier approver approved.
+    #[error(
+        "event {0} is an approval by the author, a committer, the requester or an earlier approver"
+    )]
     FourEyes(u64),
     /// The candidate got traffic without approvals and without broken glass, or before it was seen ready.
     #[error("event {0} gives traffic to a candidate that is not approved or not ready")]
@@ -115,9 +117,10 @@ pub fn plan_is_bound(plan: &Plan, events: &[Recorded]) -> Result<(), BrokenLaw> 
     Ok(())
 }
 
-/// Every approver is another person than the author, the requester and the earlier approvers.
+/// Every approver is another person than the author, the committers, the requester and the earlier approvers.
 pub fn approvers_are_other_people(plan: &Plan, events: &[Recorded]) -> Result<(), BrokenLaw> {
-    let mut barred: Vec<&Principal> = vec![&plan.change.author];
+    let mut barred: Vec<&Principal> = plan.committers.iter().collect();
+    barred.push(&plan.change.author);
     for recorded in events {
         let actor = &recorded.actor;
         match recorded.event {

@@ -2,8 +2,12 @@ use fcs_core::{Digest, ModelVersion};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::analysis::Analysis;
+use super::state::Desired;
 use super::strategy::Strategy;
 use crate::change::{Change, Environment};
+use crate::text::Principal;
+use crate::traffic::{InvalidTraffic, TrafficArm, TrafficTable, WHOLE_BASIS_POINTS};
 
 /// Keeps plan digests apart from every other use of SHA-256.
 const PLAN_DOMAIN: &[u8] = b"faircredit rollout plan v1\n";
@@ -13,17 +17,23 @@ const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 /// Everything that is frozen when a rollout is proposed. Whatever changes is another rollout.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// What is rolled out, who wrote it and why.
     pub change: Change,
+    /// Who wrote the commits of it; like the author, none of them checks it.
+    pub committers: Vec<Principal>,
     /// Where.
     pub environment: Environment,
     /// What it replaces, and what a rollback restores.
     pub baseline: Baseline,
+    /// The gateway's table before the rollout, with all of the traffic on the baseline; a rollback writes its arms.
+    pub traffic: TrafficTable,
     /// How it gets traffic.
     pub strategy: Strategy,
+    /// What the candidate is judged by.
+    pub analysis: Analysis,
     /// Deadlines and numbers of attempts.
     pub limits: Limits,
     /// Position of the step, from 0, after whose shift there is no way back, for example because data was migrated.
@@ -111,5 +121,33 @@ impl Plan {
             .chain_update(plan)
             .finalize();
         Digest::from_bytes(hash.into())
+    }
+
+    /// The table that gives the candidate what is desired, absolute. Its generation follows the rollout's own, so
+    /// every change of mind is a greater one. Fails if the candidate's arm does not fit beside the baseline's.
+    pub fn table(&self, desired: &Desired) -> Result<TrafficTable, InvalidTraffic> {
+        let generation = self.traffic.generation() + 1 + desired.generation;
+        let salt = self.traffic.salt().to_owned();
+        if !desired.candidate_runs || desired.is_reverse {
+            return TrafficTable::new(generation, salt, self.traffic.arms().to_vec());
+        }
+        let weight = desired.weight_basis_points;
+        let baseline = self
+            .traffic
+            .arms()
+            .iter()
+            .find(|arm| arm.weight_basis_points == WHOLE_BASIS_POINTS)
+            .map(|arm| TrafficArm {
+                weight_basis_points: WHOLE_BASIS_POINTS.saturating_sub(weight),
+                ..arm.clone()
+            });
+        let candidate = TrafficArm {
+            name: self.change.model.to_string(),
+            model: self.change.model.clone(),
+            manifest_digest: self.change.manifest_digest,
+            weight_basis_points: weight,
+        };
+        let arms = baseline.into_iter().chain([candidate]).collect();
+        TrafficTable::new(generation, salt, arms)
     }
 }

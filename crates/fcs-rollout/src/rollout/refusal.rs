@@ -34,7 +34,7 @@ pub enum Refusal {
     /// Somebody would check their own work.
     #[error("the {role} of a change cannot do this; ask another person")]
     FourEyes {
-        /// "author" or "requester".
+        /// "author", "committer" or "requester".
         role: &'static str,
     },
     /// What serves is not what the plan replaces.

@@ -153,6 +153,8 @@ pub struct Desired {
     pub mirror_basis_points: u32,
     /// Generation of the traffic.
     pub generation: u64,
+    /// Whether it is the way back: the arms from before the rollout, whatever else is in force.
+    pub is_reverse: bool,
     /// Whether the candidate must run.
     pub candidate_runs: bool,
     /// Whether the baseline must run, at full size.
@@ -160,7 +162,7 @@ pub struct Desired {
 }
 
 /// A rollout. Only [`apply`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
     pub(super) plan: Plan,
     pub(super) plan_digest: Digest,
@@ -202,6 +204,26 @@ impl Rollout {
     /// What approvals bind to.
     pub fn plan_digest(&self) -> Digest {
         self.plan_digest
+    }
+
+    /// Who proposed it.
+    pub fn requested_by(&self) -> &Principal {
+        &self.requested_by
+    }
+
+    /// Whether approvals, windows and gates are skipped.
+    pub fn has_broken_glass(&self) -> bool {
+        self.has_broken_glass
+    }
+
+    /// Failed attempts of the present way back.
+    pub fn rollback_failures(&self) -> u32 {
+        self.rollback_failures
+    }
+
+    /// The steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Where it stands.
@@ -265,6 +287,7 @@ impl Rollout {
             },
             mirror_basis_points: step.map_or(0, |step| step.mirror_basis_points),
             generation: self.generation,
+            is_reverse: self.phase.is_reverse() || self.phase == Phase::RolledBack,
             candidate_runs: self.phase.is_forward()
                 || self.phase == Phase::Succeeded
                 || self.phase == Phase::RollingBack

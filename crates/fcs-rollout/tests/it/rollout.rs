@@ -5,12 +5,12 @@ mod random;
 mod stories;
 
 use fcs_core::{Digest, UnixMicros};
-use fcs_rollout::Environment;
 use fcs_rollout::rollout::{
-    Baseline, Command, Event, Limits, Moment, Phase, Plan, Recorded, Refusal, Rollout, Strategy,
-    apply, decide, laws,
+    Analysis, Baseline, Command, Event, Limits, Moment, Phase, Plan, Recorded, Refusal, Rollout,
+    Strategy, apply, decide, laws,
 };
-use fcs_rollout::statistics::{Absence, Needed, Verdict};
+use fcs_rollout::statistics::{Absence, Criteria, Needed, RatioCriterion, Verdict};
+use fcs_rollout::{Environment, TrafficArm, TrafficTable};
 
 use crate::support::change;
 
@@ -35,15 +35,46 @@ pub(crate) fn baseline_digest() -> Digest {
     Digest::from_bytes([3; 32])
 }
 
+fn traffic() -> TrafficTable {
+    let arm = TrafficArm {
+        name: "stable".to_owned(),
+        model: "taiwan-default/0".parse().unwrap(),
+        manifest_digest: baseline_digest(),
+        weight_basis_points: 10_000,
+    };
+    TrafficTable::new(7, "salt".to_owned(), vec![arm]).unwrap()
+}
+
+fn analysis() -> Analysis {
+    let query = "x{model=\"{model}\"}[{window}]";
+    Analysis {
+        criteria: Criteria {
+            ratio: RatioCriterion {
+                alpha: 0.01.try_into().unwrap(),
+                tolerated: 1.25.try_into().unwrap(),
+                certified: 2.0.try_into().unwrap(),
+                bad_requests_min: 5,
+            },
+            rate: None,
+            assignment_alpha: 0.0001.try_into().unwrap(),
+        },
+        requests: query.parse().unwrap(),
+        bad: query.parse().unwrap(),
+    }
+}
+
 pub(crate) fn plan(strategy: Strategy) -> Plan {
     Plan {
         change: change(),
+        committers: vec!["cleo".parse().unwrap()],
         environment: Environment::Production,
         baseline: Baseline {
             model: "taiwan-default/0".parse().unwrap(),
             manifest_digest: baseline_digest(),
         },
+        traffic: traffic(),
         strategy,
+        analysis: analysis(),
         limits: Limits::default(),
         point_of_no_return: None,
     }

@@ -50,11 +50,15 @@ pub(super) fn approve(
     }
 }
 
-/// Neither author nor requester.
+/// Neither author, committer nor requester.
 fn is_another_person(draft: &Draft<'_>) -> Result<(), Refusal> {
     let (actor, state) = (draft.actor(), draft.state());
     if actor.is_same_as(&state.plan.change.author) {
         return Err(Refusal::FourEyes { role: "author" });
+    }
+    let committers = &state.plan.committers;
+    if committers.iter().any(|it| actor.is_same_as(it)) {
+        return Err(Refusal::FourEyes { role: "committer" });
     }
     if actor.is_same_as(&state.requested_by) {
         return Err(Refusal::FourEyes { role: "requester" });

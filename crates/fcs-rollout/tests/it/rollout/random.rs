@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{INSUFFICIENT, MINUTE, MISMATCH, NO_DATA, Story, baseline_digest, plan};
 
-const PEOPLE: [&str; 5] = ["ada", "rita", "bea", "otto", "robot"];
+const PEOPLE: [&str; 6] = ["ada", "cleo", "rita", "bea", "otto", "robot"];
 
 fn way() -> impl Strategy<Value = Way> {
     let weight = |basis_points: u32| Weight::try_from(basis_points).unwrap();

@@ -129,7 +129,7 @@ fn too_early_to_say_is_extended_twice_and_then_somebody_decides() {
     assert_eq!(paused(&story), Some(PauseCause::Inconclusive));
     story.judge(Verdict::Clear);
     assert_eq!(story.phase(), Phase::Judging, "a pause is ended by people");
-    for self_checker in ["ada", "Rita"] {
+    for self_checker in ["ada", "Cleo", "Rita"] {
         let refusal = resume(&mut story, self_checker).unwrap_err();
         assert_eq!(refusal.code(), ErrorCode::PermissionDenied);
     }
