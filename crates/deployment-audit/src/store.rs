@@ -4,7 +4,9 @@
 //! so leaf indexes have no gaps and become visible in order.
 
 mod postgres;
+pub mod rollouts;
 mod sql;
+mod sql_rollouts;
 mod sqlite;
 
 use std::error::Error;
@@ -146,6 +148,9 @@ pub enum StoreError {
     /// A rule that the database holds, such as four eyes, forbids the row.
     #[error("the database refused the row")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// Another process took the lease in the meantime.
+    #[error("the lease was lost to another process")]
+    LeaseLost,
     /// The run of decisions does not begin where the stored ones end.
     #[error("decisions must continue at index {expected}, not at {found}")]
     NotContiguous {
@@ -206,6 +211,14 @@ pub trait Store: Send + Sync {
 
 /// The store on an open database.
 pub fn open(database: Database) -> Arc<dyn Store> {
+    match database {
+        Database::Postgres(pool) => Arc::new(postgres::PostgresStore::new(pool)),
+        Database::Sqlite(pool) => Arc::new(sqlite::SqliteStore::new(pool)),
+    }
+}
+
+/// The store of rollouts on an open database.
+pub fn open_rollouts(database: Database) -> Arc<dyn rollouts::RolloutStore> {
     match database {
         Database::Postgres(pool) => Arc::new(postgres::PostgresStore::new(pool)),
         Database::Sqlite(pool) => Arc::new(sqlite::SqliteStore::new(pool)),

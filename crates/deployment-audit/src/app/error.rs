@@ -13,12 +13,14 @@ pub const CONCURRENT_CHANGE: &str = "CONCURRENT_CHANGE";
 /// What a caller is told of a failure of the store.
 pub fn of_store(error: StoreError) -> ApiError {
     match error {
-        StoreError::Conflict | StoreError::NotContiguous { .. } => ApiError::new(
-            ErrorCode::Aborted,
-            CONCURRENT_CHANGE,
-            "another change was recorded first; read the deployment again and retry",
-        )
-        .retry_after(1),
+        StoreError::Conflict | StoreError::LeaseLost | StoreError::NotContiguous { .. } => {
+            ApiError::new(
+                ErrorCode::Aborted,
+                CONCURRENT_CHANGE,
+                "another change was recorded first; read the state again and retry",
+            )
+            .retry_after(1)
+        }
         StoreError::Refused(_) => internal("DATABASE_RULE_BROKEN", error),
         StoreError::Damaged(_) => internal("STORE_DAMAGED", error),
         StoreError::Failed(_) => {

@@ -6,6 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgRow;
 
 super::sql::sql_store!(PostgresStore, PgPool, PgRow, "BEGIN");
+super::sql_rollouts::rollout_store!(PostgresStore, PgRow, "BEGIN");
 
 pub(super) fn migrator() -> Migrator {
     database::migrator(&[
@@ -18,6 +19,11 @@ pub(super) fn migrator() -> Migrator {
             2,
             "create deployments",
             include_str!("../../migrations/postgres/0002_create_deployments.sql"),
+        ),
+        (
+            3,
+            "create rollouts",
+            include_str!("../../migrations/postgres/0003_create_rollouts.sql"),
         ),
     ])
 }

@@ -28,6 +28,25 @@ macro_rules! sql_store {
                 pub(super) fn new(pool: $pool) -> Self {
                     Self { pool }
                 }
+
+                /// Takes the lock of the log, appends a leaf and returns its index.
+                pub(super) async fn append_leaf(
+                    connection: &mut <<$row as sqlx::Row>::Database as sqlx::Database>::Connection,
+                    data: &[u8],
+                ) -> Result<i64, StoreError> {
+                    let row = sqlx::query("UPDATE log_head SET size = size + 1 RETURNING size - 1")
+                        .fetch_one(&mut *connection)
+                        .await
+                        .map_err(failed)?;
+                    let leaf_index: i64 = row.try_get(0).map_err(failed)?;
+                    sqlx::query("INSERT INTO leaves (leaf_index, data) VALUES ($1, $2)")
+                        .bind(leaf_index)
+                        .bind(data)
+                        .execute(connection)
+                        .await
+                        .map_err(failed)?;
+                    Ok(leaf_index)
+                }
             }
 
             /// Groups rows that are sorted by deployment and sequence.
@@ -75,25 +94,6 @@ macro_rules! sql_store {
                 count(row.try_get::<Option<i64>, _>(0).map_err(failed)?.unwrap_or(0))
             }
 
-            /// Takes the lock of the log, appends a leaf and returns its index.
-            async fn append_leaf(
-                connection: &mut <<$row as sqlx::Row>::Database as sqlx::Database>::Connection,
-                data: &[u8],
-            ) -> Result<i64, StoreError> {
-                let row = sqlx::query("UPDATE log_head SET size = size + 1 RETURNING size - 1")
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(failed)?;
-                let leaf_index: i64 = row.try_get(0).map_err(failed)?;
-                sqlx::query("INSERT INTO leaves (leaf_index, data) VALUES ($1, $2)")
-                    .bind(leaf_index)
-                    .bind(data)
-                    .execute(connection)
-                    .await
-                    .map_err(failed)?;
-                Ok(leaf_index)
-            }
-
             /// Writes the summary when the history stands right before the event.
             async fn put_summary(
                 connection: &mut <<$row as sqlx::Row>::Database as sqlx::Database>::Connection,
@@ -106,7 +106,11 @@ macro_rules! sql_store {
                 } else {
                     "UPDATE deployments SET approver = $5, state = $6, last_sequence = $7 \
                      WHERE deployment_id = $1 AND environment = $2 AND author = $3 \
-                     AND requester = $4 AND last_sequence = $7 - 1"
+                     AND requester = $4 AND last_sequence = $7 - 1 \
+                     AND NOT ($6 IN ('activating', 'rolling_back') AND EXISTS (SELECT 1 FROM rollouts \
+                         WHERE environment = $2 AND phase IN ('preparing', 'verifying', 'gated', \
+                         'waiting', 'shifting', 'baking', 'judging', 'finalizing', 'rolling_back', \
+                         'settling', 'confirming', 'rollback_stuck')))"
                 };
                 let done = sqlx::query(statement)
                     .bind(&event.deployment_id)
@@ -126,7 +130,7 @@ macro_rules! sql_store {
                 connection: &mut <<$row as sqlx::Row>::Database as sqlx::Database>::Connection,
                 event: &NewEvent,
             ) -> Result<(), StoreError> {
-                let leaf_index = append_leaf(connection, &event.leaf).await?;
+                let leaf_index = $store::append_leaf(connection, &event.leaf).await?;
                 put_summary(connection, event).await?;
                 sqlx::query(
                     "INSERT INTO deployment_events \
@@ -202,7 +206,7 @@ macro_rules! sql_store {
                 async fn append_batch(&self, batch: &NewBatch) -> Result<u64, StoreError> {
                     let last_index = batch.first_index + batch.digests.len() as u64 - 1;
                     let mut transaction = self.pool.begin_with($begin).await.map_err(failed)?;
-                    let leaf_index = append_leaf(&mut transaction, &batch.leaf).await?;
+                    let leaf_index = Self::append_leaf(&mut transaction, &batch.leaf).await?;
                     let row = sqlx::query("SELECT MAX(last_index) FROM decision_batches")
                         .fetch_one(&mut *transaction)
                         .await

@@ -7,6 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteRow;
 
 super::sql::sql_store!(SqliteStore, SqlitePool, SqliteRow, "BEGIN IMMEDIATE");
+super::sql_rollouts::rollout_store!(SqliteStore, SqliteRow, "BEGIN IMMEDIATE");
 
 pub(super) fn migrator() -> Migrator {
     database::migrator(&[
@@ -19,6 +20,11 @@ pub(super) fn migrator() -> Migrator {
             2,
             "create deployments",
             include_str!("../../migrations/sqlite/0002_create_deployments.sql"),
+        ),
+        (
+            3,
+            "create rollouts",
+            include_str!("../../migrations/sqlite/0003_create_rollouts.sql"),
         ),
     ])
 }

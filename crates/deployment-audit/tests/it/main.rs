@@ -8,6 +8,7 @@
 mod activation;
 mod checkpoint;
 mod reader;
+mod rollout_store;
 mod store;
 mod support;
 mod transport;

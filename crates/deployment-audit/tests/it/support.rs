@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deployment_audit::metrics::Metrics;
+use deployment_audit::store::rollouts::RolloutStore;
 use deployment_audit::store::{self, Store};
 use fcs_core::{Digest, Secret};
 use fcs_service::Settings;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 /// A migrated database of its own and the store on it.
 pub(crate) struct Backend {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) rollouts: Arc<dyn RolloutStore>,
     pub(crate) database: Database,
     pub(crate) settings: DatabaseSettings,
     pub(crate) folder: TempDir,
@@ -39,8 +41,10 @@ impl Backend {
             .unwrap();
         store::migrate(&database).await.unwrap();
         let store = store::open(database.clone());
+        let rollouts = store::open_rollouts(database.clone());
         Self {
             store,
+            rollouts,
             database,
             settings,
             folder,
