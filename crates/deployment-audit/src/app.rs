@@ -1,5 +1,6 @@
 //! What the service does, over ports. Knows neither axum, tonic nor sqlx.
 
+pub mod controller;
 pub mod deployments;
 pub mod error;
 pub mod history;
@@ -9,4 +10,8 @@ pub mod ports;
 pub mod progress;
 pub mod proofs;
 pub mod reconcile;
+pub mod recorder;
+pub mod rollouts;
 pub mod writer;
+
+mod fields;

@@ -2,6 +2,7 @@
 
 mod deployments;
 mod log;
+mod rollouts;
 
 use std::sync::Arc;
 
@@ -10,9 +11,14 @@ use axum::routing::{get, post};
 
 use crate::app::deployments::Deployments;
 use crate::app::proofs::Proofs;
+use crate::app::rollouts::Rollouts;
 
-/// The routes of deployments and of the log.
-pub(crate) fn routes(app: Arc<Deployments>, proofs: Arc<Proofs>) -> Router {
+/// The routes of deployments, of rollouts and of the log.
+pub(crate) fn routes(
+    app: Arc<Deployments>,
+    rollouts: Arc<Rollouts>,
+    proofs: Arc<Proofs>,
+) -> Router {
     let deployments = Router::new()
         .route(
             "/v1/deployments",
@@ -34,5 +40,5 @@ pub(crate) fn routes(app: Arc<Deployments>, proofs: Arc<Proofs>) -> Router {
         .route("/v1/log/proof/decision/{index}", get(log::decision))
         .route("/v1/log/consistency", get(log::consistency))
         .with_state(proofs);
-    deployments.merge(log)
+    deployments.merge(log).merge(rollouts::routes(rollouts))
 }

@@ -2,6 +2,7 @@
 
 pub mod checkpointer;
 pub mod decision_reader;
+pub mod rollout_driver;
 pub mod traffic_reconciler;
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ pub mod app;
 pub mod gateway;
 pub mod jobs;
 pub mod metrics;
+pub mod prometheus;
 pub mod settings;
 pub mod store;
 
@@ -28,18 +29,23 @@ use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
 use fcs_service::{Environment, Service, ServiceContext};
 
+use app::controller::Controller;
 use app::deployments::Deployments;
 use app::log::TransparencyLog;
 use app::progress::Progress;
 use app::proofs::Proofs;
 use app::reconcile::Reconciler;
+use app::recorder::Recorder;
+use app::rollouts::Rollouts;
 use app::writer::Writer;
 use gateway::Gateway;
 use jobs::decision_reader::DecisionReader;
-use jobs::{checkpointer, traffic_reconciler};
+use jobs::{checkpointer, rollout_driver, traffic_reconciler};
 use metrics::Metrics;
+use prometheus::Prometheus;
 use settings::AuditSettings;
 use store::Store;
+use store::rollouts::RolloutStore;
 
 /// Schema on PostgreSQL and name of the file on SQLite.
 const SCHEMA: &str = "deployment_audit";
@@ -63,7 +69,8 @@ impl Service for DeploymentAudit {
         database.watch(&ctx);
         let metrics = ctx.metrics.register(Metrics::register);
         let parts = Parts {
-            store: store::open(database),
+            store: store::open(database.clone()),
+            rollouts: store::open_rollouts(database),
             gateway: Arc::new(Gateway::over(
                 ctx.channel(&ctx.settings.service.gateway_url)?,
             )),
@@ -71,13 +78,14 @@ impl Service for DeploymentAudit {
         };
         let log = open_log(&ctx, &parts).await?;
         let deployments = start_deployments(&ctx, &parts);
+        let rollouts = start_rollouts(&ctx, &parts)?;
         start_reader(&ctx, &parts);
         let proofs = Arc::new(Proofs {
             store: Arc::clone(&parts.store),
             log,
         });
         let grpc = grpc::routes(Arc::clone(&deployments), Arc::clone(&proofs));
-        Ok(http::routes(deployments, proofs).merge(grpc))
+        Ok(http::routes(deployments, rollouts, proofs).merge(grpc))
     }
 
     async fn migrate(ctx: ServiceContext<AuditSettings>) -> anyhow::Result<()> {
@@ -88,6 +96,7 @@ impl Service for DeploymentAudit {
 /// What several parts of the service share.
 struct Parts {
     store: Arc<dyn Store>,
+    rollouts: Arc<dyn RolloutStore>,
     gateway: Arc<Gateway>,
     metrics: Metrics,
 }
@@ -147,6 +156,36 @@ fn start_deployments(ctx: &ServiceContext<AuditSettings>, parts: &Parts) -> Arc<
         random: Arc::clone(&ctx.random),
         environment,
     })
+}
+
+fn start_rollouts(
+    ctx: &ServiceContext<AuditSettings>,
+    parts: &Parts,
+) -> anyhow::Result<Arc<Rollouts>> {
+    let environment = environment(ctx.settings.environment);
+    let recorder = Recorder {
+        store: Arc::clone(&parts.rollouts),
+        clock: Arc::clone(&ctx.clock),
+    };
+    let mut random = [0; 16];
+    ctx.random.fill(&mut random);
+    let controller = Controller {
+        recorder: recorder.clone(),
+        traffic: Arc::clone(&parts.gateway) as _,
+        source: Arc::new(Prometheus::new(&ctx.settings.service.prometheus_url)?),
+        environment,
+        holder: format!("{:032x}", u128::from_be_bytes(random)),
+    };
+    let nudge = Arc::default();
+    let job = rollout_driver::run(controller, Arc::clone(&nudge), ctx.soft.clone());
+    ctx.spawn("rollout driver", job);
+    Ok(Arc::new(Rollouts {
+        recorder,
+        traffic: Arc::clone(&parts.gateway) as _,
+        nudge,
+        random: Arc::clone(&ctx.random),
+        environment,
+    }))
 }
 
 fn start_reader(ctx: &ServiceContext<AuditSettings>, parts: &Parts) {

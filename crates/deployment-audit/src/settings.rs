@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct AuditSettings {
     /// Where the scoring gateway answers gRPC.
     pub gateway_url: String,
+    /// Where Prometheus answers, for the counts that rollouts are judged by.
+    pub prometheus_url: String,
     /// Identity of the log: the first line of every checkpoint and the name of its key.
     pub log_origin: String,
     /// File with the log's secret key, 32 random bytes in base64; `{data_dir}/log-signing.key` when unset.
@@ -26,6 +28,7 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             gateway_url: "http://127.0.0.1:8000".to_owned(),
+            prometheus_url: "http://127.0.0.1:9090".to_owned(),
             log_origin: "faircredit.example/log".to_owned(),
             signing_key_file: None,
             batch_entries: 256,
@@ -37,13 +40,17 @@ impl Default for AuditSettings {
 impl SettingsCheck for AuditSettings {
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if !["http://", "https://"]
-            .iter()
-            .any(|scheme| self.gateway_url.starts_with(scheme))
-        {
+        if !is_address(&self.gateway_url) {
             problems.push(
                 "deployment_audit.gateway_url must be an http:// or https:// address, \
                  for example http://127.0.0.1:8000"
+                    .to_owned(),
+            );
+        }
+        if !is_address(&self.prometheus_url) {
+            problems.push(
+                "deployment_audit.prometheus_url must be an http:// or https:// address, \
+                 for example http://127.0.0.1:9090"
                     .to_owned(),
             );
         }
@@ -64,6 +71,12 @@ impl SettingsCheck for AuditSettings {
     }
 }
 
+fn is_address(text: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,11 +86,12 @@ mod tests {
         assert!(AuditSettings::default().problems().is_empty());
         let bad = AuditSettings {
             gateway_url: "127.0.0.1:8000".to_owned(),
+            prometheus_url: "prometheus".to_owned(),
             log_origin: "two words".to_owned(),
             signing_key_file: None,
             batch_entries: 0,
             batch_delay_ms: 0,
         };
-        assert_eq!(bad.problems().len(), 4);
+        assert_eq!(bad.problems().len(), 5);
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, Clock, DeploymentId, Violation};
+use fcs_core::{ApiError, Clock, DeploymentId};
 use fcs_rollout::{Change, Command, Environment, Principal};
 use fcs_service::Random;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{of_gateway, of_store};
+use super::fields::{Fields, violation};
 use super::history::History;
 use super::ports::Traffic;
 use super::progress::Progress;
@@ -17,6 +18,8 @@ use crate::store::Store;
 
 /// Longest wait of an activation or a rollback for its confirmation.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(5);
+/// Reason of a request with broken fields.
+const INVALID: &str = "INVALID_DEPLOYMENT_REQUEST";
 /// Page size when the caller names none.
 const PAGE_DEFAULT: u32 = 100;
 /// Greatest page size.
@@ -88,7 +91,7 @@ impl Deployments {
                 format!("this service deploys to {}", self.environment),
             );
         }
-        fields.finish()?;
+        fields.finish(INVALID)?;
         let change = model
             .zip(manifest_digest)
             .zip(git_commit.zip(author))
@@ -127,7 +130,7 @@ impl Deployments {
         let actor = fields.parse("/actor", &new.actor);
         let plan_digest = fields.parse("/plan_digest", &new.plan_digest);
         let comment = fields.parse("/comment", &new.comment);
-        fields.finish()?;
+        fields.finish(INVALID)?;
         let ((actor, plan_digest), comment) = actor
             .zip(plan_digest)
             .zip(comment)
@@ -151,7 +154,7 @@ impl Deployments {
         let deployment_id = parse_id(id)?;
         let mut fields = Fields::default();
         let actor = fields.parse("/actor", actor);
-        fields.finish()?;
+        fields.finish(INVALID)?;
         let actor = actor.expect("without violations every field was read");
         // Says "not found" before the gateway is asked.
         self.get(&deployment_id).await?;
@@ -175,7 +178,7 @@ impl Deployments {
         let mut fields = Fields::default();
         let actor = fields.parse("/actor", actor);
         let reason = fields.parse("/reason", reason);
-        fields.finish()?;
+        fields.finish(INVALID)?;
         let (actor, reason) = actor
             .zip(reason)
             .expect("without violations every field was read");
@@ -260,7 +263,7 @@ pub fn page(page_size: u32) -> Result<u32, ApiError> {
                 "/page_size",
                 format!("must be 1 to {PAGE_MAX}, or 0 for {PAGE_DEFAULT}"),
             );
-            fields.finish().map(|()| PAGE_DEFAULT)
+            fields.finish(INVALID).map(|()| PAGE_DEFAULT)
         }
     }
 }
@@ -273,55 +276,4 @@ fn parse_id(text: &str) -> Result<DeploymentId, ApiError> {
             vec![violation("/deployment_id", format!("{error}"))],
         )
     })
-}
-
-/// Reads the fields of a request and keeps every broken rule.
-#[derive(Default)]
-struct Fields {
-    violations: Vec<Violation>,
-}
-
-impl Fields {
-    fn parse<T, E>(&mut self, pointer: &str, text: &str) -> Option<T>
-    where
-        T: std::str::FromStr<Err = E>,
-        E: std::fmt::Display,
-    {
-        text.parse()
-            .map_err(|error: E| self.refuse(pointer, error.to_string()))
-            .ok()
-    }
-
-    fn refuse(&mut self, pointer: &str, description: String) {
-        self.violations.push(violation(pointer, description));
-    }
-
-    fn finish(self) -> Result<(), ApiError> {
-        if self.violations.is_empty() {
-            return Ok(());
-        }
-        let listed: Vec<String> = self
-            .violations
-            .iter()
-            .map(|violation| format!("{}: {}", violation.pointer, violation.description))
-            .collect();
-        let message = format!(
-            "the request breaks {} rules: {}",
-            listed.len(),
-            listed.join("; ")
-        );
-        Err(ApiError::invalid(
-            "INVALID_DEPLOYMENT_REQUEST",
-            message,
-            self.violations,
-        ))
-    }
-}
-
-fn violation(pointer: &str, description: String) -> Violation {
-    Violation {
-        pointer: pointer.to_owned(),
-        reason: "INVALID_FIELD",
-        description,
-    }
 }

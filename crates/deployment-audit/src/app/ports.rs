@@ -1,8 +1,10 @@
-//! What the service needs of the scoring gateway.
+//! What the service needs of the scoring gateway and of the metric store.
 
 use async_trait::async_trait;
-use fcs_core::Digest;
+use fcs_core::{Digest, ModelVersion, UnixMicros};
 use fcs_rollout::TrafficTable;
+use fcs_rollout::rollout::Analysis;
+use fcs_rollout::statistics::Tally;
 use futures::stream::BoxStream;
 
 /// What the transparency log needs of a decision.
@@ -50,4 +52,32 @@ pub trait Traffic: Send + Sync {
         expected_generation: u64,
         table: &TrafficTable,
     ) -> Result<TrafficTable, GatewayError>;
+}
+
+/// A model in a window of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The model.
+    pub model: &'a ModelVersion,
+    /// Length of the window in seconds.
+    pub window_seconds: u64,
+    /// End of the window.
+    pub until: UnixMicros,
+}
+
+/// The metric store did not answer, or not as it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the metric store does not answer: {0}")]
+pub struct MetricError(pub String);
+
+/// Counts of requests per model.
+#[async_trait]
+pub trait MetricSource: Send + Sync {
+    /// Requests and bad ones by the queries of a plan; `None` when a value is missing, no finite count, or
+    /// contradicts the other.
+    async fn tally(
+        &self,
+        analysis: &Analysis,
+        asked: Asked<'_>,
+    ) -> Result<Option<Tally>, MetricError>;
 }

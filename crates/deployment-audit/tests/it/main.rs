@@ -7,7 +7,10 @@
 
 mod activation;
 mod checkpoint;
+mod metric_source;
 mod reader;
+mod rollout;
+mod rollout_faults;
 mod rollout_store;
 mod store;
 mod support;

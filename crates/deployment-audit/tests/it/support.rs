@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod feed;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod rollout;
 
 use std::path::Path;
 use std::sync::Arc;

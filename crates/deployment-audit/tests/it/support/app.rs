@@ -42,7 +42,7 @@ pub(crate) struct FakeTraffic {
 struct State {
     table: TrafficTable,
     mood: Mood,
-    applied: u32,
+    taken: Vec<TrafficTable>,
 }
 
 impl Default for FakeTraffic {
@@ -52,7 +52,7 @@ impl Default for FakeTraffic {
             state: Mutex::new(State {
                 table,
                 mood: Mood::Obliging,
-                applied: 0,
+                taken: Vec::new(),
             }),
         }
     }
@@ -69,7 +69,12 @@ impl FakeTraffic {
 
     /// How often a table was taken.
     pub(crate) fn applied(&self) -> u32 {
-        self.state().applied
+        u32::try_from(self.state().taken.len()).unwrap()
+    }
+
+    /// The tables that were taken, in order.
+    pub(crate) fn taken(&self) -> Vec<TrafficTable> {
+        self.state().taken.clone()
     }
 
     /// Takes a table as it is.
@@ -108,7 +113,7 @@ impl Traffic for FakeTraffic {
             return unavailable("another generation is in force (Aborted)");
         }
         state.table = table.clone();
-        state.applied += 1;
+        state.taken.push(table.clone());
         if state.mood == Mood::LosingAnswers {
             unavailable("reset")
         } else {

@@ -1,0 +1,330 @@
+//! Drives rollouts: fold the events, derive what should be true, make it true, look, record what was seen.
+//!
+//! The intent is an event before anything is done. What is done is absolute and follows from the events alone, so a
+//! controller that stops at any point is continued by the next one. Two at once do no harm: the lease's epoch guards
+//! the events, and the generation of the table guards the traffic.
+
+use std::sync::Arc;
+
+use fcs_core::{ApiError, Digest, RolloutId, UnixMicros};
+use fcs_rollout::rollout::{Command, Phase, Rollout, Watched, watched};
+use fcs_rollout::statistics::{Absence, Arms, Counts, Tally, Verdict, Weight, judge};
+use fcs_rollout::{Environment, Principal, TrafficTable, WHOLE_BASIS_POINTS};
+use tracing::{info, warn};
+
+use super::error::of_store;
+use super::ports::{Asked, GatewayError, MetricSource, Traffic};
+use super::recorder::{Ask, Recorder, RolloutHistory};
+use crate::store::StoreError;
+use crate::store::rollouts::{Lease, LeaseClaim};
+
+/// Who records what is observed.
+const ACTOR: &str = "deployment-audit";
+/// How long a lease holds without a round, in microseconds.
+const LEASE_MICROS: i64 = 30_000_000;
+/// Between two looks at the metrics, in microseconds.
+const LOOK_MICROS: i64 = 15_000_000;
+/// Requests must have come within this many seconds for time to count.
+const FRESH_SECONDS: u64 = 60;
+/// Between the first and the second failed attempt of a rollback, in microseconds; it doubles.
+const RETRY_MICROS: i64 = 5_000_000;
+/// Doublings of it at most.
+const RETRY_DOUBLINGS_MAX: u32 = 6;
+
+/// Name of the lease under which an environment's rollouts are driven.
+pub fn lease_name(environment: Environment) -> String {
+    format!("rollouts/{environment}")
+}
+
+/// Drives the rollouts of one environment.
+pub struct Controller {
+    /// Where the intentions are.
+    pub recorder: Recorder,
+    /// The gateway.
+    pub traffic: Arc<dyn Traffic>,
+    /// Counts of both arms.
+    pub source: Arc<dyn MetricSource>,
+    /// The environment.
+    pub environment: Environment,
+    /// Name of this controller, another one for each process.
+    pub holder: String,
+}
+
+/// What the gateway showed.
+struct Sight {
+    /// Whether it is what should be true.
+    in_force: bool,
+    /// What serves everything.
+    serving: Option<Digest>,
+    /// Why the gateway will not do what was asked.
+    refusal: Option<String>,
+}
+
+/// What the metrics showed.
+struct Look {
+    verdict: Verdict,
+    has_data: bool,
+}
+
+impl Controller {
+    /// One round over everything that time or the gateway may change. Nothing happens while another one holds the
+    /// lease. A rollout that fails does not hold up the others. Returns the number of recorded events: after some
+    /// there may be more to do at once.
+    pub async fn round(&self) -> Result<usize, ApiError> {
+        let now = self.recorder.clock.now();
+        let name = lease_name(self.environment);
+        let claim = LeaseClaim {
+            name: &name,
+            holder: &self.holder,
+            now,
+            until: UnixMicros(now.0.saturating_add(LEASE_MICROS)),
+        };
+        let store = &self.recorder.store;
+        let Some(lease) = store.claim(claim).await.map_err(of_store)? else {
+            return Ok(0);
+        };
+        let mut events = 0;
+        let environment = self.environment.as_str();
+        for id in store.open_rollouts(environment).await.map_err(of_store)? {
+            let id: RolloutId = id
+                .parse()
+                .map_err(|error| of_store(StoreError::Damaged(format!("{error}"))))?;
+            match self.drive(&id, &lease).await {
+                Ok(recorded) => events += recorded,
+                Err(error) => {
+                    warn!(rollout_id = %id, reason = error.reason, %error, "a rollout did not move");
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    async fn drive(&self, id: &RolloutId, lease: &Lease) -> Result<usize, ApiError> {
+        let Some(history) = self.recorder.read(id).await? else {
+            return Ok(0);
+        };
+        let commands = self.observe(&history).await?;
+        if commands.is_empty() {
+            return Ok(0);
+        }
+        let actor: Principal = ACTOR.parse().expect("the service's name is a principal");
+        let ask = Ask {
+            rollout_id: id,
+            actor: &actor,
+            lease: Some(lease),
+        };
+        self.recorder.record(&ask, |_| commands.clone()).await
+    }
+
+    /// Makes true what should be, and says what was seen.
+    async fn observe(&self, history: &RolloutHistory) -> Result<Vec<Command>, ApiError> {
+        let rollout = &history.rollout;
+        if rollout.phase().is_early() {
+            return Ok(vec![Command::Tick { has_data: false }]);
+        }
+        let sight = match self.make_true(rollout).await {
+            Ok(sight) => sight,
+            Err(error) => {
+                warn!(rollout_id = %history.rollout_id, %error, "the traffic is not as it should be");
+                let refusal = matches!(error, GatewayError::Refused(_)).then(|| error.to_string());
+                Sight {
+                    in_force: false,
+                    serving: None,
+                    refusal,
+                }
+            }
+        };
+        if rollout.phase().is_reverse() {
+            return Ok(self.backward(rollout, &sight));
+        }
+        self.forward(history, &sight).await
+    }
+
+    async fn make_true(&self, rollout: &Rollout) -> Result<Sight, GatewayError> {
+        let desired = rollout.desired();
+        let mut table = rollout
+            .plan()
+            .table(&desired)
+            .map_err(|error| GatewayError::Malformed(error.to_string()))?;
+        let mut observed = self.traffic.table().await?;
+        let generation = observed.generation();
+        if desired.is_reverse && generation >= table.generation() && !is_same(&observed, &table) {
+            // Somebody else moved the traffic. The way back goes over that as well.
+            let arms = table.arms().to_vec();
+            table = TrafficTable::new(generation + 1, table.salt().to_owned(), arms)
+                .map_err(|error| GatewayError::Malformed(error.to_string()))?;
+        }
+        if generation < table.generation() {
+            self.traffic.apply(generation, &table).await?;
+            observed = self.traffic.table().await?;
+            info!(generation = observed.generation(), "the traffic was moved");
+        }
+        let in_force = if desired.is_reverse {
+            observed.generation() >= table.generation() && is_same(&observed, &table)
+        } else {
+            observed == table
+        };
+        let serving = observed
+            .arms()
+            .iter()
+            .find(|arm| arm.weight_basis_points == WHOLE_BASIS_POINTS)
+            .map(|arm| arm.manifest_digest);
+        Ok(Sight {
+            in_force,
+            serving,
+            refusal: None,
+        })
+    }
+
+    async fn forward(
+        &self,
+        history: &RolloutHistory,
+        sight: &Sight,
+    ) -> Result<Vec<Command>, ApiError> {
+        let rollout = &history.rollout;
+        let idle = Command::Tick { has_data: false };
+        let is_watched = matches!(
+            rollout.phase(),
+            Phase::Baking | Phase::Judging | Phase::Finalizing
+        );
+        if is_watched || rollout.pause().is_some() {
+            return Ok(self.watch(history, sight.in_force).await);
+        }
+        let seen = match rollout.phase() {
+            Phase::Preparing if sight.refusal.is_some() => {
+                let refusal = sight.refusal.as_deref().unwrap_or_default();
+                let reason = refusal.parse().ok();
+                reason.map(|reason| Command::TripGuard { reason })
+            }
+            _ if !sight.in_force => None,
+            Phase::Preparing => Some(Command::ReportReady),
+            // The gateway has checked the candidate's signature, digest and inputs before it took the table.
+            Phase::Verifying => Some(Command::ReportSmoke { passed: true }),
+            Phase::Shifting => Some(Command::ConfirmShift {
+                generation: rollout.desired().generation,
+            }),
+            _ => None,
+        };
+        Ok(vec![seen.unwrap_or(idle)])
+    }
+
+    /// A verdict leads back at any time; time and the end of a step wait for the next look.
+    async fn watch(&self, history: &RolloutHistory, in_force: bool) -> Vec<Command> {
+        let rollout = &history.rollout;
+        let is_paused = rollout.pause().is_some();
+        let waited = self.recorder.clock.now().0 - rollout.updated_at().0;
+        if waited < LOOK_MICROS && !is_paused {
+            return Vec::new();
+        }
+        let look = if in_force {
+            self.look(history).await
+        } else {
+            Look::nothing()
+        };
+        let judged = Command::Judge {
+            verdict: look.verdict,
+        };
+        let has_data = look.has_data;
+        match rollout.phase() {
+            Phase::Judging if !is_paused => vec![judged],
+            _ => vec![judged, Command::Tick { has_data }],
+        }
+    }
+
+    async fn look(&self, history: &RolloutHistory) -> Look {
+        let now = self.recorder.clock.now();
+        let times = watched(&history.recorded(), now);
+        let Some(present) = times.last() else {
+            return Look::nothing();
+        };
+        let plan = history.rollout.plan();
+        let mut counts = Counts::default();
+        for time in &times {
+            if let Some(arms) = self.arms(&history.rollout, time).await {
+                counts.add(time.weight, arms);
+            }
+        }
+        let fresh = Watched {
+            from: UnixMicros(now.0 - 1_000_000 * FRESH_SECONDS.cast_signed()),
+            ..*present
+        };
+        let fresh = self.arms(&history.rollout, &fresh).await;
+        let has_data = fresh.is_some_and(|arms| {
+            let is_compared = !present.weight.is_whole();
+            arms.candidate.requests() > 0 && (!is_compared || arms.stable.requests() > 0)
+        });
+        Look {
+            verdict: judge(&counts, present.weight, &plan.analysis.criteria).verdict,
+            has_data,
+        }
+    }
+
+    /// What both arms did in a time; `None` when that is not known of one of them.
+    async fn arms(&self, rollout: &Rollout, time: &Watched) -> Option<Arms> {
+        let plan = rollout.plan();
+        let asked = |model| Asked {
+            model,
+            window_seconds: time.seconds(),
+            until: time.until,
+        };
+        let candidate = self.tally(rollout, asked(&plan.change.model)).await?;
+        let stable = if time.weight == Weight::WHOLE {
+            Tally::default()
+        } else {
+            self.tally(rollout, asked(&plan.baseline.model)).await?
+        };
+        Some(Arms { candidate, stable })
+    }
+
+    async fn tally(&self, rollout: &Rollout, asked: Asked<'_>) -> Option<Tally> {
+        let counted = self.source.tally(&rollout.plan().analysis, asked).await;
+        counted.unwrap_or_else(|error| {
+            warn!(%error, "there are no counts, so no time counts");
+            None
+        })
+    }
+
+    fn backward(&self, rollout: &Rollout, sight: &Sight) -> Vec<Command> {
+        let seen = match rollout.phase() {
+            Phase::RollbackStuck => return Vec::new(),
+            _ if !sight.in_force => return self.failed(rollout),
+            Phase::RollingBack => Command::ConfirmShift {
+                generation: rollout.desired().generation,
+            },
+            Phase::Settling => Command::ReportBaselineReady,
+            _ => match sight.serving {
+                Some(digest) => Command::ReportBaseline {
+                    digest,
+                    is_healthy: true,
+                },
+                None => return self.failed(rollout),
+            },
+        };
+        vec![seen]
+    }
+
+    /// Attempts go on all the time; what is counted as failed has twice the distance each time.
+    fn failed(&self, rollout: &Rollout) -> Vec<Command> {
+        let doublings = rollout.rollback_failures().min(RETRY_DOUBLINGS_MAX);
+        let waited = self.recorder.clock.now().0 - rollout.updated_at().0;
+        if waited < RETRY_MICROS << doublings {
+            return Vec::new();
+        }
+        vec![Command::ReportRollbackFailed]
+    }
+}
+
+impl Look {
+    fn nothing() -> Self {
+        let reason = Absence::Missing;
+        Self {
+            verdict: Verdict::NoData { reason },
+            has_data: false,
+        }
+    }
+}
+
+/// Whether both send every application to the same model.
+fn is_same(one: &TrafficTable, other: &TrafficTable) -> bool {
+    one.arms() == other.arms() && one.salt() == other.salt()
+}
