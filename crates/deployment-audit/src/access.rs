@@ -52,6 +52,50 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::DeploymentsRead,
     ),
     Rule::call(
+        "/faircredit.deployment.v1.RolloutService/ProposeRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/ApproveRollout",
+        Scope::DeploymentsApprove,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/RejectRollout",
+        Scope::DeploymentsApprove,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/StartRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/PauseRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/ResumeRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/PromoteRollout",
+        Scope::DeploymentsApprove,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/AbortRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/RollBackRollout",
+        Scope::DeploymentsWrite,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/GetRollout",
+        Scope::DeploymentsRead,
+    ),
+    Rule::call(
+        "/faircredit.deployment.v1.RolloutService/ListRollouts",
+        Scope::DeploymentsRead,
+    ),
+    Rule::call(
         "/faircredit.deployment.v1.AuditService/GetCheckpoint",
         Scope::LogRead,
     ),

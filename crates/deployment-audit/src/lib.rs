@@ -84,7 +84,11 @@ impl Service for DeploymentAudit {
             store: Arc::clone(&parts.store),
             log,
         });
-        let grpc = grpc::routes(Arc::clone(&deployments), Arc::clone(&proofs));
+        let grpc = grpc::routes(
+            Arc::clone(&deployments),
+            Arc::clone(&rollouts),
+            Arc::clone(&proofs),
+        );
         Ok(http::routes(deployments, rollouts, proofs).merge(grpc))
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcs_core::{ApiError, Clock, DeploymentId};
+use fcs_core::{ApiError, Clock, DeploymentId, Violation};
 use fcs_rollout::{Change, Command, Environment, Principal};
 use fcs_service::Random;
 use tokio::time::{Instant, timeout_at};
@@ -18,8 +18,6 @@ use crate::store::Store;
 
 /// Longest wait of an activation or a rollback for its confirmation.
 const CONFIRM_LIMIT: Duration = Duration::from_secs(5);
-/// Reason of a request with broken fields.
-const INVALID: &str = "INVALID_DEPLOYMENT_REQUEST";
 /// Page size when the caller names none.
 const PAGE_DEFAULT: u32 = 100;
 /// Greatest page size.
@@ -91,7 +89,7 @@ impl Deployments {
                 format!("this service deploys to {}", self.environment),
             );
         }
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let change = model
             .zip(manifest_digest)
             .zip(git_commit.zip(author))
@@ -130,7 +128,7 @@ impl Deployments {
         let actor = fields.parse("/actor", &new.actor);
         let plan_digest = fields.parse("/plan_digest", &new.plan_digest);
         let comment = fields.parse("/comment", &new.comment);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let ((actor, plan_digest), comment) = actor
             .zip(plan_digest)
             .zip(comment)
@@ -154,7 +152,7 @@ impl Deployments {
         let deployment_id = parse_id(id)?;
         let mut fields = Fields::default();
         let actor = fields.parse("/actor", actor);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let actor = actor.expect("without violations every field was read");
         // Says "not found" before the gateway is asked.
         self.get(&deployment_id).await?;
@@ -178,7 +176,7 @@ impl Deployments {
         let mut fields = Fields::default();
         let actor = fields.parse("/actor", actor);
         let reason = fields.parse("/reason", reason);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let (actor, reason) = actor
             .zip(reason)
             .expect("without violations every field was read");
@@ -263,7 +261,7 @@ pub fn page(page_size: u32) -> Result<u32, ApiError> {
                 "/page_size",
                 format!("must be 1 to {PAGE_MAX}, or 0 for {PAGE_DEFAULT}"),
             );
-            fields.finish(INVALID).map(|()| PAGE_DEFAULT)
+            fields.finish(invalid).map(|()| PAGE_DEFAULT)
         }
     }
 }
@@ -276,4 +274,8 @@ fn parse_id(text: &str) -> Result<DeploymentId, ApiError> {
             vec![violation("/deployment_id", format!("{error}"))],
         )
     })
+}
+
+fn invalid(message: String, violations: Vec<Violation>) -> ApiError {
+    ApiError::invalid("INVALID_DEPLOYMENT_REQUEST", message, violations)
 }

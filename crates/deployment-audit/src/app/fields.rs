@@ -23,8 +23,11 @@ impl Fields {
         self.violations.push(violation(pointer, description));
     }
 
-    /// Fails with `reason` if a rule is broken.
-    pub(super) fn finish(self, reason: &'static str) -> Result<(), ApiError> {
+    /// Fails with the error that `invalid` makes of a message and the broken rules, if there are any.
+    pub(super) fn finish(
+        self,
+        invalid: fn(String, Vec<Violation>) -> ApiError,
+    ) -> Result<(), ApiError> {
         if self.violations.is_empty() {
             return Ok(());
         }
@@ -38,7 +41,7 @@ impl Fields {
             listed.len(),
             listed.join("; ")
         );
-        Err(ApiError::invalid(reason, message, self.violations))
+        Err(invalid(message, self.violations))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fcs_core::{ApiError, ErrorCode, RolloutId};
+use fcs_core::{ApiError, ErrorCode, RolloutId, Violation};
 use fcs_rollout::rollout::{
     Analysis, Baseline, Command, Desired, Limits, Phase, Plan, Rollout, Strategy,
 };
@@ -20,8 +20,6 @@ use super::ports::Traffic;
 use super::recorder::{Ask, Recorder, RolloutHistory};
 use crate::store::rollouts::RolloutRow;
 
-/// Reason of a request with broken fields.
-const INVALID: &str = "INVALID_ROLLOUT_REQUEST";
 /// Most committers of a change.
 const COMMITTERS_MAX: usize = 100;
 
@@ -124,7 +122,7 @@ impl Rollouts {
         let mut fields = Fields::default();
         let plan_digest = fields.parse("/plan_digest", plan_digest);
         let comment = fields.parse::<Comment, _>("/comment", comment);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let (plan_digest, comment) = plan_digest
             .zip(comment)
             .expect("without violations every field was read");
@@ -195,7 +193,7 @@ impl Rollouts {
     ) -> Result<RolloutHistory, ApiError> {
         let mut fields = Fields::default();
         let comment = fields.parse::<Comment, _>("/comment", comment);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let comment = comment.expect("without violations every field was read");
         self.act(id, actor, |_| Command::OpenGate {
             comment: comment.clone(),
@@ -278,7 +276,7 @@ impl Rollouts {
             fields.refuse("/committers", rule);
         }
         check_strategy(&mut fields, new);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let change = model
             .zip(manifest_digest)
             .zip(git_commit.zip(author))
@@ -323,7 +321,7 @@ impl Rollouts {
     ) -> Result<RolloutHistory, ApiError> {
         let mut fields = Fields::default();
         let actor = fields.parse("/actor", actor);
-        fields.finish(INVALID)?;
+        fields.finish(invalid)?;
         let actor = actor.expect("without violations every field was read");
         let history = self.find(id).await?;
         self.ask(&history.rollout_id, &actor, |rollout| {
@@ -395,7 +393,7 @@ fn check_strategy(fields: &mut Fields, new: &NewRollout) {
 fn reason(text: &str) -> Result<Reason, ApiError> {
     let mut fields = Fields::default();
     let reason = fields.parse("/reason", text);
-    fields.finish(INVALID)?;
+    fields.finish(invalid)?;
     Ok(reason.expect("without violations every field was read"))
 }
 
@@ -407,4 +405,8 @@ fn parse_id(text: &str) -> Result<RolloutId, ApiError> {
             vec![violation("/rollout_id", format!("{error}"))],
         )
     })
+}
+
+fn invalid(message: String, violations: Vec<Violation>) -> ApiError {
+    ApiError::invalid("INVALID_ROLLOUT_REQUEST", message, violations)
 }

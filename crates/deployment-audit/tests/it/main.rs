@@ -12,6 +12,7 @@ mod reader;
 mod rollout;
 mod rollout_faults;
 mod rollout_store;
+mod rollout_transport;
 mod store;
 mod support;
 mod transport;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
-const CONTRACTS: [&str; 13] = [
+const CONTRACTS: [&str; 14] = [
     "faircredit/scoring/v1/scoring.proto",
     "faircredit/scoring/v1/feed.proto",
     "faircredit/scoring/v1/keys.proto",
@@ -18,6 +18,7 @@ const CONTRACTS: [&str; 13] = [
     "faircredit/monitoring/v1/alerts.proto",
     "faircredit/monitoring/v1/monitoring.proto",
     "faircredit/deployment/v1/deployment.proto",
+    "faircredit/deployment/v1/rollout.proto",
     "faircredit/deployment/v1/audit.proto",
     "inference/grpc_service.proto",
 ];

@@ -169,6 +169,22 @@ pub enum PauseCause {
     ForwardFixOnly,
 }
 
+impl PauseCause {
+    /// The stable text form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Inconclusive => "inconclusive",
+            Self::AnalysisError => "analysis_error",
+            Self::TargetUnreachable => "target_unreachable",
+            Self::Gate => "gate",
+            Self::SharedIncident => "shared_incident",
+            Self::SampleRatioMismatch => "sample_ratio_mismatch",
+            Self::ForwardFixOnly => "forward_fix_only",
+        }
+    }
+}
+
 /// Why everything goes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]

@@ -113,6 +113,12 @@ impl Default for Limits {
 }
 
 impl Plan {
+    /// The plan as canonical JSON (RFC 8785).
+    pub fn to_json(&self) -> String {
+        let plan = fcs_core::to_canonical_vec(self).expect("a plan has string keys only");
+        String::from_utf8(plan).expect("JSON is UTF-8")
+    }
+
     /// What approvals bind to: SHA-256 over a domain prefix and the canonical JSON (RFC 8785) of the whole plan.
     pub fn digest(&self) -> Digest {
         let plan = fcs_core::to_canonical_vec(self).expect("a plan has string keys only");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use fcs_proto::model::v1::ModelRef;
 use fcs_proto::scoring::v1 as wire;
 use fcs_proto::scoring::v1::feed_service_server::{FeedService, FeedServiceServer};
 use fcs_proto::scoring::v1::traffic_service_server::{TrafficService, TrafficServiceServer};
@@ -65,6 +66,27 @@ impl Served {
     /// Refuses tables with this text from now on.
     pub(crate) fn refuse(&self, text: &'static str) {
         self.gateway.state.lock().unwrap().refusal = Some(text);
+    }
+
+    /// One model has everything from now on.
+    pub(crate) fn force(&self, model: &str, digest: u8) {
+        let (name, version) = model.split_once('/').unwrap();
+        let arm = wire::TrafficArm {
+            name: "stable".to_owned(),
+            model: Some(ModelRef {
+                name: name.to_owned(),
+                version: version.to_owned(),
+                manifest_digest: format!("{digest:02x}").repeat(32),
+            }),
+            weight_basis_points: 10_000,
+            ..wire::TrafficArm::default()
+        };
+        self.gateway.state.lock().unwrap().table = wire::TrafficTable {
+            generation: 4,
+            salt: "salt".to_owned(),
+            arms: vec![arm],
+            shadows: None,
+        };
     }
 
     pub(crate) fn table(&self) -> wire::TrafficTable {
