@@ -9,7 +9,7 @@ use fcs_proto::scoring::v1 as wire;
 use fcs_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use fcs_proto::scoring::v1::traffic_service_client::TrafficServiceClient;
 use fcs_rollout::{TrafficArm, TrafficTable};
-use fcs_service::grpc::{Deadline, request};
+use fcs_service::grpc::{Deadline, api_error, request};
 use futures::StreamExt as _;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -96,7 +96,11 @@ impl Traffic for Gateway {
 /// Tells a refusal, which stays, from everything that a later call may get past. `ABORTED` is such a
 /// thing: the table changed in between, and the next observation decides.
 fn refused(status: &Status) -> GatewayError {
-    let told = format!("{} ({:?})", status.message(), status.code());
+    let error = api_error(status);
+    let mut told = format!("{} ({:?})", status.message(), status.code());
+    for violation in &error.violations {
+        told = format!("{told}; {}: {}", violation.pointer, violation.description);
+    }
     match status.code() {
         Code::InvalidArgument
         | Code::NotFound

@@ -15,8 +15,11 @@ pub const MAX_GENERATION: u64 = (1 << 53) - 1;
 /// Name of the arm that an activation makes.
 pub const STABLE_ARM: &str = "stable";
 
-/// Longest name of an arm and longest salt, in bytes.
-const MAX_TEXT_BYTES: usize = 128;
+/// Longest salt, in bytes.
+const MAX_SALT_BYTES: usize = 128;
+
+/// Longest name of an arm, in bytes.
+const MAX_NAME_BYTES: usize = 32;
 
 /// One model's share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +55,8 @@ pub enum InvalidTraffic {
     /// There are too many arms.
     #[error("{0} arms, at most 16 are allowed")]
     TooManyArms(usize),
-    /// The name of an arm is empty, too long, has control characters or is used twice.
-    #[error("arm name {0:?} must be unique, 1 to 128 bytes, without control characters")]
+    /// The name of an arm is empty, too long, has characters that no gateway takes, or is used twice.
+    #[error("arm name {0:?} must be unique, 1 to 32 lower-case letters, digits, '-' or '_'")]
     ArmName(String),
     /// The weights are not all of the traffic.
     #[error("the weights sum to {0} basis points instead of 10000")]
@@ -70,7 +73,7 @@ impl TrafficTable {
         if generation > MAX_GENERATION {
             return Err(InvalidTraffic::Generation(generation));
         }
-        if salt.len() > MAX_TEXT_BYTES || salt.contains(char::is_control) {
+        if salt.len() > MAX_SALT_BYTES || salt.contains(char::is_control) {
             return Err(InvalidTraffic::Salt);
         }
         check_arms(&arms)?;
@@ -109,8 +112,7 @@ fn check_arms(arms: &[TrafficArm]) -> Result<(), InvalidTraffic> {
     for (position, arm) in arms.iter().enumerate() {
         let name = &arm.name;
         let repeated = arms[..position].iter().any(|earlier| earlier.name == *name);
-        let length_fits = (1..=MAX_TEXT_BYTES).contains(&name.len());
-        if repeated || !length_fits || name.contains(char::is_control) {
+        if repeated || !is_arm_name(name) {
             return Err(InvalidTraffic::ArmName(name.clone()));
         }
     }
@@ -122,6 +124,13 @@ fn check_arms(arms: &[TrafficArm]) -> Result<(), InvalidTraffic> {
         return Err(InvalidTraffic::Weights(sum));
     }
     Ok(())
+}
+
+/// What gateways take for the name of an arm.
+fn is_arm_name(name: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// The table as stored, before its checks.

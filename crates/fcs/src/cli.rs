@@ -6,6 +6,7 @@ mod deployment;
 mod erase;
 mod key;
 mod policy;
+mod rollout;
 mod traffic;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use deployment::{
 pub(crate) use erase::EraseArguments;
 pub(crate) use key::{KeyArguments, KeyCommand, NewKey};
 pub(crate) use policy::{PastArguments, PolicyCommand};
+pub(crate) use rollout::{ByPerson, ProposeArguments, RolloutCommand, WithReason};
 pub(crate) use traffic::TrafficCommand;
 
 /// The Fair Credit Scorer: decisions with reasons, kept provably and watched for bias.
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     /// Take models into and out of traffic, and judge candidates.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// Roll a model out step by step, by a frozen and approved plan that goes back by itself.
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// Look at the traffic table and the gateways that serve it.
     #[command(subcommand)]
     Traffic(TrafficCommand),

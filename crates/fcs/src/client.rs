@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use fcs_proto::deployment::v1::audit_service_client::AuditServiceClient;
 use fcs_proto::deployment::v1::deployment_service_client::DeploymentServiceClient;
+use fcs_proto::deployment::v1::rollout_service_client::RolloutServiceClient;
 use fcs_proto::monitoring::v1::alert_service_client::AlertServiceClient;
 use fcs_proto::monitoring::v1::monitoring_service_client::MonitoringServiceClient;
 use fcs_proto::scoring::v1::key_service_client::KeyServiceClient;
@@ -44,6 +45,8 @@ pub(crate) struct Clients {
     pub(crate) alerts: AlertServiceClient<Line>,
     /// Deployments.
     pub(crate) deployment: DeploymentServiceClient<Line>,
+    /// Rollouts.
+    pub(crate) rollouts: RolloutServiceClient<Line>,
     /// The transparency log.
     pub(crate) audit: AuditServiceClient<Line>,
 }
@@ -81,6 +84,8 @@ impl Clients {
             monitoring: MonitoringServiceClient::new(monitor.clone()),
             alerts: AlertServiceClient::new(monitor),
             deployment: DeploymentServiceClient::new(audit.clone()),
+            rollouts: RolloutServiceClient::new(audit.clone())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
             audit: AuditServiceClient::new(audit).max_decoding_message_size(MESSAGE_BYTES_MAX),
         })
     }

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod key;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod rollout;
 pub(crate) mod shadow;
 pub(crate) mod traffic;
 pub(crate) mod up;

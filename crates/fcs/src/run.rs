@@ -6,7 +6,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    audit, bias, config, decision, deployment, doctor, erase, key, model, policy, traffic, up,
+    audit, bias, config, decision, deployment, doctor, erase, key, model, policy, rollout, traffic,
+    up,
 };
 use crate::{conformance, demo, exit};
 
@@ -43,6 +44,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Erase(arguments) => erase::run(global, arguments).await,
         Command::Bias(command) => bias::run(global, command).await,
         Command::Deployment(command) => deployment::run(global, command).await,
+        Command::Rollout(command) => rollout::run(global, command).await,
         Command::Traffic(command) => traffic::run(global, command).await,
         Command::Audit(command) => audit::run(global, command).await,
         Command::Key(arguments) => key::run(global, arguments).await,

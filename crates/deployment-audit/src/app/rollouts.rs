@@ -94,8 +94,10 @@ impl Rollouts {
         plan.table(&NOTHING_YET).map_err(|error| {
             ApiError::new(
                 ErrorCode::FailedPrecondition,
-                "ARM_NOT_FREE",
-                format!("the candidate has no place beside the baseline: {error}"),
+                "NO_TABLE_FOR_CANDIDATE",
+                format!(
+                    "there is no traffic table with the candidate beside the baseline: {error}"
+                ),
             )
         })?;
         let mut random = [0; 10];

@@ -43,7 +43,7 @@ async fn a_good_candidate_gets_everything_step_by_step(backend: Backend) {
     assert_eq!(count(&history, "step_passed"), 2);
     let table = world.traffic.table_in_force();
     let names: Vec<&str> = table.arms().iter().map(|arm| arm.name.as_str()).collect();
-    assert_eq!(names, ["stable", CANDIDATE]);
+    assert_eq!(names, ["previous", "stable"], "the next one starts alike");
     assert_eq!(
         table.generation(),
         7,
@@ -116,12 +116,14 @@ async fn what_cannot_be_rolled_out_is_not_proposed(backend: Backend) {
         .propose(proposal(Environment::Development))
         .await;
     assert_eq!(same.unwrap_err().reason, "CANDIDATE_SERVES");
-    world.traffic.force(whole(4, CANDIDATE, BASELINE, 1));
-    let taken = world
+    world
+        .traffic
+        .force(whole(fcs_rollout::MAX_GENERATION, "stable", BASELINE, 1));
+    let full = world
         .rollouts
         .propose(proposal(Environment::Development))
         .await;
-    assert_eq!(taken.unwrap_err().reason, "ARM_NOT_FREE");
+    assert_eq!(full.unwrap_err().reason, "NO_TABLE_FOR_CANDIDATE");
     world.traffic.set_mood(Mood::Silent);
     let silent = world
         .rollouts

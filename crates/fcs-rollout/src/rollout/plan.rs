@@ -7,10 +7,17 @@ use super::state::Desired;
 use super::strategy::Strategy;
 use crate::change::{Change, Environment};
 use crate::text::Principal;
-use crate::traffic::{InvalidTraffic, TrafficArm, TrafficTable, WHOLE_BASIS_POINTS};
+use crate::traffic::{InvalidTraffic, STABLE_ARM, TrafficArm, TrafficTable, WHOLE_BASIS_POINTS};
 
 /// Keeps plan digests apart from every other use of SHA-256.
 const PLAN_DOMAIN: &[u8] = b"faircredit rollout plan v1\n";
+
+/// The arm of a candidate with a share of the traffic.
+const CANDIDATE_ARM: &str = "candidate";
+/// The arm of a baseline that is kept warm.
+const PREVIOUS_ARM: &str = "previous";
+/// What an arm is called when another one has its name.
+const SPARE_ARM: &str = "other";
 
 const SECOND: u64 = 1_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -137,23 +144,37 @@ impl Plan {
         if !desired.candidate_runs || desired.is_reverse {
             return TrafficTable::new(generation, salt, self.traffic.arms().to_vec());
         }
-        let weight = desired.weight_basis_points;
-        let baseline = self
-            .traffic
-            .arms()
-            .iter()
-            .find(|arm| arm.weight_basis_points == WHOLE_BASIS_POINTS)
-            .map(|arm| TrafficArm {
-                weight_basis_points: WHOLE_BASIS_POINTS.saturating_sub(weight),
-                ..arm.clone()
-            });
-        let candidate = TrafficArm {
-            name: self.change.model.to_string(),
+        let arms = self.arms(desired.weight_basis_points);
+        TrafficTable::new(generation, salt, arms)
+    }
+
+    /// The candidate beside the baseline. With everything it takes over the baseline's arm, so that the next rollout
+    /// starts from where this one did; the baseline is kept warm in an arm without traffic.
+    fn arms(&self, weight: u32) -> Vec<TrafficArm> {
+        let arm = |name: &str| TrafficArm {
+            name: name.to_owned(),
             model: self.change.model.clone(),
             manifest_digest: self.change.manifest_digest,
             weight_basis_points: weight,
         };
-        let arms = baseline.into_iter().chain([candidate]).collect();
-        TrafficTable::new(generation, salt, arms)
+        let mut before = self.traffic.arms().iter();
+        let Some(baseline) = before.find(|arm| arm.weight_basis_points == WHOLE_BASIS_POINTS)
+        else {
+            return vec![arm(STABLE_ARM)];
+        };
+        let mut baseline = baseline.clone();
+        baseline.weight_basis_points = WHOLE_BASIS_POINTS.saturating_sub(weight);
+        if weight < WHOLE_BASIS_POINTS {
+            let candidate = arm(beside(&baseline.name, CANDIDATE_ARM));
+            return vec![baseline, candidate];
+        }
+        let candidate = arm(&baseline.name);
+        beside(&candidate.name, PREVIOUS_ARM).clone_into(&mut baseline.name);
+        vec![baseline, candidate]
     }
+}
+
+/// A name for an arm beside another one.
+fn beside(taken: &str, wished: &'static str) -> &'static str {
+    if taken == wished { SPARE_ARM } else { wished }
 }

@@ -127,12 +127,21 @@ fn register_request(
     global: &Global,
     arguments: &RegisterArguments,
 ) -> anyhow::Result<RegisterDeploymentRequest> {
+    Ok(RegisterDeploymentRequest {
+        actor: arguments.actor.clone(),
+        environment: arguments.environment.clone(),
+        change: Some(change_of(global, arguments)?),
+    })
+}
+
+/// The change that the arguments name, with the digest of the package in the models folder.
+pub(crate) fn change_of(global: &Global, arguments: &RegisterArguments) -> anyhow::Result<Change> {
     let model: ModelVersion = arguments
         .model
         .parse()
         .map_err(|error| CliError::Usage(format!("{error}")))?;
     let manifest = read_manifest(global, &model)?;
-    let change = Change {
+    Ok(Change {
         model: arguments.model.clone(),
         manifest_digest: manifest.digest().to_string(),
         git_commit: arguments.commit.clone(),
@@ -141,11 +150,6 @@ fn register_request(
             .clone()
             .unwrap_or_else(|| arguments.actor.clone()),
         description: arguments.description.clone(),
-    };
-    Ok(RegisterDeploymentRequest {
-        actor: arguments.actor.clone(),
-        environment: arguments.environment.clone(),
-        change: Some(change),
     })
 }
 

@@ -25,6 +25,7 @@ mod predict;
 mod privacy;
 mod processes;
 mod restarts;
+mod rollout_commands;
 mod rollouts;
 mod settings;
 mod system;
