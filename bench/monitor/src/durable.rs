@@ -157,6 +157,7 @@ fn size(batch: &Change) -> u64 {
         Change::Decisions(batch) => batch.len(),
         Change::Demographics(batch) => batch.len(),
         Change::Outcomes(batch) => batch.len(),
+        Change::GroupProbabilities(batch) => batch.len(),
     }) as u64
 }
 
