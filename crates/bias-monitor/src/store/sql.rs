@@ -28,6 +28,7 @@ pub(super) const DECISIONS_AFTER: &str = "SELECT log_index, application_id, minu
 pub(super) const GROUPS_OF: Find = Find(
     "SELECT application_id, attribute, group_name, source FROM demographics WHERE application_id",
 );
+pub(super) const ANY_MEMBERSHIPS: &str = "SELECT EXISTS (SELECT 1 FROM group_probabilities)";
 pub(super) const MEMBERSHIPS_OF: Find = Find(
     "SELECT application_id, attribute, source, proxy_version, group_names, parts FROM group_probabilities \
      WHERE application_id",
