@@ -42,13 +42,22 @@ pub fn load(
         .ok()
         .and_then(|bytes| bytes.try_into().ok())
         .map(Secret::new)
-        .with_context(|| format!("{} must hold 32 bytes in base64", path.display()))
+        .with_context(|| {
+            let path = path.display();
+            format!("{path} ({setting}) must hold 32 bytes in base64, as `openssl rand -base64 32` makes them")
+        })
 }
 
 fn create(path: &Path, random: &dyn Random) -> anyhow::Result<Secret<String>> {
     let mut seed = [0; 32];
     random.fill(&mut seed);
     let text = STANDARD.encode(seed);
+    write_new(path, &text)?;
+    Ok(Secret::new(text))
+}
+
+/// Writes a secret into a file that is not there yet, readable by its owner only; makes the folder.
+pub(crate) fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
@@ -60,6 +69,5 @@ fn create(path: &Path, random: &dyn Random) -> anyhow::Result<Secret<String>> {
         .with_context(|| format!("create {}", path.display()))?;
     writeln!(file, "{text}")
         .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", path.display()))?;
-    Ok(Secret::new(text))
+        .with_context(|| format!("write {}", path.display()))
 }

@@ -198,7 +198,8 @@ impl Controller {
             }
             _ if !sight.in_force => None,
             Phase::Preparing => Some(Command::ReportReady),
-            // The gateway has checked the candidate's signature, digest and inputs before it took the table.
+            // Before the gateway took the table it had the model server load the candidate, which refuses one whose golden
+            // rows do not come out, and checked signature, digest and inputs itself.
             Phase::Verifying => Some(Command::ReportSmoke { passed: true }),
             Phase::Shifting => Some(Command::ConfirmShift {
                 generation: rollout.desired().generation,
@@ -293,10 +294,7 @@ impl Controller {
             },
             Phase::Settling => Command::ReportBaselineReady,
             _ => match sight.serving {
-                Some(digest) => Command::ReportBaseline {
-                    digest,
-                    is_healthy: true,
-                },
+                Some(digest) => Command::ReportBaseline { digest },
                 None => return self.failed(rollout),
             },
         };

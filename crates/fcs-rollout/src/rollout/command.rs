@@ -50,7 +50,7 @@ pub enum Command {
     },
     /// Enough instances of the candidate are ready.
     ReportReady,
-    /// The smoke test is over.
+    /// The smoke test is over: the candidate answered its golden rows where it will serve.
     ReportSmoke {
         /// Whether it passed.
         passed: bool,
@@ -100,8 +100,6 @@ pub enum Command {
     ReportBaseline {
         /// Digest of what serves everything.
         digest: Digest,
-        /// Whether its errors are as before the rollout and its groups are watched.
-        is_healthy: bool,
     },
     /// An attempt of the way back failed.
     ReportRollbackFailed,

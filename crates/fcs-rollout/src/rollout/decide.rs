@@ -83,8 +83,8 @@ pub fn decide(
         Command::ReportBaselineReady => {
             forward::observe(&mut draft, Phase::Settling, Event::BaselineReady);
         }
-        Command::ReportBaseline { digest, is_healthy } => {
-            reverse::baseline(&mut draft, digest, is_healthy);
+        Command::ReportBaseline { digest } => {
+            reverse::baseline(&mut draft, digest);
         }
         Command::ReportRollbackFailed => reverse::failed(&mut draft),
         Command::RetryRollback => reverse::retry(&mut draft)?,

@@ -5,9 +5,8 @@
 //! nothing and cannot be searched for keys.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -17,6 +16,7 @@ use fcs_core::{ApiError, InvalidId, Secret, TenantId, UnixMicros};
 use ring::hmac;
 
 use super::Role;
+use crate::seed_file::write_new;
 use crate::{Environment, Random, Settings};
 
 /// What every key begins with.
@@ -189,18 +189,7 @@ fn create(path: &Path, random: &dyn Random) -> anyhow::Result<Secret<String>> {
     let mut secret = [0; 32];
     random.fill(&mut secret);
     let text = Hex(&secret).to_string();
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("create {}", path.display()))?;
-    writeln!(file, "{text}")
-        .and_then(|()| file.sync_all())
-        .with_context(|| format!("write {}", path.display()))?;
+    write_new(path, &text)?;
     Ok(Secret::new(text))
 }
 

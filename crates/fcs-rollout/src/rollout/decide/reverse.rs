@@ -42,12 +42,12 @@ pub(super) fn roll_back(draft: &mut Draft<'_>, reason: Reason) -> Result<(), Ref
     }
 }
 
-/// The baseline must be seen: its digest, and that it is healthy. Anything else is a failed attempt.
-pub(super) fn baseline(draft: &mut Draft<'_>, digest: Digest, is_healthy: bool) {
+/// The baseline must be seen to serve everything. Anything else is a failed attempt.
+pub(super) fn baseline(draft: &mut Draft<'_>, digest: Digest) {
     if draft.state().phase != Phase::Confirming {
         return;
     }
-    if is_healthy && digest == draft.state().plan.baseline.manifest_digest {
+    if digest == draft.state().plan.baseline.manifest_digest {
         let baseline_digest = digest;
         draft.push(Event::RolledBack { baseline_digest });
     } else {

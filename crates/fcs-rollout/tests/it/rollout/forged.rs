@@ -27,7 +27,6 @@ fn back() -> Vec<Recorded> {
     story.does(Command::ReportBaselineReady);
     story.does(Command::ReportBaseline {
         digest: baseline_digest(),
-        is_healthy: true,
     });
     story.events
 }

@@ -82,7 +82,7 @@ enum Ask {
     Resume,
     RollBack,
     BaselineReady,
-    Baseline(bool, bool),
+    Baseline(bool),
     RollbackFailed,
     Retry,
     Acknowledge(bool),
@@ -112,7 +112,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             Ask::RollBack, Ask::RollbackFailed, Ask::Retry,
         ]),
         1 => Just(Ask::BaselineReady),
-        1 => (mostly(), mostly()).prop_map(|(right, healthy)| Ask::Baseline(right, healthy)),
+        1 => mostly().prop_map(Ask::Baseline),
         1 => mostly().prop_map(Ask::Acknowledge),
     ]
 }
@@ -161,9 +161,8 @@ fn command(story: &Story, ask: Ask) -> Command {
         Ask::Resume => Command::Resume { reason: reason() },
         Ask::RollBack => Command::RollBack { reason: reason() },
         Ask::BaselineReady => Command::ReportBaselineReady,
-        Ask::Baseline(right, is_healthy) => Command::ReportBaseline {
+        Ask::Baseline(right) => Command::ReportBaseline {
             digest: digest(right),
-            is_healthy,
         },
         Ask::RollbackFailed => Command::ReportRollbackFailed,
         Ask::Retry => Command::RetryRollback,
@@ -282,8 +281,8 @@ proptest! {
             let generation = desired.generation;
             story.does(Command::ConfirmShift { generation });
             story.does(Command::ReportBaselineReady);
-            let (digest, is_healthy) = (baseline_digest(), true);
-            story.does(Command::ReportBaseline { digest, is_healthy });
+            let digest = baseline_digest();
+            story.does(Command::ReportBaseline { digest });
             let _not_stuck = story.ask("otto", Command::RetryRollback);
         }
         let all = if story.phase() == Phase::Succeeded { 10_000 } else { 0 };
