@@ -120,6 +120,14 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::FeedRead,
     ),
     Rule::call(
+        "/faircredit.scoring.v1.ShadowFeedService/ListShadowArms",
+        Scope::FeedRead,
+    ),
+    Rule::call(
+        "/faircredit.scoring.v1.ShadowFeedService/ListShadowOutcomes",
+        Scope::FeedRead,
+    ),
+    Rule::call(
         "/faircredit.scoring.v1.TrafficService/GetTraffic",
         Scope::TrafficRead,
     ),

@@ -15,6 +15,7 @@ mod privacy;
 mod review;
 mod scoring;
 mod shadow;
+mod shadow_feed;
 mod traffic;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use fcs_proto::scoring::v1::notice_service_server::{self, NoticeServiceServer};
 use fcs_proto::scoring::v1::privacy_service_server::{self, PrivacyServiceServer};
 use fcs_proto::scoring::v1::review_service_server::{self, ReviewServiceServer};
 use fcs_proto::scoring::v1::scoring_service_server::{self, ScoringServiceServer};
+use fcs_proto::scoring::v1::shadow_feed_service_server::{self, ShadowFeedServiceServer};
 use fcs_proto::scoring::v1::shadow_service_server::{self, ShadowServiceServer};
 use fcs_proto::scoring::v1::traffic_service_server::{self, TrafficServiceServer};
 use fcs_service::ServiceContext;
@@ -47,7 +49,7 @@ use crate::settings::GatewaySettings;
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// The services that health and reflection name.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     scoring_service_server::SERVICE_NAME,
     review_service_server::SERVICE_NAME,
     notice_service_server::SERVICE_NAME,
@@ -55,6 +57,7 @@ const SERVICES: [&str; 8] = [
     feed_service_server::SERVICE_NAME,
     traffic_service_server::SERVICE_NAME,
     shadow_service_server::SERVICE_NAME,
+    shadow_feed_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
 ];
 
@@ -87,6 +90,10 @@ pub(crate) fn routes(
     let shadow = shadow::ShadowEndpoint {
         shadows: Arc::clone(shadows),
     };
+    let shadow_feed = shadow_feed::ShadowFeedEndpoint {
+        shadows: Arc::clone(shadows),
+        control: Arc::clone(&app.traffic),
+    };
     let feed = feed::FeedEndpoint {
         source: feed,
         catalog: Arc::clone(&app.catalog),
@@ -105,6 +112,9 @@ pub(crate) fn routes(
             TrafficServiceServer::new(traffic).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(ShadowServiceServer::new(shadow).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(
+            ShadowFeedServiceServer::new(shadow_feed).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
         .add_service(KeyServiceServer::new(keys).max_decoding_message_size(REQUEST_BYTES_MAX));
     let routes = add_standard_services(routes, ctx, &SERVICES, fcs_proto::DESCRIPTORS)?;
     Ok(routes.prepare().into_axum_router())

@@ -46,7 +46,7 @@ pub use fleet::{FleetStore, Instance};
 pub use found::{Appended, Claimed, Found, StoredDecision, Tombstone};
 pub use postgres::PostgresStore;
 pub use privacy::PrivacyStore;
-pub use shadow::{ShadowDecision, ShadowProgress, ShadowStep, ShadowStore};
+pub use shadow::{ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep, ShadowStore};
 pub use sqlite::SqliteStore;
 
 redacted_debug!(Claim, Draft);

@@ -10,6 +10,10 @@ pub struct WatchedGroup {
     pub attribute: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub group: ::prost::alloc::string::String,
+    /// "name/version" of the model that decided, where it is watched how much `model`, in the shadow, widens the gap between
+    /// the approval rates of the two groups. Empty where the adverse impact ratio of the model's own decisions is watched.
+    #[prost(string, tag = "4")]
+    pub baseline_model: ::prost::alloc::string::String,
 }
 ::fcs_core::redacted_debug!(WatchedGroup);
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -23,7 +27,7 @@ pub struct ListVerdictsRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ListVerdictsResponse {
-    /// Ordered by model, attribute and group.
+    /// Ordered by model, attribute and group; first those of ratios, then those of gaps.
     #[prost(message, repeated, tag = "1")]
     pub verdicts: ::prost::alloc::vec::Vec<GroupVerdict>,
     /// Highest log index that is in the evidence.
@@ -44,7 +48,7 @@ pub struct GroupVerdict {
     /// Natural logarithm of the e-value of a breach since the latest answer.
     #[prost(double, tag = "4")]
     pub breach_ln_e: f64,
-    /// The same of the floor being kept.
+    /// The same of the limit being kept.
     #[prost(double, optional, tag = "5")]
     pub clear_ln_e: ::core::option::Option<f64>,
     #[prost(uint64, tag = "6")]
@@ -202,9 +206,9 @@ pub struct GetPolicyResponse {
 #[repr(i32)]
 pub enum WatchVerdict {
     Unspecified = 0,
-    /// The adverse impact ratio is below the floor.
+    /// The adverse impact ratio is below the floor, or the gap is widened by more than the tolerance.
     Breach = 1,
-    /// The adverse impact ratio is above the floor.
+    /// The adverse impact ratio is above the floor, or the gap is widened by less than the tolerance.
     Clear = 2,
     /// Neither is shown.
     InsufficientEvidence = 3,

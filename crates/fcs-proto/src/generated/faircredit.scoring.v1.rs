@@ -1656,6 +1656,76 @@ pub struct Variable {
     pub reference_missing: u64,
 }
 ::fcs_core::redacted_debug!(Variable);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListShadowArmsRequest {}
+::fcs_core::redacted_debug!(ListShadowArmsRequest);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListShadowArmsResponse {
+    /// In the order of the table; without an arm that has not begun yet.
+    #[prost(message, repeated, tag = "1")]
+    pub arms: ::prost::alloc::vec::Vec<ShadowArmProgress>,
+}
+::fcs_core::redacted_debug!(ListShadowArmsResponse);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ShadowArmProgress {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// "name/version".
+    #[prost(string, tag = "2")]
+    pub model: ::prost::alloc::string::String,
+    /// Generation of the table that brought this arm with this model: another one is another arm.
+    #[prost(uint64, tag = "3")]
+    pub since_generation: u64,
+    /// It looks at decisions with a greater log index.
+    #[prost(uint64, tag = "4")]
+    pub after_index: u64,
+    /// Every sampled decision up to this log index has its outcome, or was dropped.
+    #[prost(uint64, tag = "5")]
+    pub complete_up_to: u64,
+}
+::fcs_core::redacted_debug!(ShadowArmProgress);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListShadowOutcomesRequest {
+    /// Name of the arm.
+    #[prost(string, tag = "1")]
+    pub arm: ::prost::alloc::string::String,
+    /// FAILED_PRECONDITION if the arm has begun anew since.
+    #[prost(uint64, tag = "2")]
+    pub since_generation: u64,
+    /// Return outcomes with a greater log index.
+    #[prost(uint64, tag = "3")]
+    pub after_index: u64,
+    /// 1 to 1,000; 0 means 100.
+    #[prost(uint32, tag = "4")]
+    pub page_size: u32,
+}
+::fcs_core::redacted_debug!(ListShadowOutcomesRequest);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ListShadowOutcomesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub outcomes: ::prost::alloc::vec::Vec<ShadowOutcome>,
+    /// No outcome up to this log index is missing here; the next page begins after it.
+    #[prost(uint64, tag = "2")]
+    pub up_to_index: u64,
+}
+::fcs_core::redacted_debug!(ListShadowOutcomesResponse);
+/// What a shadow arm would have decided about the application of a live decision.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ShadowOutcome {
+    /// The live decision's place in the log.
+    #[prost(uint64, tag = "1")]
+    pub log_index: u64,
+    /// Unspecified where the sampled decision was dropped.
+    #[prost(enumeration = "Outcome", tag = "2")]
+    pub outcome: i32,
+}
+::fcs_core::redacted_debug!(ShadowOutcome);
 /// Generated client implementations.
 pub mod feed_service_client {
     #![allow(
@@ -2045,6 +2115,402 @@ pub mod feed_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "faircredit.scoring.v1.FeedService";
     impl<T> tonic::server::NamedService for FeedServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+pub mod shadow_feed_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Reads what shadow arms would have decided, of every tenant: for services that compare it with what was decided.
+    #[derive(Debug, Clone)]
+    pub struct ShadowFeedServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ShadowFeedServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ShadowFeedServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ShadowFeedServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ShadowFeedServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists the shadow arms of the traffic table in force, and how far each of them is.
+        pub async fn list_shadow_arms(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListShadowArmsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowArmsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ShadowFeedService/ListShadowArms",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ShadowFeedService",
+                        "ListShadowArms",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the outcomes of an arm's present model in the order of the log.
+        pub async fn list_shadow_outcomes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListShadowOutcomesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowOutcomesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.scoring.v1.ShadowFeedService/ListShadowOutcomes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.scoring.v1.ShadowFeedService",
+                        "ListShadowOutcomes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod shadow_feed_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ShadowFeedServiceServer.
+    #[async_trait]
+    pub trait ShadowFeedService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists the shadow arms of the traffic table in force, and how far each of them is.
+        async fn list_shadow_arms(
+            &self,
+            request: tonic::Request<super::ListShadowArmsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowArmsResponse>,
+            tonic::Status,
+        >;
+        /// Lists the outcomes of an arm's present model in the order of the log.
+        async fn list_shadow_outcomes(
+            &self,
+            request: tonic::Request<super::ListShadowOutcomesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListShadowOutcomesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Reads what shadow arms would have decided, of every tenant: for services that compare it with what was decided.
+    #[derive(Debug)]
+    pub struct ShadowFeedServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ShadowFeedServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ShadowFeedServiceServer<T>
+    where
+        T: ShadowFeedService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/faircredit.scoring.v1.ShadowFeedService/ListShadowArms" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListShadowArmsSvc<T: ShadowFeedService>(pub Arc<T>);
+                    impl<
+                        T: ShadowFeedService,
+                    > tonic::server::UnaryService<super::ListShadowArmsRequest>
+                    for ListShadowArmsSvc<T> {
+                        type Response = super::ListShadowArmsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListShadowArmsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ShadowFeedService>::list_shadow_arms(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListShadowArmsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.scoring.v1.ShadowFeedService/ListShadowOutcomes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListShadowOutcomesSvc<T: ShadowFeedService>(pub Arc<T>);
+                    impl<
+                        T: ShadowFeedService,
+                    > tonic::server::UnaryService<super::ListShadowOutcomesRequest>
+                    for ListShadowOutcomesSvc<T> {
+                        type Response = super::ListShadowOutcomesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListShadowOutcomesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ShadowFeedService>::list_shadow_outcomes(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListShadowOutcomesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ShadowFeedServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "faircredit.scoring.v1.ShadowFeedService";
+    impl<T> tonic::server::NamedService for ShadowFeedServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

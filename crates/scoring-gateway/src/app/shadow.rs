@@ -24,8 +24,8 @@ use super::traffic::ShadowArm;
 use crate::metrics::{Metrics, ShadowLabels};
 use crate::settings::ShadowSettings;
 use crate::store::{
-    DecisionStore, FeedEntry, Found, ShadowDecision, ShadowProgress, ShadowStep, ShadowStore,
-    StoreError, StoredDecision, Summary,
+    DecisionStore, FeedEntry, Found, ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep,
+    ShadowStore, StoreError, StoredDecision, Summary,
 };
 
 /// Entries of the log that one step looks at.
@@ -261,6 +261,54 @@ impl Shadows {
             decisions: decisions.map_err(store_unavailable)?,
             complete_up_to,
         })
+    }
+
+    /// How far each of these arms is; without those that have not begun with their present model.
+    pub async fn all_progress(
+        &self,
+        arms: &[ShadowArm],
+    ) -> Result<Vec<(String, ShadowProgress)>, ApiError> {
+        let mut begun = Vec::with_capacity(arms.len());
+        for arm in arms {
+            let progress = self.store.progress(&arm.name).await;
+            let progress = progress.map_err(store_unavailable)?;
+            let present = progress.filter(|it| it.since_generation == arm.since_generation);
+            begun.extend(present.map(|progress| (arm.name.clone(), progress)));
+        }
+        Ok(begun)
+    }
+
+    /// One page of the outcomes of an arm's present model, and up to which index none is missing.
+    pub async fn outcomes(
+        &self,
+        arm: &str,
+        since_generation: u64,
+        after_index: u64,
+        page_size: u32,
+    ) -> Result<(Vec<ShadowOutcome>, u64), ApiError> {
+        let limit = page_limit(page_size)?;
+        check_index(after_index)?;
+        // Read before the rows, so that nothing is missing up to its position.
+        let progress = self.progress(arm).await?;
+        if progress.since_generation != since_generation {
+            let message = format!(
+                "the arm {arm} has begun anew with the table of generation {}; list the arms again",
+                progress.since_generation
+            );
+            let code = ErrorCode::FailedPrecondition;
+            return Err(ApiError::new(code, "SHADOW_ARM_CHANGED", message));
+        }
+        let page = self
+            .store
+            .outcome_page(arm, &progress, after_index, limit)
+            .await;
+        let page = page.map_err(store_unavailable)?;
+        let is_full = page.len() >= limit as usize;
+        let up_to = match page.last() {
+            Some(last) if is_full => last.log_index,
+            _ => progress.position.max(after_index),
+        };
+        Ok((page, up_to))
     }
 
     /// Compares an arm's present model with the live decisions in a range of the log. `up_to_index` 0 means all.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fcs_core::{ModelVersion, TenantId};
+use fcs_decision::record::Outcome;
 use fcs_decision::shadow::{DropReason, Side};
 
 use super::StoreError;
@@ -31,12 +32,23 @@ pub struct ShadowDecision {
 /// How far a shadow arm is with its present model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShadowProgress {
+    /// Generation of the table that brought the arm with this model.
+    pub since_generation: u64,
     /// The model.
     pub model: ModelVersion,
     /// It looks at decisions with a greater index.
     pub after_index: u64,
     /// Every sampled decision up to this index has its row.
     pub position: u64,
+}
+
+/// What a shadow arm would have decided about the application of a live decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShadowOutcome {
+    /// The live decision's place in the log.
+    pub log_index: u64,
+    /// Nothing where it was dropped.
+    pub outcome: Option<Outcome>,
 }
 
 /// One step of a shadow arm: from one position to the next, with a row for each sampled decision between them.
@@ -72,6 +84,16 @@ pub trait ShadowStore: Send + Sync + 'static {
 
     /// How far an arm is, if there ever was one with this name.
     async fn progress(&self, arm: &str) -> Result<Option<ShadowProgress>, StoreError>;
+
+    /// At most `limit` outcomes of an arm's present model with a greater index, ascending, of every tenant; none for
+    /// what was dropped. Nothing above the arm's position is read.
+    async fn outcome_page(
+        &self,
+        arm: &str,
+        progress: &ShadowProgress,
+        after_index: u64,
+        limit: u32,
+    ) -> Result<Vec<ShadowOutcome>, StoreError>;
 
     /// At most `limit` rows of a tenant with a greater index, ascending.
     async fn shadow_page(

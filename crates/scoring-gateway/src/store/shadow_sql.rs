@@ -19,11 +19,19 @@ pub(super) const INSERT: &str = "INSERT INTO shadow_decisions (arm, log_index, t
                                  live_outcome, live_score, live_probability, live_reasons, live_record_digest, \
                                  model, dropped, outcome, score, probability, reasons, record_digest) ";
 pub(super) const PROGRESS: &str =
-    "SELECT model, after_index, position FROM shadow_arms WHERE arm = $1";
+    "SELECT since_generation, model, after_index, position FROM shadow_arms WHERE arm = $1";
+pub(super) const OUTCOMES: &str = "SELECT log_index, outcome FROM shadow_decisions WHERE arm = $1 AND model = $2 \
+                                   AND log_index > $3 AND log_index <= $4 ORDER BY log_index LIMIT $5";
 pub(super) const PAGE: &str = "SELECT arm, log_index, tenant, live_arm, live_model, live_outcome, live_score, \
                                live_probability, live_reasons, live_record_digest, model, dropped, outcome, score, \
                                probability, reasons, record_digest FROM shadow_decisions \
                                WHERE tenant = $1 AND arm = $2 AND log_index > $3 ORDER BY log_index LIMIT $4";
+
+pub(super) fn outcome(text: &str) -> Result<Outcome, StoreFailure> {
+    let mut known = Outcome::ALL.into_iter();
+    let outcome = known.find(|outcome| outcome.as_str() == text);
+    outcome.ok_or_else(|| format!("the store holds the outcome {text:?}").into())
+}
 
 /// The columns of one side as the engines give them.
 pub(super) struct SideColumns {
@@ -37,13 +45,9 @@ pub(super) struct SideColumns {
 
 impl SideColumns {
     fn side(self) -> Result<Side, StoreFailure> {
-        let outcome = Outcome::ALL
-            .into_iter()
-            .find(|outcome| outcome.as_str() == self.outcome)
-            .ok_or_else(|| format!("the store holds the outcome {:?}", self.outcome))?;
         Ok(Side {
             model: self.model.parse()?,
-            outcome,
+            outcome: outcome(&self.outcome)?,
             score: self.score,
             probability: self.probability,
             reason_codes: serde_json::from_str(&self.reasons)?,
@@ -101,7 +105,7 @@ macro_rules! sql_shadow_store {
             use $crate::store::shadow_sql::{self as shadow, ShadowColumns, SideColumns};
             use $crate::store::sql::{self, StoreFailure};
             use $crate::store::{
-                ShadowDecision, ShadowProgress, ShadowStep, ShadowStore, StoreError,
+                ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep, ShadowStore, StoreError,
             };
 
             type Connection = <$engine as sqlx::Database>::Connection;
@@ -272,10 +276,37 @@ macro_rules! sql_shadow_store {
                             return Ok(None);
                         };
                         Ok::<_, StoreFailure>(Some(ShadowProgress {
+                            since_generation: sql::to_u64(row.try_get("since_generation")?)?,
                             model: row.try_get::<String, _>("model")?.parse()?,
                             after_index: sql::to_u64(row.try_get("after_index")?)?,
                             position: sql::to_u64(row.try_get("position")?)?,
                         }))
+                    })
+                    .await
+                }
+
+                async fn outcome_page(
+                    &self,
+                    arm: &str,
+                    progress: &ShadowProgress,
+                    after_index: u64,
+                    limit: u32,
+                ) -> Result<Vec<ShadowOutcome>, StoreError> {
+                    sql::within("read outcomes of a shadow arm", async {
+                        let query = sqlx::query(shadow::OUTCOMES)
+                            .bind(arm.to_owned())
+                            .bind(progress.model.to_string())
+                            .bind(sql::to_i64(after_index.max(progress.after_index)))
+                            .bind(sql::to_i64(progress.position))
+                            .bind(i64::from(limit));
+                        let rows = self.rows(sql::EVERY_TENANT, query).await?;
+                        let read = |row: &EngineRow| {
+                            let outcome: Option<String> = row.try_get("outcome")?;
+                            let outcome = outcome.as_deref().map(shadow::outcome).transpose()?;
+                            let log_index = sql::to_u64(row.try_get("log_index")?)?;
+                            Ok(ShadowOutcome { log_index, outcome })
+                        };
+                        rows.iter().map(read).collect::<Result<_, StoreFailure>>()
                     })
                     .await
                 }

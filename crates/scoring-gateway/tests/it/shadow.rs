@@ -13,7 +13,7 @@ use fcs_service::Random;
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use scoring_gateway::app::traffic::{PinnedModel, ProposedArm, ProposedTable, ShadowArm};
-use scoring_gateway::store::{ShadowDecision, ShadowProgress, ShadowStep};
+use scoring_gateway::store::{ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::draft;
@@ -120,6 +120,7 @@ async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
     assert_eq!(page("nobody", 0, 10).await, []);
     let progress = |model: &str, after_index, position| {
         Some(ShadowProgress {
+            since_generation: if model == "2" { 1 } else { 2 },
             model: package::version(model),
             after_index,
             position,
@@ -128,6 +129,22 @@ async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
     store.begin(&first).await.unwrap();
     let now = store.progress(ARM).await.unwrap();
     assert_eq!(now, progress("2", 1, 9), "it goes on");
+    let of_all = async |progress: Option<ShadowProgress>, after, limit| {
+        let progress = progress.unwrap();
+        let page = store.outcome_page(ARM, &progress, after, limit);
+        page.await.unwrap()
+    };
+    let outcome = |log_index, outcome| ShadowOutcome { log_index, outcome };
+    let outcomes = [
+        outcome(2, Some(Outcome::Deny)),
+        outcome(3, Some(Outcome::Deny)),
+        outcome(4, None),
+    ];
+    assert_eq!(of_all(progress("2", 1, 9), 0, 10).await, outcomes);
+    assert_eq!(of_all(progress("2", 1, 9), 2, 1).await, outcomes[1..2]);
+    assert_eq!(of_all(progress("2", 3, 9), 0, 10).await, outcomes[2..]);
+    assert_eq!(of_all(progress("2", 1, 3), 0, 10).await, outcomes[..2]);
+    assert_eq!(of_all(progress("1", 1, 9), 0, 10).await, []);
     // Another model under the same name begins at the head of the log, and the first one's worker has lost it.
     let second = arm("1", 2, 10_000);
     let more: Vec<_> = (2..=12)
