@@ -9,6 +9,7 @@ pub mod drift;
 pub mod drifts;
 pub mod evidence;
 pub mod facts;
+pub mod gaps;
 pub mod intake;
 pub mod monitor;
 pub mod panels;

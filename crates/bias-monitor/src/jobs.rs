@@ -4,4 +4,5 @@ mod backoff;
 pub(crate) mod feed_reader;
 pub(crate) mod profiler;
 pub(crate) mod publisher;
+pub(crate) mod shadow_reader;
 pub(crate) mod watcher;

@@ -45,6 +45,7 @@ use app::terms::Terms;
 use jobs::feed_reader::FeedReader;
 use jobs::profiler::Profiler;
 use jobs::publisher::Publisher;
+use jobs::shadow_reader::ShadowReader;
 use jobs::watcher::Watcher;
 use store::MonitorStore;
 
@@ -86,6 +87,7 @@ impl Service for BiasMonitor {
         publish(&ctx, &monitor, &metrics);
         let terms = Arc::new(settings.terms()?);
         watch(&ctx, &database, &terms, &metrics);
+        read_shadows(&ctx, &database, &terms, &metrics)?;
         profile(&ctx, &database, &terms, &metrics)?;
         let drifts = Drifts::new(
             store::profiles_of(&database),
@@ -210,6 +212,27 @@ fn watch(
         soft: ctx.soft.clone(),
     };
     ctx.spawn("watcher", watcher.run());
+}
+
+fn read_shadows(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    database: &Database,
+    terms: &Arc<Terms>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let settings = &ctx.settings.service;
+    let reader = ShadowReader {
+        store: store::gaps_of(database),
+        gateway: ctx.channel(&settings.gateway_url)?,
+        terms: Arc::clone(terms),
+        clock: Arc::clone(&ctx.clock),
+        metrics: metrics.clone(),
+        settle: settings.settle(),
+        interval: settings.report_interval(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("shadow-reader", reader.run());
+    Ok(())
 }
 
 fn profile(

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use crate::app::change::{Change, Receipt};
 use crate::app::drift::DriftSheet;
 use crate::app::evidence::WatchedGroup;
+use crate::app::gaps::ShadowArm;
 use crate::app::ratios::{GroupId, RatioSeries};
 
 /// What a part of a batch is counted by.
@@ -62,6 +63,13 @@ impl AlertLabels {
             attribute: id.attribute.as_str().to_owned(),
         }
     }
+}
+
+/// A shadow arm.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ShadowLabels {
+    /// Its name in the traffic table.
+    pub arm: String,
 }
 
 /// An arm of a model version.
@@ -120,6 +128,8 @@ pub struct Metrics {
     pub drift_score: Family<DriftLabels, Gauge<f64, AtomicU64>>,
     /// Highest log index that is in the evidence.
     pub evidence_index: Gauge<u64, AtomicU64>,
+    /// Highest log index whose outcome is in the evidence on gaps, by shadow arm.
+    pub shadow_index: Family<ShadowLabels, Gauge<u64, AtomicU64>>,
 }
 
 impl Metrics {
@@ -135,8 +145,8 @@ impl Metrics {
             drop(family.get_or_create(&UNCHANGED));
         }
         handle.register(|registry| {
-            let help = "Groups whose adverse impact ratio was shown to be in breach, by a test that stays valid while \
-                        watched";
+            let help = "Groups whose adverse impact ratio was shown to be in breach, or whose gap a model in the shadow was \
+                        shown to widen, by tests that stay valid while watched";
             registry.register("bias_detection_alerts", help, self.alerts.clone());
             let help = "Largest population stability index of a variable of an arm's decisions in the last 24 h against \
                         what the model was built on, among those with decisions enough";
@@ -145,6 +155,8 @@ impl Metrics {
             registry.register("last_index", "Highest log index that is counted", self.last_index.clone());
             let help = "Highest log index that is in the evidence on groups";
             registry.register("evidence_index", help, self.evidence_index.clone());
+            let help = "Highest log index whose outcome is in the evidence on gaps, by shadow arm";
+            registry.register("shadow_index", help, self.shadow_index.clone());
             let help = "Highest index seen in the feed minus the highest that is counted";
             registry.register("lag", help, self.lag.clone());
             let help = "1 while the feed of the gateway is followed";
@@ -165,6 +177,14 @@ impl Metrics {
             let help = "Groups beyond the 200 series of the adverse impact ratio";
             registry.register("ratios_left_out", help, self.ratios_left_out.clone());
         });
+    }
+
+    /// Says how far a shadow arm's outcomes are in the evidence.
+    pub fn set_shadow_index(&self, arm: &ShadowArm, index: u64) {
+        let labels = ShadowLabels {
+            arm: arm.name.clone(),
+        };
+        self.shadow_index.get_or_create(&labels).set(index);
     }
 
     /// Counts what became of a batch.

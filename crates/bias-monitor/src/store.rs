@@ -5,6 +5,7 @@
 mod body;
 mod evidence_body;
 mod evidence_sql;
+mod gap_body;
 mod postgres;
 mod profile_body;
 mod profile_sql;
@@ -19,7 +20,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fcs_core::{ModelVersion, UnixMicros};
+use fcs_core::{Digest, ModelVersion, UnixMicros};
 use fcs_fairness::alarm::{Event, Rejection};
 use fcs_fairness::policy::AlarmSection;
 use fcs_service::database::Database;
@@ -27,6 +28,7 @@ use fcs_service::database::Database;
 use crate::app::change::{Change, Gap, Receipt};
 use crate::app::drift::{ModelCounts, Variable, Windows};
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
+use crate::app::gaps::{GapTurn, GapTurned, ShadowArm};
 use crate::app::rebuild::Rebuilt;
 use crate::app::report::{MonitorStatus, Tables};
 
@@ -147,6 +149,18 @@ pub trait EvidenceStore: Send + Sync + 'static {
     async fn news(&self, after: u64, limit: u32) -> Result<Vec<StoredNews>, StoreError>;
 }
 
+/// The port to evidence on gaps. The same holds as for [`MonitorStore`].
+#[async_trait]
+pub trait GapStore: Send + Sync + 'static {
+    /// How far an arm's outcomes are in the evidence under a policy.
+    async fn position(&self, arm: &ShadowArm, policy: Digest) -> Result<u64, StoreError>;
+
+    /// Loads what is known of the arm's model, takes the turn, and stores what it led to, in one transaction under the
+    /// lock of [`EvidenceStore::take_turn`]. `None` if the page does not begin where the evidence ends: then another
+    /// process has taken it.
+    async fn take_gap_turn(&self, turn: &GapTurn<'_>) -> Result<Option<GapTurned>, StoreError>;
+}
+
 /// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers fail meanwhile.
 #[async_trait]
 pub trait RebuildStore: Send + Sync + 'static {
@@ -203,6 +217,14 @@ pub fn profiles_of(database: &Database) -> Arc<dyn ProfileStore> {
 
 /// The store of evidence of an open database.
 pub fn evidence_of(database: &Database) -> Arc<dyn EvidenceStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// The store of evidence on gaps of an open database.
+pub fn gaps_of(database: &Database) -> Arc<dyn GapStore> {
     match database {
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
         Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),

@@ -97,10 +97,18 @@ impl Alarms {
     }
 }
 
-/// A group that a request names.
-pub fn watched_group(model: &str, attribute: &str, group: &str) -> Result<WatchedGroup, ApiError> {
+/// A group that a request names; an empty baseline is none.
+pub fn watched_group(
+    model: &str,
+    baseline: &str,
+    attribute: &str,
+    group: &str,
+) -> Result<WatchedGroup, ApiError> {
+    let baseline = Some(baseline).filter(|text| !text.is_empty());
+    let baseline = baseline.map(|text| named(text, "/baseline_model"));
     Ok(WatchedGroup {
         model: named(model, "/model")?,
+        baseline: baseline.transpose()?,
         attribute: named(attribute, "/attribute")?,
         group: named(group, "/group")?,
     })

@@ -145,6 +145,8 @@ pub struct AttributePart {
 pub struct VerdictPart {
     /// The model.
     pub model: ModelVersion,
+    /// The model that decided, where the first one is in the shadow and the gap between the groups is watched.
+    pub baseline_model: Option<ModelVersion>,
     /// The attribute.
     pub attribute: String,
     /// The group.
@@ -160,6 +162,8 @@ pub struct AlertPart {
     pub sequence: u64,
     /// The model.
     pub model: ModelVersion,
+    /// The model that decided, where the first one is in the shadow and the gap between the groups is watched.
+    pub baseline_model: Option<ModelVersion>,
     /// The attribute.
     pub attribute: String,
     /// The group.
@@ -204,6 +208,7 @@ impl Document {
                 .filter(|(id, _)| about(&id.model))
                 .map(|(id, known)| VerdictPart {
                     model: id.model,
+                    baseline_model: id.baseline,
                     attribute: id.attribute.as_str().to_owned(),
                     group: id.group.as_str().to_owned(),
                     judgement: known.judgement,
@@ -232,6 +237,7 @@ fn alert(StoredNews { sequence, news }: StoredNews) -> AlertPart {
     AlertPart {
         sequence,
         model: news.watched.model,
+        baseline_model: news.watched.baseline,
         attribute: news.watched.attribute.as_str().to_owned(),
         group: news.watched.group.as_str().to_owned(),
         entry: news.entry,

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 use fcs_core::{ModelVersion, UnixMicros};
 use fcs_fairness::alarm::{Alarm, Entry, Event};
+use fcs_fairness::anytime::gap::PairedDecision;
 use fcs_fairness::anytime::ratio::Side;
-use fcs_fairness::anytime::watch::{Judgement, Question, RatioWatch, WeightedWatch, look};
+use fcs_fairness::anytime::watch::{
+    Judgement, PairedWatch, Question, RatioWatch, WeightedWatch, look,
+};
 use fcs_fairness::anytime::weighted::{Member, Memberships as Pair};
 use fcs_fairness::policy::Channel;
 
@@ -23,8 +26,11 @@ pub const BATCH: usize = 2_000;
 /// A group of an attribute under a model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchedGroup {
-    /// The model that decided.
+    /// The model that decided, or would have.
     pub model: ModelVersion,
+    /// The model that decided the same applications, where it is watched how much the first one widens the gap between
+    /// the groups; nothing where the ratio of its own decisions is watched.
+    pub baseline: Option<ModelVersion>,
     /// The attribute.
     pub attribute: AttributeName,
     /// The group that is compared with the reference group.
@@ -38,6 +44,8 @@ pub enum GroupWatch {
     Value(RatioWatch),
     /// From probabilities: of the weighted ratio, which can show a breach and clears nothing.
     Proxy(WeightedWatch),
+    /// Of the gap: from values, both models having decided every application.
+    Paired(PairedWatch),
 }
 
 impl GroupWatch {
@@ -45,6 +53,7 @@ impl GroupWatch {
         match self {
             Self::Value(watch) => watch.question(minimum_group_size),
             Self::Proxy(watch) => watch.question(minimum_group_size),
+            Self::Paired(watch) => watch.question(minimum_group_size),
         }
     }
 
@@ -52,6 +61,13 @@ impl GroupWatch {
     fn record_value(&mut self, side: Side, approved: bool, at: UnixMicros) {
         if let Self::Value(watch) = self {
             watch.record(side, approved, at);
+        }
+    }
+
+    /// Counts an application that two models decided.
+    pub(super) fn record_pair(&mut self, decision: PairedDecision, at: UnixMicros) {
+        if let Self::Paired(watch) = self {
+            watch.record(decision, at);
         }
     }
 
@@ -152,7 +168,7 @@ impl Turn<'_> {
         let news = if more {
             Vec::new()
         } else {
-            self.look(&mut ledger.watched)
+            look_at_all(self.terms, self.now, &mut ledger.watched)
         };
         Turned { ledger, news, more }
     }
@@ -234,6 +250,7 @@ impl Turn<'_> {
     ) -> &'a mut GroupWatch {
         let id = WatchedGroup {
             model: model.clone(),
+            baseline: None,
             attribute: terms.name.clone(),
             group: group.clone(),
         };
@@ -248,61 +265,55 @@ impl Turn<'_> {
             .watch
             .get_or_insert_with(begin)
     }
+}
 
-    /// Judges the groups of each model together.
-    fn look(&self, watched: &mut BTreeMap<WatchedGroup, Watched>) -> Vec<News> {
-        let mut by_model: BTreeMap<&ModelVersion, Vec<(&WatchedGroup, &mut Watched)>> =
-            BTreeMap::new();
-        for (id, watched) in watched.iter_mut() {
-            by_model.entry(&id.model).or_default().push((id, watched));
-        }
-        by_model
-            .into_values()
-            .flat_map(|groups| self.look_at(groups))
-            .collect()
+/// Judges the groups of each model, and of each pair of models, together.
+pub(super) fn look_at_all(
+    terms: &Terms,
+    now: UnixMicros,
+    watched: &mut BTreeMap<WatchedGroup, Watched>,
+) -> Vec<News> {
+    let mut families: BTreeMap<_, Vec<(&WatchedGroup, &mut Watched)>> = BTreeMap::new();
+    for (id, watched) in watched.iter_mut() {
+        let family = families.entry((&id.model, &id.baseline)).or_default();
+        family.push((id, watched));
     }
+    families
+        .into_values()
+        .flat_map(|groups| look_at(terms, now, groups))
+        .collect()
+}
 
-    fn look_at(&self, groups: Vec<(&WatchedGroup, &mut Watched)>) -> Vec<News> {
-        let (rules, alarm_rules) = (
-            self.terms.policy.rules(),
-            &self.terms.policy.document().alarm,
-        );
-        let mut news = Vec::new();
-        let (mut questions, mut rest): (Vec<Question<'_>>, Vec<_>) = (Vec::new(), Vec::new());
-        for (id, watched) in groups {
-            let Watched {
-                watch,
-                judgement,
-                alarm,
-            } = watched;
-            if let Some(watch) = watch {
-                questions.push(watch.question(self.minimum_of(&id.attribute)));
-                rest.push((id, judgement, alarm));
-            }
+fn look_at(
+    terms: &Terms,
+    now: UnixMicros,
+    groups: Vec<(&WatchedGroup, &mut Watched)>,
+) -> Vec<News> {
+    let (rules, alarm_rules) = (terms.policy.rules(), &terms.policy.document().alarm);
+    let mut news = Vec::new();
+    let (mut questions, mut rest): (Vec<Question<'_>>, Vec<_>) = (Vec::new(), Vec::new());
+    for (id, watched) in groups {
+        let Watched {
+            watch,
+            judgement,
+            alarm,
+        } = watched;
+        if let Some(watch) = watch {
+            questions.push(watch.question(terms.minimum_of(&id.attribute)));
+            rest.push((id, judgement, alarm));
         }
-        let judgements = look(&mut questions, &rules, self.now);
-        for ((id, judgement, alarm), found) in rest.into_iter().zip(judgements) {
-            // What a look found is never refused.
-            let entries = alarm
-                .apply(Event::from(&found), self.now, alarm_rules)
-                .unwrap_or_default();
-            news.extend(entries.into_iter().map(|entry| News {
-                watched: id.clone(),
-                entry,
-            }));
-            *judgement = Some(found);
-        }
-        news
     }
-
-    fn minimum_of(&self, attribute: &AttributeName) -> u64 {
-        let terms = self.terms.attributes.iter();
-        terms
-            .filter(|terms| terms.name == *attribute)
-            .map(|terms| terms.minimum_group_size)
-            .next()
-            .unwrap_or(1)
+    let judgements = look(&mut questions, &rules, now);
+    for ((id, judgement, alarm), found) in rest.into_iter().zip(judgements) {
+        // What a look found is never refused.
+        let entries = alarm.apply(Event::from(&found), now, alarm_rules);
+        news.extend(entries.unwrap_or_default().into_iter().map(|entry| News {
+            watched: id.clone(),
+            entry,
+        }));
+        *judgement = Some(found);
     }
+    news
 }
 
 /// One applicant between a group and the reference group; `None` if the proxy does not name both.

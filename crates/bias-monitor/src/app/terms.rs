@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fcs_core::InvalidId;
+use fcs_fairness::anytime::gap::{InvalidTolerance, Tolerance};
 use fcs_fairness::anytime::ratio::{Floor, InvalidFloor};
 use fcs_fairness::policy::{AttributeSection, Channel, Policy};
 
@@ -30,6 +31,8 @@ pub struct AttributeTerms {
     pub groups: BTreeSet<GroupName>,
     /// The lowest acceptable adverse impact ratio.
     pub floor: Floor,
+    /// By how much a new model may widen the gap between approval rates.
+    pub tolerance: Tolerance,
     /// A group with fewer decisions gets no answer.
     pub minimum_group_size: u64,
 }
@@ -49,6 +52,9 @@ pub enum TermsError {
     /// A floor is no ratio.
     #[error(transparent)]
     Floor(#[from] InvalidFloor),
+    /// A tolerance is no difference.
+    #[error(transparent)]
+    Tolerance(#[from] InvalidTolerance),
 }
 
 impl Terms {
@@ -59,6 +65,13 @@ impl Terms {
             .map(|section| AttributeTerms::new(section, &policy))
             .collect::<Result<_, _>>()?;
         Ok(Self { policy, attributes })
+    }
+
+    /// The size from which a group of an attribute gets an answer.
+    pub fn minimum_of(&self, attribute: &AttributeName) -> u64 {
+        let mut terms = self.attributes.iter();
+        let found = terms.find(|terms| terms.name == *attribute);
+        found.map_or(1, |terms| terms.minimum_group_size)
     }
 
     /// Whether an attribute is watched by this channel.
@@ -79,6 +92,7 @@ impl AttributeTerms {
                 .map(|name| parsed(name))
                 .collect::<Result<_, _>>()?,
             floor: policy.floor(section)?,
+            tolerance: policy.tolerance(section)?,
             minimum_group_size: policy.minimum_group_size(section),
         })
     }

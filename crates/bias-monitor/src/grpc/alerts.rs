@@ -175,14 +175,21 @@ fn messages(watch: Watch) -> impl Stream<Item = Result<wire::WatchAlertsResponse
 
 fn group_of(watched: Option<wire::WatchedGroup>) -> Result<WatchedGroup, ApiError> {
     let watched = watched.unwrap_or_default();
-    watched_group(&watched.model, &watched.attribute, &watched.group)
+    watched_group(
+        &watched.model,
+        &watched.baseline_model,
+        &watched.attribute,
+        &watched.group,
+    )
 }
 
 fn watched(id: &WatchedGroup) -> wire::WatchedGroup {
+    let baseline = id.baseline.as_ref().map(ToString::to_string);
     wire::WatchedGroup {
         model: id.model.to_string(),
         attribute: id.attribute.as_str().to_owned(),
         group: id.group.as_str().to_owned(),
+        baseline_model: baseline.unwrap_or_default(),
     }
 }
 

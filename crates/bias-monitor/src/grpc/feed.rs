@@ -9,11 +9,14 @@ use fcs_proto::scoring::v1::{
 
 use crate::app::drift::Variable;
 use crate::app::facts::{Decision, LoggedDecision, Outcome, parts_per_million};
+use crate::app::gaps::{PAGE, ShadowArm, ShadowOutcome, ShadowPage};
 
 /// Characters of a traffic arm's name at most.
 const ARM_MAX: usize = 64;
 /// Variables of a profile at most.
 const VARIABLES_MAX: usize = 10_000;
+/// The highest index that the store can keep.
+const INDEX_MAX: u64 = i64::MAX.unsigned_abs();
 /// The highest place of a bin: that of the last of a thousand bins.
 const PLACE_MAX: u16 = 1_000;
 
@@ -28,6 +31,11 @@ pub(crate) struct InvalidEntry {
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
+
+/// What the gateway tells of a shadow arm makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("its name, its model, or the order of its indices")]
+pub(crate) struct InvalidShadow;
 
 /// Reads an entry.
 pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry> {
@@ -76,6 +84,50 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
         log_index,
         decision_id,
         decision,
+    })
+}
+
+/// A shadow arm that the gateway tells of.
+pub(crate) fn shadow_arm(arm: wire::ShadowArmProgress) -> Result<ShadowArm, InvalidShadow> {
+    let fits = (1..=ARM_MAX).contains(&arm.name.chars().count());
+    if !fits || arm.complete_up_to < arm.after_index || arm.after_index > INDEX_MAX {
+        return Err(InvalidShadow);
+    }
+    Ok(ShadowArm {
+        name: arm.name,
+        model: arm.model.parse().map_err(|_| InvalidShadow)?,
+        since_generation: arm.since_generation,
+        after_index: arm.after_index,
+    })
+}
+
+/// A page of a shadow arm's outcomes. Nothing is known where the application was incomplete to the arm's model.
+pub(crate) fn shadow_page(
+    after_index: u64,
+    page: &wire::ListShadowOutcomesResponse,
+) -> Result<ShadowPage, InvalidShadow> {
+    let approved = |outcome: WireOutcome| match outcome {
+        WireOutcome::Approve => Some(true),
+        WireOutcome::Refer | WireOutcome::Counteroffer | WireOutcome::Deny => Some(false),
+        WireOutcome::Incomplete | WireOutcome::Unspecified => None,
+    };
+    let outcomes = page.outcomes.iter().map(|it| ShadowOutcome {
+        log_index: it.log_index,
+        approved: approved(it.outcome()),
+    });
+    let outcomes: Vec<_> = outcomes.collect();
+    let mut indices = vec![after_index];
+    indices.extend(outcomes.iter().map(|it| it.log_index));
+    let last = indices.last().copied().unwrap_or(after_index);
+    let ascends = indices.windows(2).all(|pair| pair[0] < pair[1]);
+    let reaches = (last..=INDEX_MAX).contains(&page.up_to_index);
+    if !ascends || !reaches || outcomes.len() > PAGE as usize {
+        return Err(InvalidShadow);
+    }
+    Ok(ShadowPage {
+        after_index,
+        outcomes,
+        up_to_index: page.up_to_index,
     })
 }
 

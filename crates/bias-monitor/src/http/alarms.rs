@@ -45,6 +45,8 @@ struct VerdictsBody {
 #[derive(Serialize)]
 struct GroupBody {
     model: String,
+    /// The model that decided, where `model` is in the shadow and the gap between the groups is watched; else null.
+    baseline_model: Option<String>,
     attribute: String,
     group: String,
 }
@@ -88,6 +90,7 @@ fn verdict((id, known): (WatchedGroup, Watched)) -> VerdictBody {
 fn group(id: &WatchedGroup) -> GroupBody {
     GroupBody {
         model: id.model.to_string(),
+        baseline_model: id.baseline.as_ref().map(ToString::to_string),
         attribute: id.attribute.as_str().to_owned(),
         group: id.group.as_str().to_owned(),
     }
@@ -150,6 +153,8 @@ async fn policy(State(alarms): State<Alarms>) -> ProblemJson<PolicyBody> {
 #[serde(deny_unknown_fields)]
 struct AcknowledgeBody {
     model: String,
+    #[serde(default)]
+    baseline_model: String,
     attribute: String,
     group: String,
     note: String,
@@ -160,7 +165,12 @@ async fn acknowledge(
     caller: Principal,
     ProblemJson(body): ProblemJson<AcknowledgeBody>,
 ) -> Result<StatusCode, Problem> {
-    let id = watched_group(&body.model, &body.attribute, &body.group)?;
+    let id = watched_group(
+        &body.model,
+        &body.baseline_model,
+        &body.attribute,
+        &body.group,
+    )?;
     let action = Action::Acknowledge { note: body.note };
     alarms.act(id, caller.to_string(), action).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -170,6 +180,8 @@ async fn acknowledge(
 #[serde(deny_unknown_fields)]
 struct MuteBody {
     model: String,
+    #[serde(default)]
+    baseline_model: String,
     attribute: String,
     group: String,
     reason: String,
@@ -181,7 +193,12 @@ async fn mute(
     caller: Principal,
     ProblemJson(body): ProblemJson<MuteBody>,
 ) -> Result<StatusCode, Problem> {
-    let id = watched_group(&body.model, &body.attribute, &body.group)?;
+    let id = watched_group(
+        &body.model,
+        &body.baseline_model,
+        &body.attribute,
+        &body.group,
+    )?;
     let (reason, for_s) = (body.reason, body.for_s);
     let action = Action::Mute { reason, for_s };
     alarms.act(id, caller.to_string(), action).await?;
@@ -192,6 +209,8 @@ async fn mute(
 #[serde(deny_unknown_fields)]
 struct UnmuteBody {
     model: String,
+    #[serde(default)]
+    baseline_model: String,
     attribute: String,
     group: String,
 }
@@ -201,7 +220,12 @@ async fn unmute(
     caller: Principal,
     ProblemJson(body): ProblemJson<UnmuteBody>,
 ) -> Result<StatusCode, Problem> {
-    let id = watched_group(&body.model, &body.attribute, &body.group)?;
+    let id = watched_group(
+        &body.model,
+        &body.baseline_model,
+        &body.attribute,
+        &body.group,
+    )?;
     alarms.act(id, caller.to_string(), Action::Unmute).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -58,7 +58,10 @@ impl Watcher {
             for id in turned.ledger.watched.keys() {
                 drop(self.metrics.alerts.get_or_create(&AlertLabels::of(id)));
             }
-            turned.news.iter().for_each(|news| self.tell(news));
+            turned
+                .news
+                .iter()
+                .for_each(|news| tell(&self.metrics, news));
             if !turned.more {
                 break;
             }
@@ -74,32 +77,44 @@ impl Watcher {
         };
         self.store.take_turn(&turn).await
     }
+}
 
-    /// The log names the model and the attribute only; which group it is, verdicts tell to those who may read them.
-    fn tell(&self, news: &News) {
-        if !news.entry.tell {
-            return;
-        }
-        let (model, attribute) = (news.watched.model.as_str(), news.watched.attribute.as_str());
-        match &news.entry.change {
-            Change::Raised => {
-                let labels = AlertLabels::of(&news.watched);
-                self.metrics.alerts.get_or_create(&labels).inc();
+/// Logs and counts what happened to an alarm. The log names the model and the attribute only; which group it is, verdicts
+/// tell to those who may read them.
+pub(super) fn tell(metrics: &Metrics, news: &News) {
+    if !news.entry.tell {
+        return;
+    }
+    let (model, attribute) = (news.watched.model.as_str(), news.watched.attribute.as_str());
+    let baseline = news.watched.baseline.as_ref().map(tracing::field::display);
+    match &news.entry.change {
+        Change::Raised => {
+            let labels = AlertLabels::of(&news.watched);
+            metrics.alerts.get_or_create(&labels).inc();
+            if baseline.is_some() {
+                warn!(
+                    model,
+                    baseline, attribute, "a model in the shadow widens the gap between groups"
+                );
+            } else {
                 warn!(
                     model,
                     attribute, "a group's adverse impact ratio is in breach"
                 );
             }
-            Change::Relapsed { .. } => {
-                warn!(model, attribute, "a breach that seemed over goes on");
-            }
-            Change::FeedStopped => {
-                warn!(
-                    model,
-                    attribute, "decisions on a watched group stopped coming"
-                );
-            }
-            _ => {}
         }
+        Change::Relapsed { .. } => {
+            warn!(
+                model,
+                baseline, attribute, "a breach that seemed over goes on"
+            );
+        }
+        Change::FeedStopped => {
+            warn!(
+                model,
+                baseline, attribute, "decisions on a watched group stopped coming"
+            );
+        }
+        _ => {}
     }
 }

@@ -116,7 +116,7 @@ fn verdicts(document: &Document) -> Markup {
         @else { div class="scroll" { table {
             thead { tr { th { "model" } th { "group" } th { "verdict" } th { "grounds" } th class="number" { "more decisions" } } }
             tbody { @for part in &document.verdicts { tr {
-                td { (part.model) }
+                td { (part.model) @if let Some(baseline) = &part.baseline_model { " (shadow of " (baseline) ")" } }
                 td { (part.attribute) "=" (part.group) }
                 @match &part.judgement {
                     Some(judgement) => {
@@ -172,7 +172,7 @@ fn alerts(document: &Document) -> Markup {
             tbody { @for part in &document.alerts { tr {
                 td class="number" { (part.sequence) }
                 td { (part.entry.at) }
-                td { (part.model) }
+                td { (part.model) @if let Some(baseline) = &part.baseline_model { " (shadow of " (baseline) ")" } }
                 td { (part.attribute) "=" (part.group) }
                 td { code { (serde_json::to_string(&part.entry.change).unwrap_or_default()) } }
             } } }

@@ -10,7 +10,7 @@ macro_rules! sql_evidence_store {
             use sqlx::{Connection as _, Row as _};
 
             use $crate::app::evidence::{
-                BATCH, Candidate, Ledger, News, Turn, Turned, WatchedGroup,
+                BATCH, Candidate, Ledger, News, Turn, Turned, Watched, WatchedGroup,
             };
             use $crate::store::evidence_sql as sql;
             use $crate::store::sql::{StoreFailure, index_to_i64, to_u64};
@@ -19,20 +19,84 @@ macro_rules! sql_evidence_store {
             type Connection = <$engine as sqlx::Database>::Connection;
             type EngineRow = <$engine as sqlx::Database>::Row;
 
-            /// What the locked row says.
-            struct Progress {
-                policy: String,
-                last_index: u64,
-                last_entry: u64,
-            }
+            impl $store {
+                /// Locks what is known of evidence and alarms, and says how far they are.
+                pub(super) async fn locked(
+                    connection: &mut Connection,
+                ) -> Result<sql::Progress, StoreFailure> {
+                    let row = sqlx::query($lock).fetch_one(connection).await?;
+                    Ok(sql::Progress {
+                        policy: row.try_get("policy")?,
+                        last_index: to_u64(row.try_get("last_index")?)?,
+                        last_entry: to_u64(row.try_get("last_entry")?)?,
+                    })
+                }
 
-            async fn locked(connection: &mut Connection) -> Result<Progress, StoreFailure> {
-                let row = sqlx::query($lock).fetch_one(connection).await?;
-                Ok(Progress {
-                    policy: row.try_get("policy")?,
-                    last_index: to_u64(row.try_get("last_index")?)?,
-                    last_entry: to_u64(row.try_get("last_entry")?)?,
-                })
+                /// What is known of groups, of rows that have the columns.
+                pub(super) fn watched(
+                    rows: &[EngineRow],
+                ) -> Result<Vec<(WatchedGroup, Watched)>, StoreFailure> {
+                    let watched = |row: &EngineRow| {
+                        sql::watched(&sql::WatchColumns {
+                            model: row.try_get("model")?,
+                            baseline: row.try_get("baseline")?,
+                            attribute: row.try_get("attribute")?,
+                            group: row.try_get("group_name")?,
+                            watch: row.try_get("watch")?,
+                            proxy_watch: row.try_get("proxy_watch")?,
+                            judgement: row.try_get("judgement")?,
+                            alarm: row.try_get("alarm")?,
+                        })
+                    };
+                    rows.iter().map(watched).collect()
+                }
+
+                /// Decisions, with what is known of their applicants.
+                pub(super) async fn known_of(
+                    connection: &mut Connection,
+                    rows: &[EngineRow],
+                ) -> Result<Vec<Candidate>, StoreFailure> {
+                    let mut applications = Vec::with_capacity(rows.len());
+                    for row in rows {
+                        applications.push(row.try_get::<&str, _>("application_id")?);
+                    }
+                    let groups = Self::groups_of(&mut *connection, &applications).await?;
+                    let memberships = Self::memberships_of(connection, &applications).await?;
+                    let mut candidates = Vec::with_capacity(rows.len());
+                    for row in rows {
+                        let minute: i64 = row.try_get("minute")?;
+                        let application = row.try_get::<&str, _>("application_id")?.parse()?;
+                        candidates.push(Candidate {
+                            log_index: to_u64(row.try_get("log_index")?)?,
+                            at: UnixMicros(minute.saturating_mul(sql::MINUTE_MICROS)),
+                            model: row.try_get::<&str, _>("model")?.parse()?,
+                            approved: row.try_get::<&str, _>("outcome")? == "approve",
+                            groups: groups.get(&application).cloned().unwrap_or_default(),
+                            memberships: memberships.get(&application).cloned().unwrap_or_default(),
+                        });
+                    }
+                    Ok(candidates)
+                }
+
+                /// Stores what happened to alarms, and returns the sequence of the last entry.
+                pub(super) async fn tell(
+                    connection: &mut Connection,
+                    news: &[News],
+                    mut last_entry: u64,
+                ) -> Result<u64, StoreFailure> {
+                    for it in news {
+                        last_entry += 1;
+                        let query = sqlx::query(sql::INSERT_ENTRY)
+                            .bind(index_to_i64(last_entry)?)
+                            .bind(it.watched.model.as_str())
+                            .bind(sql::baseline_text(&it.watched))
+                            .bind(it.watched.attribute.as_str())
+                            .bind(it.watched.group.as_str())
+                            .bind(serde_json::to_string(&it.entry)?);
+                        query.execute(&mut *connection).await?;
+                    }
+                    Ok(last_entry)
+                }
             }
 
             async fn take_turn(
@@ -40,19 +104,16 @@ macro_rules! sql_evidence_store {
                 turn: &Turn<'_>,
             ) -> Result<Turned, StoreFailure> {
                 let mut transaction = connection.begin_with($begin_write).await?;
-                let progress = locked(&mut transaction).await?;
+                let progress = <$store>::locked(&mut transaction).await?;
                 let mut ledger = Ledger {
                     last_index: progress.last_index,
                     ..Ledger::default()
                 };
-                for row in sqlx::query(sql::WATCHES)
+                let rows = sqlx::query(sql::WATCHES)
                     .bind("")
                     .fetch_all(&mut *transaction)
-                    .await?
-                {
-                    let (id, watched) = sql::watched(&columns(&row)?)?;
-                    ledger.watched.insert(id, watched);
-                }
+                    .await?;
+                ledger.watched.extend(<$store>::watched(&rows)?);
                 let policy = turn.terms.policy.digest().to_string();
                 if progress.policy != policy {
                     ledger.begin_anew();
@@ -71,7 +132,8 @@ macro_rules! sql_evidence_store {
                         .bind(columns.alarm);
                     query.execute(&mut *transaction).await?;
                 }
-                let last_entry = tell(&mut transaction, &turned.news, progress.last_entry).await?;
+                let last_entry =
+                    <$store>::tell(&mut transaction, &turned.news, progress.last_entry).await?;
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(policy)
                     .bind(index_to_i64(turned.ledger.last_index)?)
@@ -79,18 +141,6 @@ macro_rules! sql_evidence_store {
                 advance.execute(&mut *transaction).await?;
                 transaction.commit().await?;
                 Ok(turned)
-            }
-
-            fn columns(row: &EngineRow) -> Result<sql::WatchColumns, sqlx::Error> {
-                Ok(sql::WatchColumns {
-                    model: row.try_get("model")?,
-                    attribute: row.try_get("attribute")?,
-                    group: row.try_get("group_name")?,
-                    watch: row.try_get("watch")?,
-                    proxy_watch: row.try_get("proxy_watch")?,
-                    judgement: row.try_get("judgement")?,
-                    alarm: row.try_get("alarm")?,
-                })
             }
 
             /// The next decisions in the order of the log.
@@ -103,45 +153,7 @@ macro_rules! sql_evidence_store {
                     .bind(i64::try_from(BATCH)?)
                     .fetch_all(&mut *connection)
                     .await?;
-                let mut applications = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    applications.push(row.try_get::<&str, _>("application_id")?);
-                }
-                let groups = <$store>::groups_of(&mut *connection, &applications).await?;
-                let memberships = <$store>::memberships_of(connection, &applications).await?;
-                let mut candidates = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    let minute: i64 = row.try_get("minute")?;
-                    let application = row.try_get::<&str, _>("application_id")?.parse()?;
-                    candidates.push(Candidate {
-                        log_index: to_u64(row.try_get("log_index")?)?,
-                        at: UnixMicros(minute.saturating_mul(sql::MINUTE_MICROS)),
-                        model: row.try_get::<&str, _>("model")?.parse()?,
-                        approved: row.try_get::<&str, _>("outcome")? == "approve",
-                        groups: groups.get(&application).cloned().unwrap_or_default(),
-                        memberships: memberships.get(&application).cloned().unwrap_or_default(),
-                    });
-                }
-                Ok(candidates)
-            }
-
-            /// Stores what happened to alarms, and returns the sequence of the last entry.
-            async fn tell(
-                connection: &mut Connection,
-                news: &[News],
-                mut last_entry: u64,
-            ) -> Result<u64, StoreFailure> {
-                for it in news {
-                    last_entry += 1;
-                    let query = sqlx::query(sql::INSERT_ENTRY)
-                        .bind(index_to_i64(last_entry)?)
-                        .bind(it.watched.model.as_str())
-                        .bind(it.watched.attribute.as_str())
-                        .bind(it.watched.group.as_str())
-                        .bind(serde_json::to_string(&it.entry)?);
-                    query.execute(&mut *connection).await?;
-                }
-                Ok(last_entry)
+                <$store>::known_of(connection, &rows).await
             }
 
             async fn act(
@@ -152,9 +164,11 @@ macro_rules! sql_evidence_store {
                 rules: &AlarmSection,
             ) -> Result<Result<(), ActError>, StoreFailure> {
                 let mut transaction = connection.begin_with($begin_write).await?;
-                let progress = locked(&mut transaction).await?;
-                let found = sqlx::query_scalar(sql::ALARM)
+                let progress = <$store>::locked(&mut transaction).await?;
+                let (select, update) = sql::alarm_of(id);
+                let found = sqlx::query_scalar(select)
                     .bind(id.model.as_str())
+                    .bind(sql::baseline_text(id))
                     .bind(id.attribute.as_str())
                     .bind(id.group.as_str())
                     .fetch_optional(&mut *transaction);
@@ -170,8 +184,9 @@ macro_rules! sql_evidence_store {
                         return Ok(Err(ActError::Rejected(rejection)));
                     }
                 };
-                let query = sqlx::query(sql::SET_ALARM)
+                let query = sqlx::query(update)
                     .bind(id.model.as_str())
+                    .bind(sql::baseline_text(id))
                     .bind(id.attribute.as_str())
                     .bind(id.group.as_str())
                     .bind(serde_json::to_string(&alarm)?);
@@ -183,7 +198,8 @@ macro_rules! sql_evidence_store {
                         entry,
                     })
                     .collect();
-                let last_entry = tell(&mut transaction, &news, progress.last_entry).await?;
+                let last_entry =
+                    <$store>::tell(&mut transaction, &news, progress.last_entry).await?;
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(progress.policy)
                     .bind(index_to_i64(progress.last_index)?)
@@ -200,17 +216,13 @@ macro_rules! sql_evidence_store {
                 let last_index: i64 = sqlx::query_scalar(sql::LAST_INDEX)
                     .fetch_one(&mut *connection)
                     .await?;
-                let mut watched = Vec::new();
-                for row in sqlx::query(sql::WATCHES)
-                    .bind(model)
-                    .fetch_all(connection)
-                    .await?
-                {
-                    watched.push(sql::watched(&columns(&row)?)?);
-                }
+                let ratios = sqlx::query(sql::WATCHES).bind(model);
+                let mut rows = ratios.fetch_all(&mut *connection).await?;
+                let gaps = sqlx::query(sql::GAP_WATCHES).bind(model).bind("");
+                rows.extend(gaps.fetch_all(connection).await?);
                 Ok(Standing {
                     last_index: to_u64(last_index)?,
-                    watched,
+                    watched: <$store>::watched(&rows)?,
                 })
             }
 
@@ -225,11 +237,12 @@ macro_rules! sql_evidence_store {
                     .fetch_all(connection)
                     .await?;
                 let stored = |row: &EngineRow| {
-                    let watched = WatchedGroup {
-                        model: row.try_get::<&str, _>("model")?.parse()?,
-                        attribute: row.try_get::<&str, _>("attribute")?.parse()?,
-                        group: row.try_get::<&str, _>("group_name")?.parse()?,
-                    };
+                    let watched = sql::watched_group(
+                        row.try_get("model")?,
+                        row.try_get("baseline")?,
+                        row.try_get("attribute")?,
+                        row.try_get("group_name")?,
+                    )?;
                     let entry = serde_json::from_str(row.try_get("entry")?)?;
                     let sequence = to_u64(row.try_get("sequence")?)?;
                     Ok(StoredNews {

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Postgres};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::gap_body::sql_gap_store;
 use super::profile_body::sql_profile_store;
 use super::rebuild_body::sql_rebuild_store;
 use super::rows::{Column, Engine, Find, Insert};
@@ -30,6 +31,12 @@ sql_evidence_store!(
     Postgres,
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
     lock = "SELECT policy, last_index, last_entry FROM evidence WHERE id = 1 FOR UPDATE",
+);
+
+sql_gap_store!(
+    PostgresStore,
+    Postgres,
+    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED"
 );
 
 sql_profile_store!(PostgresStore, Postgres);
@@ -117,6 +124,11 @@ pub(super) fn migrations() -> Migrator {
             5,
             "watch proxies",
             include_str!("../../migrations/postgres/0005_watch_proxies.sql"),
+        ),
+        (
+            6,
+            "compare shadows",
+            include_str!("../../migrations/postgres/0006_compare_shadows.sql"),
         ),
     ])
 }

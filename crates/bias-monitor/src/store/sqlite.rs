@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::gap_body::sql_gap_store;
 use super::profile_body::sql_profile_store;
 use super::rebuild_body::sql_rebuild_store;
 use super::rows::{Column, Engine, Find, Insert};
@@ -30,6 +31,8 @@ sql_evidence_store!(
     begin_write = "BEGIN IMMEDIATE",
     lock = "SELECT policy, last_index, last_entry FROM evidence WHERE id = 1",
 );
+
+sql_gap_store!(SqliteStore, Sqlite, begin_write = "BEGIN IMMEDIATE");
 
 sql_profile_store!(SqliteStore, Sqlite);
 
@@ -117,6 +120,11 @@ pub(super) fn migrations() -> Migrator {
             5,
             "watch proxies",
             include_str!("../../migrations/sqlite/0005_watch_proxies.sql"),
+        ),
+        (
+            6,
+            "compare shadows",
+            include_str!("../../migrations/sqlite/0006_compare_shadows.sql"),
         ),
     ])
 }

@@ -59,6 +59,7 @@ fn women() -> wire::WatchedGroup {
         model: "demo/1".to_owned(),
         attribute: "sex".to_owned(),
         group: "female".to_owned(),
+        baseline_model: String::new(),
     }
 }
 

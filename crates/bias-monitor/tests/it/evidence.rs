@@ -61,6 +61,7 @@ async fn turn(store: &dyn EvidenceStore, terms: &Terms) -> Turned {
 fn women() -> WatchedGroup {
     WatchedGroup {
         model: "demo/1".parse().unwrap(),
+        baseline: None,
         attribute: "sex".parse().unwrap(),
         group: "female".parse().unwrap(),
     }

@@ -11,6 +11,7 @@ mod concurrency;
 mod drift;
 mod evidence;
 mod feed;
+mod gaps;
 mod properties;
 mod proxies;
 mod store;

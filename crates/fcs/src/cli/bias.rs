@@ -128,6 +128,9 @@ pub(crate) struct WatchedArguments {
     pub(crate) attribute: String,
     /// Group, for example female.
     pub(crate) group: String,
+    /// The model that decided, where MODEL is in the shadow and the gap between the groups is watched.
+    #[arg(long, value_name = "MODEL", default_value = "")]
+    pub(crate) baseline: String,
 }
 
 /// `fcs bias policy`.

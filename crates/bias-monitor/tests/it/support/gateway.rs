@@ -5,9 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use bias_monitor::app::facts::{LoggedDecision, Outcome};
 use fcs_proto::scoring::v1::feed_service_server::{FeedService, FeedServiceServer};
+use fcs_proto::scoring::v1::shadow_feed_service_server::{
+    ShadowFeedService, ShadowFeedServiceServer,
+};
 use fcs_proto::scoring::v1::{
-    FeedEntry, GetModelProfileRequest, GetModelProfileResponse, Outcome as WireOutcome,
-    SubscribeRequest, SubscribeResponse, Variable,
+    FeedEntry, GetModelProfileRequest, GetModelProfileResponse, ListShadowArmsRequest,
+    ListShadowArmsResponse, ListShadowOutcomesRequest, ListShadowOutcomesResponse,
+    Outcome as WireOutcome, ShadowArmProgress, ShadowOutcome, SubscribeRequest, SubscribeResponse,
+    Variable,
 };
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
@@ -48,7 +53,15 @@ pub(crate) struct Gateway {
     log: watch::Sender<Vec<FeedEntry>>,
     manner: Arc<Mutex<Manner>>,
     subscriptions: Arc<Mutex<Vec<u64>>>,
+    shadow: Arc<Mutex<Option<Shadow>>>,
     _server: JoinSet<()>,
+}
+
+/// A shadow arm and all its outcomes.
+#[derive(Debug, Clone)]
+pub(crate) struct Shadow {
+    pub(crate) arm: ShadowArmProgress,
+    pub(crate) outcomes: Vec<ShadowOutcome>,
 }
 
 impl Gateway {
@@ -61,6 +74,8 @@ impl Gateway {
         let log = watch::Sender::new(Vec::new());
         let manner = Arc::new(Mutex::new(manner));
         let subscriptions = Arc::new(Mutex::new(Vec::new()));
+        let shadow = Arc::new(Mutex::new(None));
+        let shadow_feed = ShadowFeed(Arc::clone(&shadow));
         let feed = Feed {
             log: log.subscribe(),
             manner: Arc::clone(&manner),
@@ -69,7 +84,9 @@ impl Gateway {
         let mut server = JoinSet::new();
         let incoming = TcpListenerStream::new(listener);
         server.spawn(async move {
-            let router = Server::builder().add_service(FeedServiceServer::new(feed));
+            let router = Server::builder()
+                .add_service(FeedServiceServer::new(feed))
+                .add_service(ShadowFeedServiceServer::new(shadow_feed));
             router.serve_with_incoming(incoming).await.unwrap();
         });
         Self {
@@ -77,6 +94,7 @@ impl Gateway {
             log,
             manner,
             subscriptions,
+            shadow,
             _server: server,
         }
     }
@@ -100,6 +118,10 @@ impl Gateway {
 
     pub(crate) fn behave(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
+    }
+
+    pub(crate) fn shadow(&self, shadow: Shadow) {
+        *self.shadow.lock().unwrap() = Some(shadow);
     }
 
     /// The indices that were asked for, in order.
@@ -215,5 +237,45 @@ async fn next_run(
             return Some(entries);
         }
         log.changed().await.ok()?;
+    }
+}
+
+struct ShadowFeed(Arc<Mutex<Option<Shadow>>>);
+
+#[tonic::async_trait]
+impl ShadowFeedService for ShadowFeed {
+    async fn list_shadow_arms(
+        &self,
+        _: Request<ListShadowArmsRequest>,
+    ) -> Result<Response<ListShadowArmsResponse>, Status> {
+        let shadow = self.0.lock().unwrap().clone();
+        let arms = shadow.into_iter().map(|it| it.arm).collect();
+        Ok(Response::new(ListShadowArmsResponse { arms }))
+    }
+
+    async fn list_shadow_outcomes(
+        &self,
+        request: Request<ListShadowOutcomesRequest>,
+    ) -> Result<Response<ListShadowOutcomesResponse>, Status> {
+        let request = request.into_inner();
+        let Some(shadow) = self.0.lock().unwrap().clone() else {
+            return Err(Status::not_found("no arm"));
+        };
+        if request.since_generation != shadow.arm.since_generation {
+            return Err(Status::failed_precondition("the arm began anew"));
+        }
+        let mut outcomes = shadow.outcomes;
+        outcomes.retain(|it| it.log_index > request.after_index);
+        outcomes.truncate(usize::try_from(request.page_size).unwrap());
+        let is_full = outcomes.len() >= usize::try_from(request.page_size).unwrap();
+        let last = outcomes.last().map(|it| it.log_index);
+        let up_to_index = match last {
+            Some(last) if is_full => last,
+            _ => shadow.arm.complete_up_to,
+        };
+        Ok(Response::new(ListShadowOutcomesResponse {
+            outcomes,
+            up_to_index,
+        }))
     }
 }

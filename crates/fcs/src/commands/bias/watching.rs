@@ -16,6 +16,8 @@ use crate::output::{line, print, table};
 #[derive(Serialize)]
 struct Verdict {
     model: String,
+    /// The model that decided, where `model` is in the shadow and the gap between the groups is watched; else empty.
+    baseline_model: String,
     attribute: String,
     group: String,
     verdict: String,
@@ -47,6 +49,7 @@ struct Entry {
     sequence: u64,
     at: String,
     model: String,
+    baseline_model: String,
     attribute: String,
     group: String,
     change: String,
@@ -125,8 +128,11 @@ fn show(format: Format, entry: &Entry) -> anyhow::Result<()> {
 pub(super) async fn explain(global: &Global, watched: &WatchedArguments) -> anyhow::Result<()> {
     let mut clients = Clients::of(global)?;
     let found = list(&mut clients, &watched.model).await?;
-    let is_asked_for =
-        |it: &Verdict| it.attribute == watched.attribute && it.group == watched.group;
+    let is_asked_for = |it: &Verdict| {
+        it.baseline_model == watched.baseline
+            && it.attribute == watched.attribute
+            && it.group == watched.group
+    };
     let Some(verdict) = found.verdicts.into_iter().find(is_asked_for) else {
         let text = format!(
             "nothing is watched as {} {} {}; `fcs bias verdicts` lists what is",
@@ -137,6 +143,7 @@ pub(super) async fn explain(global: &Global, watched: &WatchedArguments) -> anyh
     let mut history = history(&mut clients, 0).await?;
     history.retain(|entry| {
         entry.model == watched.model
+            && entry.baseline_model == watched.baseline
             && entry.attribute == watched.attribute
             && entry.group == watched.group
     });
@@ -207,6 +214,7 @@ fn group(watched: &WatchedArguments) -> wire::WatchedGroup {
         model: watched.model.clone(),
         attribute: watched.attribute.clone(),
         group: watched.group.clone(),
+        baseline_model: watched.baseline.clone(),
     }
 }
 
@@ -241,6 +249,7 @@ fn verdict(found: wire::GroupVerdict) -> Verdict {
     let watched = found.watched.unwrap_or_default();
     Verdict {
         model: watched.model,
+        baseline_model: watched.baseline_model,
         attribute: watched.attribute,
         group: watched.group,
         verdict,
@@ -266,6 +275,7 @@ fn entry(found: wire::AlertEntry) -> Entry {
         sequence: found.sequence,
         at: found.at,
         model: watched.model,
+        baseline_model: watched.baseline_model,
         attribute: watched.attribute,
         group: watched.group,
         change: found.change,
@@ -287,7 +297,7 @@ fn overview(found: &Verdicts) -> String {
     }
     let rows = found.verdicts.iter().map(|it| {
         vec![
-            it.model.clone(),
+            words::model(&it.model, &it.baseline_model),
             if it.by_proxy {
                 format!("{} (proxy)", it.attribute)
             } else {

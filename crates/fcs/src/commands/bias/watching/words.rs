@@ -10,7 +10,7 @@ pub(super) fn explain(verdict: &Verdict, history: &[Entry]) -> String {
         "{} of {} under {}: {}\n\n{}\n",
         verdict.group,
         verdict.attribute,
-        verdict.model,
+        model(&verdict.model, &verdict.baseline_model),
         verdict.verdict.replace('_', " "),
         grounds(verdict)
     );
@@ -20,18 +20,22 @@ pub(super) fn explain(verdict: &Verdict, history: &[Entry]) -> String {
              decisions are sums of probabilities\n",
         );
     }
+    let (breach, kept) = if verdict.baseline_model.is_empty() {
+        ("a ratio below the floor", "a ratio above the floor")
+    } else {
+        (
+            "a gap widened by more than the tolerance",
+            "a gap widened by less than the tolerance",
+        )
+    };
     let _ = writeln!(
         text,
         "\n{} decisions of the group, {} of the reference group\n{}",
         verdict.group_decisions,
         verdict.reference_decisions,
-        evidence("a ratio below the floor", Some(verdict.breach_ln_e))
+        evidence(breach, Some(verdict.breach_ln_e))
     );
-    let _ = writeln!(
-        text,
-        "{}",
-        evidence("a ratio above the floor", verdict.clear_ln_e)
-    );
+    let _ = writeln!(text, "{}", evidence(kept, verdict.clear_ln_e));
     if let Some(more) = verdict.more_decisions {
         let _ = writeln!(
             text,
@@ -59,11 +63,24 @@ pub(super) fn explain(verdict: &Verdict, history: &[Entry]) -> String {
     text
 }
 
+/// A model, and in the shadow of which it is.
+pub(super) fn model(model: &str, baseline: &str) -> String {
+    if baseline.is_empty() {
+        return model.to_owned();
+    }
+    format!("{model} (shadow of {baseline})")
+}
+
 /// One line of an alert's history.
 pub(super) fn entry(entry: &Entry) -> String {
     let mut text = format!(
         "{} {} {} {} {}: {}",
-        entry.sequence, entry.at, entry.model, entry.attribute, entry.group, entry.change
+        entry.sequence,
+        entry.at,
+        model(&entry.model, &entry.baseline_model),
+        entry.attribute,
+        entry.group,
+        entry.change
     );
     if !entry.by.is_empty() {
         let _ = write!(text, " by {}", entry.by);
@@ -75,7 +92,14 @@ pub(super) fn entry(entry: &Entry) -> String {
 }
 
 fn grounds(verdict: &Verdict) -> &str {
+    let is_gap = !verdict.baseline_model.is_empty();
     match verdict.grounds.as_str() {
+        "shown" if is_gap => {
+            "The model is shown to widen the gap to the reference group's approval rate by more than the tolerance."
+        }
+        "cleared" if is_gap => {
+            "The model is shown to widen the gap by less than the tolerance, not too long ago."
+        }
         "shown" => {
             "The group's approval rate is shown to be below the floor's share of the reference group's."
         }
