@@ -7,7 +7,9 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/demographics", Scope::OutcomesWrite),
     Rule::post("/v1/group-probabilities", Scope::OutcomesWrite),
     Rule::post("/v1/outcomes", Scope::OutcomesWrite),
+    Rule::post("/v1/overrides", Scope::OutcomesWrite),
     Rule::get("/v1/reports/groups", Scope::ReportsRead),
+    Rule::get("/v1/reports/examination", Scope::ReportsRead),
     Rule::get("/v1/drift", Scope::ReportsRead),
     Rule::get("/v1/reports/sheet", Scope::ReportsRead),
     Rule::get("/v1/status", Scope::ReportsRead),
@@ -28,6 +30,14 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/RecordOutcomes",
         Scope::OutcomesWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/RecordOverrides",
+        Scope::OutcomesWrite,
+    ),
+    Rule::call(
+        "/faircredit.monitoring.v1.MonitoringService/Examine",
+        Scope::ReportsRead,
     ),
     Rule::call(
         "/faircredit.monitoring.v1.MonitoringService/GetGroupReport",

@@ -8,6 +8,8 @@ pub mod document;
 pub mod drift;
 pub mod drifts;
 pub mod evidence;
+pub mod examination;
+pub mod examinations;
 pub mod facts;
 pub mod gaps;
 pub mod intake;

@@ -3,6 +3,7 @@
 mod alerts;
 mod convert;
 mod drift;
+mod examination;
 pub(crate) mod feed;
 mod proxies;
 
@@ -11,20 +12,22 @@ use std::time::Duration;
 use fcs_core::ApiError;
 use fcs_proto::monitoring::v1::monitoring_service_server::MonitoringService;
 use fcs_proto::monitoring::v1::{
-    GetDriftRequest, GetDriftResponse, GetGroupReportRequest, GetGroupReportResponse,
-    GetSheetRequest, GetSheetResponse, GetStatusRequest, GetStatusResponse, RebuildCountersRequest,
-    RebuildCountersResponse, RecordDemographicsRequest, RecordDemographicsResponse,
-    RecordGroupProbabilitiesRequest, RecordGroupProbabilitiesResponse, RecordOutcomesRequest,
-    RecordOutcomesResponse,
+    ExamineRequest, ExamineResponse, GetDriftRequest, GetDriftResponse, GetGroupReportRequest,
+    GetGroupReportResponse, GetSheetRequest, GetSheetResponse, GetStatusRequest, GetStatusResponse,
+    RebuildCountersRequest, RebuildCountersResponse, RecordDemographicsRequest,
+    RecordDemographicsResponse, RecordGroupProbabilitiesRequest, RecordGroupProbabilitiesResponse,
+    RecordOutcomesRequest, RecordOutcomesResponse, RecordOverridesRequest, RecordOverridesResponse,
 };
 use fcs_service::grpc::{Deadline, status};
+use fcs_service::problem::internal;
 use tonic::{Request, Response, Status};
 
 pub(crate) use alerts::Alerts;
 
-use crate::app::document::{SheetDay, SheetQuery};
+use crate::app::document::{SheetDay, SheetExamination, SheetQuery};
 use crate::app::drift::DriftQuery;
 use crate::app::drifts::Drifts;
+use crate::app::examinations::Examinations;
 use crate::app::intake;
 use crate::app::monitor::Monitor;
 use crate::app::report::ReportQuery;
@@ -34,6 +37,8 @@ use crate::store::EVER;
 /// The longest that a caller waits; a shorter deadline of its own wins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The same for an examination.
+const EXAMINE_TIMEOUT: Duration = Duration::from_mins(2);
 /// The same for a recount.
 const REBUILD_TIMEOUT: Duration = Duration::from_mins(30);
 
@@ -45,6 +50,8 @@ pub(crate) struct Grpc {
     pub(crate) drifts: Drifts,
     /// The use case of sheets.
     pub(crate) sheets: Sheets,
+    /// The use cases of examinations and overrides.
+    pub(crate) examinations: Examinations,
 }
 
 #[tonic::async_trait]
@@ -109,6 +116,34 @@ impl MonitoringService for Grpc {
         }))
     }
 
+    async fn record_overrides(
+        &self,
+        request: Request<RecordOverridesRequest>,
+    ) -> Result<Response<RecordOverridesResponse>, Status> {
+        let deadline = deadline(&request);
+        let items = request.into_inner().items.into_iter();
+        let items = items.map(examination::override_input).collect();
+        let overrides = intake::overrides(items).map_err(refuse)?;
+        let receipt = answer(deadline.run(self.examinations.record(overrides)).await)?;
+        Ok(Response::new(RecordOverridesResponse {
+            recorded: receipt.recorded,
+            unchanged: receipt.unchanged,
+        }))
+    }
+
+    async fn examine(
+        &self,
+        request: Request<ExamineRequest>,
+    ) -> Result<Response<ExamineResponse>, Status> {
+        let deadline = Deadline::from_metadata(request.metadata(), EXAMINE_TIMEOUT);
+        let input = examination::input(request.into_inner());
+        let examined = answer(deadline.run(self.examinations.examine(input)).await)?;
+        let answer = examination::answer(&examined);
+        Ok(Response::new(answer.map_err(|error| {
+            refuse(internal("EXAMINATION_FAILED", error))
+        })?))
+    }
+
     async fn get_group_report(
         &self,
         request: Request<GetGroupReportRequest>,
@@ -125,13 +160,19 @@ impl MonitoringService for Grpc {
         &self,
         request: Request<GetSheetRequest>,
     ) -> Result<Response<GetSheetResponse>, Status> {
-        let deadline = deadline(&request);
+        let deadline = Deadline::from_metadata(request.metadata(), EXAMINE_TIMEOUT);
         let message = request.into_inner();
         let format = convert::sheet_format(message.format()).map_err(refuse)?;
         let references = message.reference_groups.into_iter().collect();
         let query = SheetQuery {
             report: ReportQuery::new(&message.model, references).map_err(refuse)?,
             day: SheetDay::parse(&message.day).map_err(refuse)?,
+            examination: SheetExamination {
+                attributes: message.attributes,
+                stratify_by: message.stratify_by,
+                basis: examination::basis(message.basis).to_owned(),
+                arm: message.arm,
+            },
         };
         let signed = answer(deadline.run(self.sheets.signed(query, format)).await)?;
         Ok(Response::new(GetSheetResponse {

@@ -3,6 +3,7 @@
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod drift;
+pub(crate) mod examination;
 pub(crate) mod sheet;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ fn report_query(parameters: Vec<(String, String)>) -> Result<ReportQuery, ApiErr
             }
             _ => {
                 return Err(bad_query(
-                    "there is no such parameter; a report has model and reference, a sheet day and format as well",
+                    "there is no such parameter; a report has model and reference; a sheet day, format, attribute, stratify_by, basis and arm as well",
                 ));
             }
         }

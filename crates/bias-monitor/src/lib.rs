@@ -39,6 +39,7 @@ pub use settings::{BiasMonitorSettings, read_policy};
 use app::alarms::Alarms;
 use app::at_store::Spawn;
 use app::drifts::Drifts;
+use app::examinations::Examinations;
 use app::monitor::Monitor;
 use app::sheets::Sheets;
 use app::terms::Terms;
@@ -86,9 +87,7 @@ impl Service for BiasMonitor {
         follow_feed(&ctx, store, &metrics)?;
         publish(&ctx, &monitor, &metrics);
         let terms = Arc::new(settings.terms()?);
-        watch(&ctx, &database, &terms, &metrics);
-        read_shadows(&ctx, &database, &terms, &metrics)?;
-        profile(&ctx, &database, &terms, &metrics)?;
+        look_regularly(&ctx, &database, &terms, &metrics)?;
         let drifts = Drifts::new(
             store::profiles_of(&database),
             Arc::clone(&terms),
@@ -101,17 +100,24 @@ impl Service for BiasMonitor {
             Arc::clone(&ctx.clock),
             spawn(&ctx),
         );
+        let examinations = Examinations::new(
+            store::examinations_of(&database),
+            settings.thresholds()?,
+            metrics.clone(),
+            spawn(&ctx),
+        );
         let sheets = Sheets::new(
             monitor.clone(),
             alarms.clone(),
             drifts.clone(),
-            report_key,
-            Arc::clone(&ctx.clock),
+            examinations.clone(),
+            (report_key, Arc::clone(&ctx.clock)),
         );
         let monitoring = MonitoringServiceServer::new(grpc::Grpc {
             monitor: monitor.clone(),
             drifts: drifts.clone(),
             sheets: sheets.clone(),
+            examinations: examinations.clone(),
         });
         let alerts = AlertServiceServer::new(grpc::Alerts {
             alarms: alarms.clone(),
@@ -124,6 +130,7 @@ impl Service for BiasMonitor {
             .merge(http::alarms::routes(alarms))
             .merge(http::drift::routes(drifts))
             .merge(http::sheet::routes(sheets))
+            .merge(http::examination::routes(examinations))
             .merge(grpc))
     }
 
@@ -193,6 +200,18 @@ fn publish(ctx: &ServiceContext<BiasMonitorSettings>, monitor: &Monitor, metrics
         soft: ctx.soft.clone(),
     };
     ctx.spawn("publisher", publisher.run());
+}
+
+/// Starts everything that looks at what is stored again and again.
+fn look_regularly(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    database: &Database,
+    terms: &Arc<Terms>,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    watch(ctx, database, terms, metrics);
+    read_shadows(ctx, database, terms, metrics)?;
+    profile(ctx, database, terms, metrics)
 }
 
 fn watch(

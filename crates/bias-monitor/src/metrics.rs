@@ -114,6 +114,8 @@ pub struct Metrics {
     pub group_probabilities: Family<ResultLabels, Counter>,
     /// Outcome events taken in.
     pub outcomes: Family<ResultLabels, Counter>,
+    /// Overrides taken in.
+    pub overrides: Family<ResultLabels, Counter>,
     /// Gaps met in the feed.
     pub gaps: Counter,
     /// Entries of the feed that make no sense.
@@ -140,6 +142,7 @@ impl Metrics {
             &self.demographics,
             &self.group_probabilities,
             &self.outcomes,
+            &self.overrides,
         ] {
             drop(family.get_or_create(&RECORDED));
             drop(family.get_or_create(&UNCHANGED));
@@ -169,6 +172,8 @@ impl Metrics {
             registry.register("group_probabilities", help, self.group_probabilities.clone());
             let help = "Outcome events taken in: new, or known already";
             registry.register("outcomes", help, self.outcomes.clone());
+            let help = "Overrides taken in: new, or known already";
+            registry.register("overrides", help, self.overrides.clone());
             registry.register("gaps", "Gaps met in the feed", self.gaps.clone());
             let help = "Entries of the feed that make no sense";
             registry.register("invalid_entries", help, self.invalid_entries.clone());
@@ -177,6 +182,13 @@ impl Metrics {
             let help = "Groups beyond the 200 series of the adverse impact ratio";
             registry.register("ratios_left_out", help, self.ratios_left_out.clone());
         });
+    }
+
+    /// Counts what became of overrides.
+    pub fn recorded_overrides(&self, receipt: &Receipt) {
+        let family = &self.overrides;
+        family.get_or_create(&RECORDED).inc_by(receipt.recorded);
+        family.get_or_create(&UNCHANGED).inc_by(receipt.unchanged);
     }
 
     /// Says how far a shadow arm's outcomes are in the evidence.

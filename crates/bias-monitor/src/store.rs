@@ -5,6 +5,8 @@
 mod body;
 mod evidence_body;
 mod evidence_sql;
+mod examination_body;
+mod examination_sql;
 mod gap_body;
 mod postgres;
 mod profile_body;
@@ -26,8 +28,11 @@ use fcs_fairness::policy::AlarmSection;
 use fcs_service::database::Database;
 
 use crate::app::change::{Change, Gap, Receipt};
+use crate::app::document::OverridePart;
 use crate::app::drift::{ModelCounts, Variable, Windows};
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
+use crate::app::examination::{Found, Scope};
+use crate::app::facts::Override;
 use crate::app::gaps::{GapTurn, GapTurned, ShadowArm};
 use crate::app::rebuild::Rebuilt;
 use crate::app::report::{MonitorStatus, Tables};
@@ -161,6 +166,23 @@ pub trait GapStore: Send + Sync + 'static {
     async fn take_gap_turn(&self, turn: &GapTurn<'_>) -> Result<Option<GapTurned>, StoreError>;
 }
 
+/// The port to what examinations read, and to overrides. The same holds as for [`MonitorStore`].
+#[async_trait]
+pub trait ExaminationStore: Send + Sync + 'static {
+    /// Counts the decisions of a scope by everything that is asked for, from one snapshot.
+    async fn examine(&self, scope: &Scope) -> Result<Found, StoreError>;
+
+    /// Counts the overrides in force of decisions of some minutes, by what model and person decided and by reason.
+    async fn overrides(
+        &self,
+        model: Option<&ModelVersion>,
+        minutes: Range<i64>,
+    ) -> Result<Vec<OverridePart>, StoreError>;
+
+    /// Records overrides; one whose event is known changes nothing.
+    async fn record(&self, overrides: &[Override]) -> Result<Receipt, StoreError>;
+}
+
 /// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers fail meanwhile.
 #[async_trait]
 pub trait RebuildStore: Send + Sync + 'static {
@@ -217,6 +239,14 @@ pub fn profiles_of(database: &Database) -> Arc<dyn ProfileStore> {
 
 /// The store of evidence of an open database.
 pub fn evidence_of(database: &Database) -> Arc<dyn EvidenceStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// The store of examinations of an open database.
+pub fn examinations_of(database: &Database) -> Arc<dyn ExaminationStore> {
     match database {
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
         Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),

@@ -15,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bias::{
     BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, DriftArguments,
-    ProxyArguments, SheetArguments, ValueArguments, WatchedArguments,
+    ExamineArguments, ExamineBasis, ProxyArguments, SheetArguments, ValueArguments,
+    WatchedArguments,
 };
 pub(crate) use decision::{DecisionCommand, ScoreArguments};
 pub(crate) use deployment::{

@@ -11,6 +11,7 @@ use fcs_tlog::note::{NoteError, SignedNote, SigningKey};
 use serde::Serialize;
 
 use super::drift::{DriftLine, DriftSheet};
+use super::examination::{Examination, ExaminationInput};
 use super::panels::ProxySheet;
 use super::report::{AttributeSheet, ReportQuery, Sheet};
 use crate::store::{EVER, Standing, StoredNews};
@@ -29,6 +30,21 @@ pub struct SheetQuery {
     pub report: ReportQuery,
     /// A day in UTC; all time if there is none.
     pub day: Option<SheetDay>,
+    /// What to examine besides.
+    pub examination: SheetExamination,
+}
+
+/// What a sheet examines besides: nothing if it names no attribute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SheetExamination {
+    /// The attributes whose groups, or intersections, are compared.
+    pub attributes: Vec<String>,
+    /// What applicants are compared within.
+    pub stratify_by: String,
+    /// Which decisions are compared.
+    pub basis: String,
+    /// A traffic arm, or all together.
+    pub arm: String,
 }
 
 /// A day in UTC.
@@ -66,6 +82,35 @@ impl SheetQuery {
             first..first + DAY_MICROS / MINUTE_MICROS
         })
     }
+
+    /// The examination of the decisions that the sheet is about, with its reference groups where they are all named.
+    pub fn examination_input(&self) -> Option<ExaminationInput> {
+        let SheetExamination {
+            attributes,
+            stratify_by,
+            basis,
+            arm,
+        } = self.examination.clone();
+        if attributes.is_empty() {
+            return None;
+        }
+        let named = |attribute| self.report.references.get(attribute).cloned();
+        let reference: Option<Vec<String>> = attributes.iter().map(named).collect();
+        let model = self.report.model.as_ref().map(ToString::to_string);
+        let day = |SheetDay(from): SheetDay| (from, UnixMicros(from.0 + DAY_MICROS));
+        let times = self.day.map(day);
+        Some(ExaminationInput {
+            model: model.unwrap_or_default(),
+            from: times.map(|it| it.0.to_string()).unwrap_or_default(),
+            to: times.map(|it| it.1.to_string()).unwrap_or_default(),
+            reference: reference.unwrap_or_default(),
+            attributes,
+            stratify_by,
+            basis,
+            arm,
+            ..ExaminationInput::default()
+        })
+    }
 }
 
 /// Everything that a sheet shows.
@@ -89,6 +134,10 @@ pub struct Document {
     pub attributes: Vec<AttributePart>,
     /// What follows from probabilities of belonging to groups, apart from what is known by value.
     pub proxies: Vec<ProxySheet>,
+    /// Every metric of the groups that were asked for besides.
+    pub examination: Option<Examination>,
+    /// What people decided instead of a model, or of what a model referred to them.
+    pub overrides: Vec<OverridePart>,
     /// What the evidence says when the sheet is made.
     pub verdicts: Vec<VerdictPart>,
     /// Highest log index that is in the evidence behind the verdicts.
@@ -140,6 +189,19 @@ pub struct AttributePart {
     pub unknown: u64,
 }
 
+/// Overrides of one kind that are in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OverridePart {
+    /// What the model decided.
+    pub decided: &'static str,
+    /// What the person decided.
+    pub person: &'static str,
+    /// Why, as a code of the lender's.
+    pub reason: String,
+    /// Decisions.
+    pub decisions: i64,
+}
+
 /// A group that is watched.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerdictPart {
@@ -176,6 +238,10 @@ pub struct AlertPart {
 pub struct Parts<'a> {
     /// The groups.
     pub sheet: Sheet,
+    /// Every metric of the groups that were asked for besides.
+    pub examination: Option<Examination>,
+    /// What people decided.
+    pub overrides: Vec<OverridePart>,
     /// The evidence.
     pub standing: Standing,
     /// Every change of alarms.
@@ -204,6 +270,8 @@ impl Document {
             decisions: parts.sheet.decisions,
             attributes: parts.sheet.attributes.into_iter().map(attribute).collect(),
             proxies: parts.sheet.proxies,
+            examination: parts.examination,
+            overrides: parts.overrides,
             verdicts: verdicts
                 .filter(|(id, _)| about(&id.model))
                 .map(|(id, known)| VerdictPart {

@@ -62,6 +62,13 @@ checked_text!(
     is_visible
 );
 checked_text!(
+    /// Why a person decided otherwise, as a code of the lender's, for example `income_verified`.
+    OverrideReason,
+    "the reason of an override",
+    "1 to 64 lower-case letters, digits or '_', starting with a letter",
+    is_lower_snake
+);
+checked_text!(
     /// The method of a proxy, for example `bisg`.
     ProxySource,
     "the source of a proxy",
@@ -168,6 +175,15 @@ words!(
     }
 );
 words!(
+    /// What a person decided.
+    PersonsOutcome {
+        /// Credit was granted.
+        Approve = "approve",
+        /// Credit was refused.
+        Deny = "deny",
+    }
+);
+words!(
     /// Where an attribute's value comes from.
     Source {
         /// The applicant said so.
@@ -176,6 +192,21 @@ words!(
         Observed = "observed",
     }
 );
+
+/// A person decided instead of a model, or what a model referred.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The sender's identifier of the event.
+    pub event_id: EventId,
+    /// The decision.
+    pub decision_id: DecisionId,
+    /// What the person decided.
+    pub outcome: PersonsOutcome,
+    /// Why.
+    pub reason: OverrideReason,
+    /// When.
+    pub occurred_at: UnixMicros,
+}
 
 /// What a decision adds to the counters.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Checks what senders hand in, every broken rule at once.
 
+mod overrides;
 mod probabilities;
 
 use fcs_core::{ApiError, ApplicationId, InvalidId, UnixMicros, Violation};
@@ -10,6 +11,7 @@ use super::facts::{
     Source,
 };
 
+pub use overrides::{OverrideInput, overrides};
 pub use probabilities::{ProbabilitiesInput, probabilities};
 
 /// Items of one request at most.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use fcs_core::{ApiError, Clock, Digest, ErrorCode, Violation, to_canonical_vec};
+use fcs_core::{ApiError, Clock, Digest, ErrorCode, ModelVersion, Violation, to_canonical_vec};
 use fcs_service::problem::internal;
 use fcs_tlog::note::SigningKey;
 use sha2::{Digest as _, Sha256};
 
 use super::alarms::{Alarms, NEWS_MAX};
 use super::document::{Document, Parts, SheetQuery, note};
-use super::drift::{DriftQuery, HOURS_DEFAULT};
+use super::drift::{DriftQuery, DriftSheet, HOURS_DEFAULT};
 use super::drifts::Drifts;
+use super::examinations::Examinations;
 use super::monitor::Monitor;
 use crate::render::{csv, html};
 use crate::store::StoredNews;
@@ -81,6 +82,7 @@ pub struct Sheets {
     monitor: Monitor,
     alarms: Alarms,
     drifts: Drifts,
+    examinations: Examinations,
     key: Arc<SigningKey>,
     clock: Arc<dyn Clock>,
 }
@@ -91,13 +93,14 @@ impl Sheets {
         monitor: Monitor,
         alarms: Alarms,
         drifts: Drifts,
-        key: SigningKey,
-        clock: Arc<dyn Clock>,
+        examinations: Examinations,
+        (key, clock): (SigningKey, Arc<dyn Clock>),
     ) -> Self {
         Self {
             monitor,
             alarms,
             drifts,
+            examinations,
             key: Arc::new(key),
             clock,
         }
@@ -129,27 +132,36 @@ impl Sheets {
         })
     }
 
+    /// Drift of a model; without decisions of late, or a reference, there is nothing to say of it.
+    async fn drift(&self, model: &ModelVersion) -> Result<Option<DriftSheet>, ApiError> {
+        let query = DriftQuery {
+            model: model.clone(),
+            hours: HOURS_DEFAULT,
+        };
+        match self.drifts.sheet(query).await {
+            Ok(sheet) => Ok(Some(sheet)),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn document(&self, query: &SheetQuery) -> Result<Document, ApiError> {
         let model = query.report.model.as_ref();
         let name = model.map_or_else(String::new, ToString::to_string);
         let drift = match model {
             None => None,
-            Some(model) => {
-                let query = DriftQuery {
-                    model: model.clone(),
-                    hours: HOURS_DEFAULT,
-                };
-                match self.drifts.sheet(query).await {
-                    Ok(sheet) => Some(sheet),
-                    // Without decisions of late, or a reference, there is nothing to say of drift.
-                    Err(error) if error.code == ErrorCode::NotFound => None,
-                    Err(error) => return Err(error),
-                }
-            }
+            Some(model) => self.drift(model).await?,
+        };
+        let examination = match query.examination_input() {
+            None => None,
+            Some(input) => Some(self.examinations.examine(input).await?),
         };
         let (report, minutes) = (query.report.clone(), query.minutes());
+        let overrides = self.examinations.overrides(model.cloned(), minutes.clone());
         let parts = Parts {
+            overrides: overrides.await?,
             sheet: self.monitor.report(report, minutes).await?,
+            examination,
             standing: self.alarms.verdicts(name).await?,
             news: self.news().await?,
             drift,

@@ -12,7 +12,7 @@ use fcs_core::ApiError;
 use fcs_service::problem::Problem;
 
 use super::{bad_query, report_query};
-use crate::app::document::{SheetDay, SheetQuery};
+use crate::app::document::{SheetDay, SheetExamination, SheetQuery};
 use crate::app::sheets::{SheetFormat, Sheets};
 
 /// The signed note on the body, in base64: it has several lines.
@@ -42,24 +42,40 @@ async fn sheet(
     Ok((headers, signed.bytes))
 }
 
-/// `day=YYYY-MM-DD` and `format=json|csv|html` at most once, and the parameters of a report.
+/// `day=YYYY-MM-DD`, `format=json|csv|html`, `stratify_by`, `basis` and `arm` at most once, `attribute` as often as needed,
+/// and the parameters of a report.
 fn sheet_query(parameters: Vec<(String, String)>) -> Result<(SheetQuery, SheetFormat), ApiError> {
-    let (mut day, mut format) = (None, None);
+    let (mut day, mut format) = (String::new(), String::new());
+    let mut examination = SheetExamination::default();
     let mut others = Vec::new();
     for (key, value) in parameters {
-        match key.as_str() {
-            "day" if day.is_none() => day = Some(value),
-            "format" if format.is_none() => format = Some(value),
-            "day" | "format" => return Err(bad_query("name one day and one format")),
-            _ => others.push((key, value)),
+        let once = match key.as_str() {
+            "day" => &mut day,
+            "format" => &mut format,
+            "stratify_by" => &mut examination.stratify_by,
+            "basis" => &mut examination.basis,
+            "arm" => &mut examination.arm,
+            "attribute" => {
+                examination.attributes.push(value);
+                continue;
+            }
+            _ => {
+                others.push((key, value));
+                continue;
+            }
+        };
+        if !once.is_empty() {
+            return Err(bad_query(
+                "name each parameter once, but for attribute and reference",
+            ));
         }
+        *once = value;
     }
     let query = SheetQuery {
         report: report_query(others)?,
-        day: SheetDay::parse(day.as_deref().unwrap_or_default())?,
+        day: SheetDay::parse(&day)?,
+        examination,
     };
-    Ok((
-        query,
-        SheetFormat::parse(format.as_deref().unwrap_or("json"))?,
-    ))
+    let format = if format.is_empty() { "json" } else { &format };
+    Ok((query, SheetFormat::parse(format)?))
 }

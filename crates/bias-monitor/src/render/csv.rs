@@ -2,11 +2,12 @@
 
 use csv::Writer;
 use fcs_fairness::report::GroupReport;
-use fcs_fairness::{Interval, Verdict};
+use fcs_fairness::sheet::{Cell, Group, Name, Sheet};
+use fcs_fairness::{Interval, Measured, Verdict};
 
 use crate::app::document::Document;
 
-const HEADER: [&str; 17] = [
+const HEADER: [&str; 18] = [
     "attribute",
     "group",
     "reference_group",
@@ -24,6 +25,7 @@ const HEADER: [&str; 17] = [
     "default_rate_among_approved",
     "verdict_of_one_look",
     "decisions_without_group",
+    "stratum",
 ];
 
 /// One row for each group of each attribute; an empty cell is a number that there is not.
@@ -39,12 +41,55 @@ pub(crate) fn table(document: &Document) -> Result<Vec<u8>, csv::Error> {
             ];
             row.extend(numbers(group));
             row.push(part.unknown.to_string());
+            row.push(String::new());
             writer.write_record(row)?;
+        }
+    }
+    let examined = document.examination.iter();
+    let sheets = examined.flat_map(|it| std::iter::once(&it.sheet).chain(&it.strata));
+    for sheet in sheets {
+        for cell in &sheet.cells {
+            writer.write_record(examined_row(sheet, cell))?;
         }
     }
     writer
         .into_inner()
         .map_err(|error| error.into_error().into())
+}
+
+/// The row of a group that was examined; one that is suppressed has no numbers.
+fn examined_row(sheet: &Sheet, cell: &Cell) -> Vec<String> {
+    let named = |group: &Group| harmless(&group.0.join(", "));
+    let (Cell::Shown { group, .. } | Cell::Suppressed { group, .. } | Cell::Inconsistent { group }) =
+        cell;
+    let reference = sheet.reference.as_ref().map(named).unwrap_or_default();
+    let mut row = vec![sheet.attributes.join(" and "), named(group), reference];
+    if let Cell::Shown { tally, metrics, .. } = cell {
+        let counts = [
+            tally.decisions(),
+            tally.approved.total(),
+            tally.referred.total(),
+            tally.denied.total(),
+        ];
+        row.extend(counts.map(|count| count.to_string()));
+        let interval = |name| {
+            let metric = metrics.iter().find(|metric| metric.name == name);
+            match metric.map(|metric| metric.result) {
+                Some(Measured::Interval(it)) => {
+                    [it.value, it.lower, it.upper].map(|it| it.to_string())
+                }
+                _ => Default::default(),
+            }
+        };
+        row.extend(interval(Name::SelectionRate));
+        row.extend(interval(Name::AdverseImpactRatio));
+        let [difference, ..] = interval(Name::StandardisedMeanDifference);
+        row.push(difference);
+    }
+    row.resize(HEADER.len() - 2, String::new());
+    row.push(sheet.without_value.to_string());
+    row.push(sheet.stratum.clone().unwrap_or_default());
+    row
 }
 
 /// A name that no spreadsheet takes for a formula.

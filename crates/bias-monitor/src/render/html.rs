@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Serialize;
 
 use super::csv::verdict;
+use super::examined::{examination, overrides};
 use super::plot::{Ratio, ratios};
 use crate::app::document::{AttributePart, Document, DriftPart};
 use crate::app::drift::Against;
@@ -28,6 +29,8 @@ pub(crate) fn page(document: &Document) -> String {
                 main {
                     (header(document))
                     @for part in &document.attributes { (attribute(part)) }
+                    @if let Some(examined) = &document.examination { (examination(examined)) }
+                    (overrides(&document.overrides))
                     (verdicts(document))
                     (drift(document))
                     (alerts(document))

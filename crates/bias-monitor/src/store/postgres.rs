@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Postgres};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::examination_body::sql_examination_store;
 use super::gap_body::sql_gap_store;
 use super::profile_body::sql_profile_store;
 use super::rebuild_body::sql_rebuild_store;
@@ -37,6 +38,13 @@ sql_gap_store!(
     PostgresStore,
     Postgres,
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED"
+);
+
+sql_examination_store!(
+    PostgresStore,
+    Postgres,
+    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
+    begin_read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 );
 
 sql_profile_store!(PostgresStore, Postgres);
@@ -129,6 +137,11 @@ pub(super) fn migrations() -> Migrator {
             6,
             "compare shadows",
             include_str!("../../migrations/postgres/0006_compare_shadows.sql"),
+        ),
+        (
+            7,
+            "take overrides",
+            include_str!("../../migrations/postgres/0007_take_overrides.sql"),
         ),
     ])
 }

@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::body::sql_store;
 use super::evidence_body::sql_evidence_store;
+use super::examination_body::sql_examination_store;
 use super::gap_body::sql_gap_store;
 use super::profile_body::sql_profile_store;
 use super::rebuild_body::sql_rebuild_store;
@@ -33,6 +34,13 @@ sql_evidence_store!(
 );
 
 sql_gap_store!(SqliteStore, Sqlite, begin_write = "BEGIN IMMEDIATE");
+
+sql_examination_store!(
+    SqliteStore,
+    Sqlite,
+    begin_write = "BEGIN IMMEDIATE",
+    begin_read = "BEGIN"
+);
 
 sql_profile_store!(SqliteStore, Sqlite);
 
@@ -125,6 +133,11 @@ pub(super) fn migrations() -> Migrator {
             6,
             "compare shadows",
             include_str!("../../migrations/sqlite/0006_compare_shadows.sql"),
+        ),
+        (
+            7,
+            "take overrides",
+            include_str!("../../migrations/sqlite/0007_take_overrides.sql"),
         ),
     ])
 }

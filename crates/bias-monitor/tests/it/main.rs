@@ -10,6 +10,7 @@ mod alerts;
 mod concurrency;
 mod drift;
 mod evidence;
+mod examinations;
 mod feed;
 mod gaps;
 mod properties;

@@ -1196,6 +1196,97 @@ pub struct RecordOutcomesResponse {
 ::fcs_core::redacted_debug!(RecordOutcomesResponse);
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
+pub struct RecordOverridesRequest {
+    /// At most 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub items: ::prost::alloc::vec::Vec<OverrideEvent>,
+}
+::fcs_core::redacted_debug!(RecordOverridesRequest);
+/// The last override of a decision by time and event id is in force.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct OverrideEvent {
+    /// Chosen by the sender; a second event with the same id is ignored.
+    #[prost(string, tag = "1")]
+    pub event_id: ::prost::alloc::string::String,
+    /// The decision; may be recorded before the monitor has read it.
+    #[prost(string, tag = "2")]
+    pub decision_id: ::prost::alloc::string::String,
+    #[prost(enumeration = "PersonsOutcome", tag = "3")]
+    pub outcome: i32,
+    /// A code of the lender's for why: lower-case letters, digits and '_'.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// RFC 3339 in UTC.
+    #[prost(string, tag = "5")]
+    pub occurred_at: ::prost::alloc::string::String,
+}
+::fcs_core::redacted_debug!(OverrideEvent);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct RecordOverridesResponse {
+    #[prost(uint64, tag = "1")]
+    pub recorded: u64,
+    #[prost(uint64, tag = "2")]
+    pub unchanged: u64,
+}
+::fcs_core::redacted_debug!(RecordOverridesResponse);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExamineRequest {
+    /// "name/version"; empty means all models together.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// A traffic arm; empty means all together.
+    #[prost(string, tag = "2")]
+    pub arm: ::prost::alloc::string::String,
+    /// RFC 3339; empty begins with the first decision.
+    #[prost(string, tag = "3")]
+    pub from: ::prost::alloc::string::String,
+    /// RFC 3339, not included; empty ends with the last decision.
+    #[prost(string, tag = "4")]
+    pub to: ::prost::alloc::string::String,
+    /// 1 to 3; the groups of several are their intersections.
+    #[prost(string, repeated, tag = "5")]
+    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// "vintage" for the month of the decision, or another attribute; empty for no strata.
+    #[prost(string, tag = "6")]
+    pub stratify_by: ::prost::alloc::string::String,
+    /// Only this stratum, for example "2026-10".
+    #[prost(string, tag = "7")]
+    pub within: ::prost::alloc::string::String,
+    /// One group for each attribute; empty takes the largest.
+    #[prost(string, repeated, tag = "8")]
+    pub reference: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Smaller groups are listed without numbers; never below the monitor's minimum.
+    #[prost(uint32, tag = "9")]
+    pub minimum_cell_size: u32,
+    /// Shares of everybody for adverse impact by score quantile; empty means 0.25, 0.5 and 0.75.
+    #[prost(double, repeated, tag = "10")]
+    pub quantiles: ::prost::alloc::vec::Vec<f64>,
+    #[prost(enumeration = "ExaminationBasis", tag = "11")]
+    pub basis: i32,
+}
+::fcs_core::redacted_debug!(ExamineRequest);
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExamineResponse {
+    /// Highest log index that is counted.
+    #[prost(uint64, tag = "1")]
+    pub last_index: u64,
+    /// Decisions that are compared, those without a group included.
+    #[prost(int64, tag = "2")]
+    pub decisions: i64,
+    /// The sheet as JSON: the member `sheet` of `fcs bias compute -o json`.
+    #[prost(string, tag = "3")]
+    pub sheet: ::prost::alloc::string::String,
+    /// The same within each stratum, in their order; empty without strata, or where `within` names one.
+    #[prost(string, repeated, tag = "4")]
+    pub strata: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+::fcs_core::redacted_debug!(ExamineResponse);
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct GetGroupReportRequest {
     /// "name/version"; empty means all models together.
     #[prost(string, tag = "1")]
@@ -1548,6 +1639,19 @@ pub struct GetSheetRequest {
     >,
     #[prost(enumeration = "SheetFormat", tag = "4")]
     pub format: i32,
+    /// Adds every metric of these attributes' groups, or of their intersections; at most 3.
+    #[prost(string, repeated, tag = "5")]
+    pub attributes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What applicants are compared within, for the attributes above: "vintage" for the month of the decision, or another
+    /// attribute.
+    #[prost(string, tag = "6")]
+    pub stratify_by: ::prost::alloc::string::String,
+    /// Which decisions are compared, for the attributes above.
+    #[prost(enumeration = "ExaminationBasis", tag = "7")]
+    pub basis: i32,
+    /// The traffic arm, for the attributes above; empty means all together.
+    #[prost(string, tag = "8")]
+    pub arm: ::prost::alloc::string::String,
 }
 ::fcs_core::redacted_debug!(GetSheetRequest);
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1620,6 +1724,77 @@ impl CreditOutcome {
             "CREDIT_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
             "CREDIT_OUTCOME_REPAID" => Some(Self::Repaid),
             "CREDIT_OUTCOME_DEFAULTED" => Some(Self::Defaulted),
+            _ => None,
+        }
+    }
+}
+/// What a person decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PersonsOutcome {
+    Unspecified = 0,
+    Approve = 1,
+    Deny = 2,
+}
+impl PersonsOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PERSONS_OUTCOME_UNSPECIFIED",
+            Self::Approve => "PERSONS_OUTCOME_APPROVE",
+            Self::Deny => "PERSONS_OUTCOME_DENY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PERSONS_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "PERSONS_OUTCOME_APPROVE" => Some(Self::Approve),
+            "PERSONS_OUTCOME_DENY" => Some(Self::Deny),
+            _ => None,
+        }
+    }
+}
+/// Which decisions an examination compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ExaminationBasis {
+    /// What the model decided.
+    Unspecified = 0,
+    /// What the model decided.
+    Model = 1,
+    /// What a person decided, or else the model.
+    Final = 2,
+    /// Of what the model denied, what people approved; approving is the selection.
+    LowSideOverrides = 3,
+    /// Of what the model approved, what people did not deny; leaving it approved is the selection.
+    HighSideOverrides = 4,
+}
+impl ExaminationBasis {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EXAMINATION_BASIS_UNSPECIFIED",
+            Self::Model => "EXAMINATION_BASIS_MODEL",
+            Self::Final => "EXAMINATION_BASIS_FINAL",
+            Self::LowSideOverrides => "EXAMINATION_BASIS_LOW_SIDE_OVERRIDES",
+            Self::HighSideOverrides => "EXAMINATION_BASIS_HIGH_SIDE_OVERRIDES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EXAMINATION_BASIS_UNSPECIFIED" => Some(Self::Unspecified),
+            "EXAMINATION_BASIS_MODEL" => Some(Self::Model),
+            "EXAMINATION_BASIS_FINAL" => Some(Self::Final),
+            "EXAMINATION_BASIS_LOW_SIDE_OVERRIDES" => Some(Self::LowSideOverrides),
+            "EXAMINATION_BASIS_HIGH_SIDE_OVERRIDES" => Some(Self::HighSideOverrides),
             _ => None,
         }
     }
@@ -1952,6 +2127,66 @@ pub mod monitoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Records what people decided instead of a model, or of what a model referred to them; idempotent by event id.
+        pub async fn record_overrides(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordOverridesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordOverridesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/RecordOverrides",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "RecordOverrides",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reads the decisions of some time, and gives every group metric of an attribute or of the intersections of several.
+        pub async fn examine(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExamineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExamineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/faircredit.monitoring.v1.MonitoringService/Examine",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "faircredit.monitoring.v1.MonitoringService",
+                        "Examine",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Reports group metrics with intervals and verdicts.
         pub async fn get_group_report(
             &mut self,
@@ -2144,6 +2379,19 @@ pub mod monitoring_service_server {
             tonic::Response<super::RecordOutcomesResponse>,
             tonic::Status,
         >;
+        /// Records what people decided instead of a model, or of what a model referred to them; idempotent by event id.
+        async fn record_overrides(
+            &self,
+            request: tonic::Request<super::RecordOverridesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordOverridesResponse>,
+            tonic::Status,
+        >;
+        /// Reads the decisions of some time, and gives every group metric of an attribute or of the intersections of several.
+        async fn examine(
+            &self,
+            request: tonic::Request<super::ExamineRequest>,
+        ) -> std::result::Result<tonic::Response<super::ExamineResponse>, tonic::Status>;
         /// Reports group metrics with intervals and verdicts.
         async fn get_group_report(
             &self,
@@ -2395,6 +2643,97 @@ pub mod monitoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RecordOutcomesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/RecordOverrides" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordOverridesSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::RecordOverridesRequest>
+                    for RecordOverridesSvc<T> {
+                        type Response = super::RecordOverridesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordOverridesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::record_overrides(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordOverridesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/faircredit.monitoring.v1.MonitoringService/Examine" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExamineSvc<T: MonitoringService>(pub Arc<T>);
+                    impl<
+                        T: MonitoringService,
+                    > tonic::server::UnaryService<super::ExamineRequest>
+                    for ExamineSvc<T> {
+                        type Response = super::ExamineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExamineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MonitoringService>::examine(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExamineSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use fcs_fairness::Confidence;
 
 /// `fcs bias`.
@@ -52,6 +52,10 @@ pub(crate) enum BiasCommand {
     /// with its own decisions in the four windows before.
     /// A difference counts only beyond what chance alone would reach with so many decisions.
     Drift(DriftArguments),
+    /// Read the monitor's decisions again, and give every group metric: of intersections, vintages, strata, overrides.
+    ///
+    /// What a group report cannot show because it follows from counters. The output is that of "fcs bias compute".
+    Examine(Box<ExamineArguments>),
     /// Count every decision again, and compare that with the monitor's counters.
     ///
     /// Nothing is changed without --apply. Meanwhile the monitor refuses facts and tells senders to come
@@ -208,6 +212,66 @@ pub(crate) struct ComputeArguments {
     pub(crate) score_decimals: Option<u8>,
 }
 
+/// Arguments of `fcs bias examine`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+                  fcs bias examine --attribute sex --attribute race --reference male --reference white\n  \
+                  fcs bias examine --attribute sex --stratify-by vintage --within 2026-10\n  \
+                  fcs bias examine --attribute race --basis low-side-overrides")]
+pub(crate) struct ExamineArguments {
+    /// Protected attribute; up to three give the groups of their intersections.
+    #[arg(long = "attribute", value_name = "ATTRIBUTE", required = true)]
+    pub(crate) attributes: Vec<String>,
+    /// Group to compare with, one for each attribute in their order; the default is the largest group.
+    #[arg(long = "reference", value_name = "GROUP")]
+    pub(crate) references: Vec<String>,
+    /// Only this model, as "name/version".
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Only this traffic arm.
+    #[arg(long)]
+    pub(crate) arm: Option<String>,
+    /// Only decisions from this time on, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Only decisions before this time, RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Compare within strata: "vintage" is the month of the decision, anything else another attribute.
+    #[arg(long, value_name = "vintage|ATTRIBUTE")]
+    pub(crate) stratify_by: Option<String>,
+    /// Only this stratum, for example 2026-10.
+    #[arg(long, value_name = "STRATUM", requires = "stratify_by")]
+    pub(crate) within: Option<String>,
+    /// Groups with fewer decisions are listed without numbers; never below the monitor's minimum.
+    #[arg(long, value_name = "DECISIONS", default_value_t = 0)]
+    pub(crate) minimum_cell_size: u32,
+    /// Shares of everybody that a cut by score would approve, for adverse impact at each of them.
+    #[arg(
+        long,
+        value_name = "SHARES",
+        value_delimiter = ',',
+        default_value = "0.25,0.5,0.75"
+    )]
+    pub(crate) quantiles: Vec<f64>,
+    /// Which decisions are compared.
+    #[arg(long, value_enum, default_value_t = ExamineBasis::Model)]
+    pub(crate) basis: ExamineBasis,
+}
+
+/// Which decisions an examination compares.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ExamineBasis {
+    /// What the model decided.
+    Model,
+    /// What a person decided, or else the model.
+    Final,
+    /// Of what the model denied, what people approved.
+    LowSideOverrides,
+    /// Of what the model approved, what people did not deny.
+    HighSideOverrides,
+}
+
 /// Arguments of `fcs bias proxy`.
 #[derive(Args)]
 #[command(
@@ -315,6 +379,18 @@ pub(crate) struct SheetArguments {
     /// Compare with this group instead of the largest.
     #[arg(long = "reference", value_name = "ATTRIBUTE=GROUP")]
     pub(crate) references: Vec<String>,
+    /// Add every metric of this attribute's groups; up to three give those of their intersections.
+    #[arg(long = "attribute", value_name = "ATTRIBUTE")]
+    pub(crate) attributes: Vec<String>,
+    /// For --attribute: compare within strata; "vintage" is the month of the decision, anything else another attribute.
+    #[arg(long, value_name = "vintage|ATTRIBUTE", requires = "attributes")]
+    pub(crate) stratify_by: Option<String>,
+    /// For --attribute: which decisions are compared.
+    #[arg(long, value_enum, default_value_t = ExamineBasis::Model, requires = "attributes")]
+    pub(crate) basis: ExamineBasis,
+    /// For --attribute: only this traffic arm.
+    #[arg(long, requires = "attributes")]
+    pub(crate) arm: Option<String>,
     /// Where to write it.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,

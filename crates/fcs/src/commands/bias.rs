@@ -3,6 +3,7 @@
 mod compute;
 mod decisions;
 mod drift;
+mod examine;
 mod file;
 mod panels;
 mod policy;
@@ -50,6 +51,7 @@ pub(crate) async fn run(global: &Global, command: &BiasCommand) -> anyhow::Resul
             fail_on_breach,
         } => watching::verdicts(global, model.as_deref(), *fail_on_breach).await,
         BiasCommand::Drift(arguments) => drift::run(global, arguments).await,
+        BiasCommand::Examine(arguments) => examine::run(global, arguments).await,
         BiasCommand::Rebuild { apply } => rebuild::run(global, *apply).await,
         BiasCommand::Sheet(arguments) => sheet::write(global, arguments).await,
         BiasCommand::Verify { file, key } => sheet::verify(global, file, key),

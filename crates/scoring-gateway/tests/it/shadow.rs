@@ -13,7 +13,9 @@ use fcs_service::Random;
 use fcs_service::auth::Principal;
 use fcs_service::grpc::Deadline;
 use scoring_gateway::app::traffic::{PinnedModel, ProposedArm, ProposedTable, ShadowArm};
-use scoring_gateway::store::{ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep};
+use scoring_gateway::store::{
+    ShadowDecision, ShadowOutcome, ShadowProgress, ShadowStep, ShadowStore,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::draft;
@@ -82,6 +84,33 @@ const fn step<'a>(
     }
 }
 
+fn progress(model: &str, after_index: u64, position: u64) -> ShadowProgress {
+    ShadowProgress {
+        since_generation: if model == "2" { 1 } else { 2 },
+        model: package::version(model),
+        after_index,
+        position,
+    }
+}
+
+async fn outcomes_are_of_every_tenant_and_of_the_present_model(store: &dyn ShadowStore) {
+    let of_all = async |progress: ShadowProgress, after, limit| {
+        let page = store.outcome_page(ARM, &progress, after, limit);
+        page.await.unwrap()
+    };
+    let outcome = |log_index, outcome| ShadowOutcome { log_index, outcome };
+    let outcomes = [
+        outcome(2, Some(Outcome::Deny)),
+        outcome(3, Some(Outcome::Deny)),
+        outcome(4, None),
+    ];
+    assert_eq!(of_all(progress("2", 1, 9), 0, 10).await, outcomes);
+    assert_eq!(of_all(progress("2", 1, 9), 2, 1).await, outcomes[1..2]);
+    assert_eq!(of_all(progress("2", 3, 9), 0, 10).await, outcomes[2..]);
+    assert_eq!(of_all(progress("2", 1, 3), 0, 10).await, outcomes[..2]);
+    assert_eq!(of_all(progress("1", 1, 9), 0, 10).await, []);
+}
+
 async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
     let Stores {
         decisions: log,
@@ -118,33 +147,10 @@ async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
     assert_eq!(page("default", 0, 1).await, mine[..1]);
     assert_eq!(page("other", 0, 10).await, rows[1..2]);
     assert_eq!(page("nobody", 0, 10).await, []);
-    let progress = |model: &str, after_index, position| {
-        Some(ShadowProgress {
-            since_generation: if model == "2" { 1 } else { 2 },
-            model: package::version(model),
-            after_index,
-            position,
-        })
-    };
     store.begin(&first).await.unwrap();
     let now = store.progress(ARM).await.unwrap();
-    assert_eq!(now, progress("2", 1, 9), "it goes on");
-    let of_all = async |progress: Option<ShadowProgress>, after, limit| {
-        let progress = progress.unwrap();
-        let page = store.outcome_page(ARM, &progress, after, limit);
-        page.await.unwrap()
-    };
-    let outcome = |log_index, outcome| ShadowOutcome { log_index, outcome };
-    let outcomes = [
-        outcome(2, Some(Outcome::Deny)),
-        outcome(3, Some(Outcome::Deny)),
-        outcome(4, None),
-    ];
-    assert_eq!(of_all(progress("2", 1, 9), 0, 10).await, outcomes);
-    assert_eq!(of_all(progress("2", 1, 9), 2, 1).await, outcomes[1..2]);
-    assert_eq!(of_all(progress("2", 3, 9), 0, 10).await, outcomes[2..]);
-    assert_eq!(of_all(progress("2", 1, 3), 0, 10).await, outcomes[..2]);
-    assert_eq!(of_all(progress("1", 1, 9), 0, 10).await, []);
+    assert_eq!(now, Some(progress("2", 1, 9)), "it goes on");
+    outcomes_are_of_every_tenant_and_of_the_present_model(&*store).await;
     // Another model under the same name begins at the head of the log, and the first one's worker has lost it.
     let second = arm("1", 2, 10_000);
     let more: Vec<_> = (2..=12)
@@ -152,7 +158,7 @@ async fn an_arm_moves_along_the_log_in_one_hand(test: TestStore) {
         .collect();
     log.append(&more).await.unwrap();
     store.begin(&second).await.unwrap();
-    let anew = progress("1", 12, 12);
+    let anew = Some(progress("1", 12, 12));
     assert_eq!(store.progress(ARM).await.unwrap(), anew);
     assert!(!store.advance(step(&first, (9, 10), &[])).await.unwrap());
     assert_eq!(store.hold(&first, "a", HOLD).await.unwrap(), None);

@@ -9,6 +9,7 @@ use fcs_proto::monitoring::v1::{GetSheetRequest, SheetFormat};
 use fcs_tlog::note::{SignedNote, VerifierKey};
 use serde::Serialize;
 
+use super::examine::basis;
 use super::parse_references;
 use crate::cli::{Global, SheetArguments};
 use crate::client::Clients;
@@ -48,6 +49,10 @@ pub(super) async fn write(global: &Global, arguments: &SheetArguments) -> anyhow
         day: arguments.day.clone().unwrap_or_default(),
         reference_groups: parse_references(&arguments.references)?,
         format: format.into(),
+        attributes: arguments.attributes.clone(),
+        stratify_by: arguments.stratify_by.clone().unwrap_or_default(),
+        basis: basis(arguments.basis).into(),
+        arm: arguments.arm.clone().unwrap_or_default(),
     };
     let answer = clients.monitoring.get_sheet(request).await;
     let answer = answer.map_err(CliError::from)?.into_inner();

@@ -42,7 +42,13 @@ pub(super) fn text(document: &Document) -> String {
     let mut text = reading(&document.read);
     text.push_str(&spelled("decision", &document.values.decision));
     text.push_str(&spelled("label", &document.values.label));
-    let _ = write!(text, "\n{}\n", heading(sheet));
+    text.push_str(&of_sheet(sheet, !document.values.label.is_empty()));
+    text
+}
+
+/// The groups of a sheet; those of outcomes only if any are known.
+pub(super) fn of_sheet(sheet: &Sheet, with_outcomes: bool) -> String {
+    let mut text = format!("\n{}\n", heading(sheet));
     let mut reasons = BTreeSet::new();
     let columns = OF_DECISIONS.map(Column::from);
     text.push_str(&groups(sheet, &columns, true, &mut reasons));
@@ -50,7 +56,7 @@ pub(super) fn text(document: &Document) -> String {
         text.push_str("\nScores\n");
         text.push_str(&groups(sheet, &of_scores(sheet), false, &mut reasons));
     }
-    if !document.values.label.is_empty() {
+    if with_outcomes {
         text.push_str("\nOutcomes\n");
         let columns = OF_OUTCOMES.map(Column::from);
         text.push_str(&groups(sheet, &columns, false, &mut reasons));
