@@ -20,5 +20,6 @@ pub mod proxies;
 pub mod ratios;
 pub mod rebuild;
 pub mod report;
+pub mod rollup;
 pub mod sheets;
 pub mod terms;

@@ -41,11 +41,13 @@ use app::at_store::Spawn;
 use app::drifts::Drifts;
 use app::examinations::Examinations;
 use app::monitor::Monitor;
+use app::rollup::Fineness;
 use app::sheets::Sheets;
 use app::terms::Terms;
 use jobs::feed_reader::FeedReader;
 use jobs::profiler::Profiler;
 use jobs::publisher::Publisher;
+use jobs::roller::Roller;
 use jobs::shadow_reader::ShadowReader;
 use jobs::watcher::Watcher;
 use store::MonitorStore;
@@ -79,7 +81,7 @@ impl Service for BiasMonitor {
         let settings = &ctx.settings.service;
         let monitor = Monitor::new(
             Arc::clone(&store),
-            store::rebuild_of(&database),
+            (store::rebuild_of(&database), fineness(&ctx)),
             settings.thresholds()?,
             metrics.clone(),
             spawn(&ctx),
@@ -210,6 +212,7 @@ fn look_regularly(
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
     watch(ctx, database, terms, metrics);
+    roll_up(ctx, database);
     read_shadows(ctx, database, terms, metrics)?;
     profile(ctx, database, terms, metrics)
 }
@@ -231,6 +234,22 @@ fn watch(
         soft: ctx.soft.clone(),
     };
     ctx.spawn("watcher", watcher.run());
+}
+
+fn fineness(ctx: &ServiceContext<BiasMonitorSettings>) -> Fineness {
+    Fineness {
+        clock: Arc::clone(&ctx.clock),
+        days: ctx.settings.service.fine_counters_days,
+    }
+}
+
+fn roll_up(ctx: &ServiceContext<BiasMonitorSettings>, database: &Database) {
+    let roller = Roller {
+        store: store::rebuild_of(database),
+        fineness: fineness(ctx),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("roller", roller.run());
 }
 
 fn read_shadows(

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::terms::Terms;
 
+/// Days that the longest look at drift goes back: five windows of 31 days.
+const DRIFT_DAYS: u32 = 155;
 /// What is watched when no policy is named.
 const DEFAULT_POLICY: &str = include_str!("../policies/default.toml");
 
@@ -33,6 +35,9 @@ pub struct BiasMonitorSettings {
     pub policy_file: Option<PathBuf>,
     /// How long a decision waits for the protected attributes of its applicant before it counts without them.
     pub settle_s: u32,
+    /// Counters by minute, and sums by hour, become those of a day after so many days; 0 keeps them. Drift looks back up to
+    /// 155 days, so that it is at least as long.
+    pub fine_counters_days: u32,
     /// Who signs reports: the name of the key, like that of a web site.
     pub report_signer: String,
     /// The file with the seed of the key that signs reports, 32 bytes in base64; without one `report-signing.key` in the
@@ -50,6 +55,7 @@ impl Default for BiasMonitorSettings {
             report_interval_ms: 10_000,
             policy_file: None,
             settle_s: 600,
+            fine_counters_days: 200,
             report_signer: "faircredit.example/reports".to_owned(),
             report_key_file: None,
         }
@@ -136,6 +142,12 @@ impl SettingsCheck for BiasMonitorSettings {
         if let Err(error) = self.terms() {
             problems.push(format!("bias_monitor.policy_file: {error:#}"));
         }
+        if (1..DRIFT_DAYS).contains(&self.fine_counters_days) {
+            problems.push(format!(
+                "bias_monitor.fine_counters_days is {}; write {DRIFT_DAYS} or more, such as 200, or 0 to keep them",
+                self.fine_counters_days
+            ));
+        }
         if self.report_signer.parse::<NoteKeyName>().is_err() {
             problems.push(
                 "bias_monitor.report_signer must be a name without white space, plus and control characters".to_owned(),
@@ -180,6 +192,7 @@ mod tests {
             report_interval_ms: 0,
             policy_file: Some("/no/such/policy.toml".into()),
             settle_s: 0,
+            fine_counters_days: 7,
             report_signer: "two words".to_owned(),
             report_key_file: None,
         };
@@ -191,6 +204,7 @@ mod tests {
             "confidence",
             "report_interval_ms",
             "policy_file",
+            "fine_counters_days",
             "report_signer",
         ] {
             assert!(

@@ -36,6 +36,7 @@ use crate::app::facts::Override;
 use crate::app::gaps::{GapTurn, GapTurned, ShadowArm};
 use crate::app::rebuild::Rebuilt;
 use crate::app::report::{MonitorStatus, Tables};
+use crate::app::rollup::FineFrom;
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -186,9 +187,12 @@ pub trait ExaminationStore: Send + Sync + 'static {
 /// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers fail meanwhile.
 #[async_trait]
 pub trait RebuildStore: Send + Sync + 'static {
-    /// Counts every decision again from what is stored of it, and compares. With `apply`, counters that differ are
-    /// replaced, in the same transaction.
-    async fn rebuild(&self, apply: bool) -> Result<Rebuilt, StoreError>;
+    /// Counts every decision again from what is stored of it, and compares, both by day before `fine_from`. With `apply`,
+    /// counters that differ are replaced, in the same transaction.
+    async fn rebuild(&self, apply: bool, fine_from: FineFrom) -> Result<Rebuilt, StoreError>;
+
+    /// Rolls the counters of one old day up, the earliest that has any finer than a day; says whether there was one.
+    async fn roll_up(&self, fine_from: FineFrom) -> Result<bool, StoreError>;
 }
 
 /// The recount of an open database.

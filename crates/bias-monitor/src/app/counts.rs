@@ -97,7 +97,7 @@ impl Counts {
         }
     }
 
-    fn add(&mut self, other: &Self, sign: Sign) {
+    pub(super) fn add(&mut self, other: &Self, sign: Sign) {
         let sign = sign.factor();
         self.approved += sign * other.approved;
         self.referred += sign * other.referred;

@@ -11,6 +11,7 @@ use super::at_store::{AtStore, Spawn, lost, unavailable};
 use super::change::{Change, Receipt};
 use super::rebuild::Rebuilt;
 use super::report::{MonitorStatus, ReportQuery, Sheet, sheet};
+use super::rollup::Fineness;
 use crate::metrics::Metrics;
 use crate::store::{EVER, MonitorStore, RebuildStore, WriteError};
 
@@ -19,6 +20,7 @@ use crate::store::{EVER, MonitorStore, RebuildStore, WriteError};
 pub struct Monitor {
     store: AtStore<dyn MonitorStore>,
     recount: AtStore<dyn RebuildStore>,
+    fineness: Fineness,
     thresholds: Thresholds,
     metrics: Metrics,
 }
@@ -27,7 +29,7 @@ impl Monitor {
     /// The use cases over a store.
     pub fn new(
         store: Arc<dyn MonitorStore>,
-        recount: Arc<dyn RebuildStore>,
+        (recount, fineness): (Arc<dyn RebuildStore>, Fineness),
         thresholds: Thresholds,
         metrics: Metrics,
         spawn: Spawn,
@@ -35,6 +37,7 @@ impl Monitor {
         Self {
             store: AtStore::new(store, Arc::clone(&spawn)),
             recount: AtStore::new(recount, spawn),
+            fineness,
             thresholds,
             metrics,
         }
@@ -76,10 +79,12 @@ impl Monitor {
 
     /// Counts everything again, and replaces counters that differ if asked to.
     pub async fn rebuild(&self, apply: bool) -> Result<Rebuilt, ApiError> {
-        let rebuilt = self
-            .recount
-            .run(move |store| async move { store.rebuild(apply).await.map_err(unavailable) })
-            .await?;
+        let fine_from = self.fineness.fine_from();
+        let rebuild = move |store: Arc<dyn RebuildStore>| async move {
+            let rebuilt = store.rebuild(apply, fine_from).await;
+            rebuilt.map_err(unavailable)
+        };
+        let rebuilt = self.recount.run(rebuild).await?;
         if rebuilt.different > 0 {
             let (different, applied) = (rebuilt.different, rebuilt.applied);
             tracing::warn!(

@@ -28,7 +28,8 @@ macro_rules! sql_store {
 
             use $crate::app::change::{Change, Effects, Facts, Groups, Receipt};
             use $crate::app::facts::{AttributeName, Decision, EventId, KnownGroup, KnownOutcome};
-            use $crate::app::proxies::{KnownMembership, Memberships, Panel, ProxyName};
+            use $crate::app::profiles::ProfileIncrements;
+            use $crate::app::proxies::{KnownMembership, Memberships, Panel, ProxyIncrements, ProxyName};
             use $crate::app::report::{MonitorStatus, Tables};
             use $crate::store::rows::{self, Engine as _};
             use $crate::store::sql::{self, Failure, StoreFailure};
@@ -73,6 +74,44 @@ macro_rules! sql_store {
                         memberships.entry(id).or_default().insert(proxy, known);
                     }
                     Ok(memberships)
+                }
+
+                /// Bins of a group and hour are one text, which the lock lets us read and write back.
+                pub(super) async fn add_profiles(
+                    connection: &mut Connection,
+                    profiles: &ProfileIncrements,
+                ) -> Result<(), StoreFailure> {
+                    let places = rows::profile_places(profiles);
+                    if places.is_empty() {
+                        return Ok(());
+                    }
+                    let ids: Vec<&str> = places.iter().map(String::as_str).collect();
+                    let mut stored = BTreeMap::new();
+                    for row in <$engine>::find(connection, &sql::PROFILES_AT, &ids).await? {
+                        let counts = serde_json::from_str(row.try_get("counts")?)?;
+                        stored.insert(row.try_get("place")?, counts);
+                    }
+                    let columns = rows::profiles(profiles, &places, &stored)?;
+                    Ok(<$engine>::insert(connection, &sql::PROFILES, &columns).await?)
+                }
+
+                /// The same for sums of probabilities.
+                pub(super) async fn add_proxies(
+                    connection: &mut Connection,
+                    proxies: &ProxyIncrements,
+                ) -> Result<(), StoreFailure> {
+                    let places = rows::proxy_places(proxies);
+                    if places.is_empty() {
+                        return Ok(());
+                    }
+                    let ids: Vec<&str> = places.iter().map(String::as_str).collect();
+                    let mut stored = BTreeMap::new();
+                    for row in <$engine>::find(connection, &sql::PROXIES_AT, &ids).await? {
+                        let counts = serde_json::from_str(row.try_get("counts")?)?;
+                        stored.insert(row.try_get("place")?, counts);
+                    }
+                    let columns = rows::proxies(proxies, &places, &stored)?;
+                    Ok(<$engine>::insert(connection, &sql::PROXIES, &columns).await?)
                 }
 
                 /// A proxy and its groups, of a row that has their columns.
@@ -213,8 +252,8 @@ macro_rules! sql_store {
                 for (insert, columns) in rows::of(effects)? {
                     <$engine>::insert(connection, insert, &columns).await?;
                 }
-                add_profiles(connection, effects).await?;
-                add_proxies(connection, effects).await?;
+                <$store>::add_profiles(connection, &effects.profiles).await?;
+                <$store>::add_proxies(connection, &effects.proxies).await?;
                 let advance = sqlx::query(sql::ADVANCE)
                     .bind(sql::index_to_i64(effects.receipt.last_index)?)
                     .bind(sql::to_i64(effects.decisions.len()))
@@ -222,38 +261,6 @@ macro_rules! sql_store {
                     .bind(sql::to_i64(effects.events.len()));
                 advance.execute(connection).await?;
                 Ok(())
-            }
-
-            /// Bins of a group and hour are one text, which the lock lets us read and write back.
-            async fn add_profiles(connection: &mut Connection, effects: &Effects) -> Result<(), StoreFailure> {
-                let places = rows::profile_places(&effects.profiles);
-                if places.is_empty() {
-                    return Ok(());
-                }
-                let ids: Vec<&str> = places.iter().map(String::as_str).collect();
-                let mut stored = BTreeMap::new();
-                for row in <$engine>::find(connection, &sql::PROFILES_AT, &ids).await? {
-                    let counts = serde_json::from_str(row.try_get("counts")?)?;
-                    stored.insert(row.try_get("place")?, counts);
-                }
-                let columns = rows::profiles(&effects.profiles, &places, &stored)?;
-                Ok(<$engine>::insert(connection, &sql::PROFILES, &columns).await?)
-            }
-
-            /// The same for sums of probabilities.
-            async fn add_proxies(connection: &mut Connection, effects: &Effects) -> Result<(), StoreFailure> {
-                let places = rows::proxy_places(&effects.proxies);
-                if places.is_empty() {
-                    return Ok(());
-                }
-                let ids: Vec<&str> = places.iter().map(String::as_str).collect();
-                let mut stored = BTreeMap::new();
-                for row in <$engine>::find(connection, &sql::PROXIES_AT, &ids).await? {
-                    let counts = serde_json::from_str(row.try_get("counts")?)?;
-                    stored.insert(row.try_get("place")?, counts);
-                }
-                let columns = rows::proxies(&effects.proxies, &places, &stored)?;
-                Ok(<$engine>::insert(connection, &sql::PROXIES, &columns).await?)
             }
 
             async fn status(connection: &mut Connection) -> Result<MonitorStatus, StoreFailure> {

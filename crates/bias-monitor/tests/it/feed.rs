@@ -19,6 +19,8 @@ pub(crate) async fn start(place: &Place, gateway_url: &str) -> Running {
     let service = BiasMonitorSettings {
         gateway_url: gateway_url.to_owned(),
         report_interval_ms: 100,
+        // The decisions of tests are of 1970.
+        fine_counters_days: 0,
         ..BiasMonitorSettings::default()
     };
     let mut settings = Settings::embedded(place.folder(), service);

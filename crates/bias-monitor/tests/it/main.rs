@@ -8,6 +8,7 @@
 
 mod alerts;
 mod concurrency;
+mod counters;
 mod drift;
 mod evidence;
 mod examinations;

@@ -7,6 +7,7 @@ use bias_monitor::app::evidence::Turn;
 use bias_monitor::app::facts::Outcome;
 use bias_monitor::app::facts::Outcome::{Approve, Deny, Refer};
 use bias_monitor::app::proxies::GroupProbabilities;
+use bias_monitor::app::rollup::FineFrom;
 use bias_monitor::app::terms::Terms;
 use bias_monitor::store;
 use fcs_core::UnixMicros;
@@ -92,18 +93,32 @@ async fn a_recount_mends_sums_of_probabilities(place: &Place) {
     let moved = probabilities("B", "1", &[("black", 0.2), ("other", 0.1), ("white", 0.7)]);
     say(&opened, &[moved]).await;
     let recount = store::rebuild_of(&opened.database);
-    assert_eq!(recount.rebuild(true).await.unwrap().different, 0);
+    assert_eq!(
+        recount
+            .rebuild(true, FineFrom::ALWAYS)
+            .await
+            .unwrap()
+            .different,
+        0
+    );
     for damage in [
         "DELETE FROM proxies",
         "UPDATE proxies SET counts = replace(counts, '[1,', '[2,')",
         "UPDATE proxies SET hour = hour + 1",
     ] {
         opened.execute(damage).await;
-        let found = recount.rebuild(false).await.unwrap();
+        let found = recount.rebuild(false, FineFrom::ALWAYS).await.unwrap();
         assert!(found.different > 0 && !found.applied, "{damage}");
         assert!(found.differences[0].contains("probabilities of demo/1"));
         assert!(!found.differences.concat().contains("black"));
-        assert!(recount.rebuild(true).await.unwrap().applied, "{damage}");
+        assert!(
+            recount
+                .rebuild(true, FineFrom::ALWAYS)
+                .await
+                .unwrap()
+                .applied,
+            "{damage}"
+        );
         opened.assert_equals_recount().await;
     }
 }
