@@ -39,8 +39,8 @@ pub fn run<S: Service>() -> ExitCode {
             return ExitCode::from(EXIT_BAD_SETTINGS);
         }
     };
-    if arguments.health {
-        return exit_code::<S>(probe::is_healthy(settings.admin.listen));
+    if let Some(path) = arguments.probe() {
+        return exit_code::<S>(probe::ask(settings.admin.listen, path));
     }
     match arguments.command {
         Some(Command::Config(ConfigCommand::Check)) => {

@@ -14,8 +14,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     settings: SettingsArguments,
     /// Ask the service that runs here whether it is alive; exit 0 when it is (for container health checks)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ready")]
     pub(super) health: bool,
+    /// Ask the service that runs here whether it is ready for traffic; exit 0 when it is
+    #[arg(long)]
+    pub(super) ready: bool,
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 }
@@ -63,6 +66,15 @@ impl Arguments {
         let command = Self::command().name(S::NAME).version(VERSION);
         let matches = command.get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The probe that these arguments ask for.
+    pub(super) fn probe(&self) -> Option<&'static str> {
+        match (self.ready, self.health) {
+            (true, _) => Some("/ready"),
+            (_, true) => Some("/health"),
+            _ => None,
+        }
     }
 
     /// Where these arguments say to read settings from.

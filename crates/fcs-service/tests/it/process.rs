@@ -192,6 +192,30 @@ fn arguments_and_exit_codes() {
     drop(taken);
 }
 
+#[test]
+fn a_drain_ends_readiness_and_not_life() {
+    let process = Process::start(&[("FCS__SHUTDOWN__UNREADY_DELAY_MS", "60000")]);
+    let admin = process.admin.to_string();
+    let probe = |flag| {
+        output(&[flag], &[("FCS__ADMIN__LISTEN", &admin)])
+            .status
+            .code()
+    };
+    assert_eq!(
+        (probe("--ready"), probe("--health")),
+        (Some(0), Some(0)),
+        "it serves"
+    );
+    process.signal("TERM");
+    let asked = std::time::Instant::now();
+    while probe("--ready") == Some(0) {
+        assert!(asked.elapsed() < SOON, "it drains and still says ready");
+    }
+    assert_eq!((probe("--ready"), probe("--health")), (Some(1), Some(0)));
+    process.signal("TERM");
+    assert_eq!(process.end().0, Some(0), "a second signal ends the wait");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_ends_it_cleanly_whoever_is_connected() {
     let process = Process::start(&[("SENTRY_DSN", "https://key@errors.example/7")]);
