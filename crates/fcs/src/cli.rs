@@ -105,6 +105,8 @@ pub(crate) enum Command {
     Up(UpArguments),
     /// Send the held-out applications of a model through a system started here, and show what came of it.
     Demo(DemoArguments),
+    /// Send applications of a model again and again, and tell what failed: for drills, and for updates under load.
+    Load(LoadArguments),
     /// Score applications and look at decisions.
     #[command(subcommand)]
     Decision(DecisionCommand),
@@ -176,6 +178,23 @@ pub(crate) struct DemoArguments {
     /// Applications in flight at the same time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
+}
+
+/// Arguments of `fcs load`.
+#[derive(Args)]
+pub(crate) struct LoadArguments {
+    /// Whose applications to send; the newest version of this model is taken.
+    #[arg(long, default_value = "taiwan-default")]
+    pub(crate) model: String,
+    /// How many, each under an id of its own; SIGTERM and SIGINT end it earlier.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) requests: usize,
+    /// Applications in flight at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+    /// Connections to each service.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) connections: u16,
 }
 
 /// Arguments of `fcs conformance`.

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod key;
+pub(crate) mod load;
 pub(crate) mod model;
 pub(crate) mod policy;
 pub(crate) mod rollout;

@@ -1,6 +1,6 @@
 //! `fcs demo`: the whole way of a decision on real applications, from an empty folder to verified proofs.
 
-mod data;
+pub(crate) mod data;
 mod drive;
 mod load;
 pub(crate) mod render;
@@ -95,7 +95,8 @@ fn place(global: &Global, arguments: &DemoArguments) -> Place {
     }
 }
 
-fn newest_version(global: &Global, name: &str) -> anyhow::Result<ModelVersion> {
+/// The newest version of a model among the packages.
+pub(crate) fn newest_version(global: &Global, name: &str) -> anyhow::Result<ModelVersion> {
     let folder: PathBuf = global.models_dir.join(name);
     let unknown = || {
         CliError::NotFound(format!(

@@ -6,8 +6,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    audit, bias, config, decision, deployment, doctor, erase, key, model, policy, rollout, traffic,
-    up,
+    audit, bias, config, decision, deployment, doctor, erase, key, load, model, policy, rollout,
+    traffic, up,
 };
 use crate::{conformance, demo, exit};
 
@@ -40,6 +40,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Up(arguments) => up::run(global, arguments).await,
         Command::Demo(arguments) => Box::pin(demo::run(global, arguments)).await,
+        Command::Load(arguments) => load::run(global, arguments).await,
         Command::Decision(command) => decision::run(global, command).await,
         Command::Erase(arguments) => erase::run(global, arguments).await,
         Command::Bias(command) => bias::run(global, command).await,

@@ -69,6 +69,10 @@ fn exit_codes_are_the_documented_ones() {
         code(&["decision", "list", "--gateway", "http://127.0.0.1:9"]),
         Some(1)
     );
+    assert_eq!(
+        code(&["load", "--requests", "3", "--gateway", "http://127.0.0.1:9"]),
+        Some(7)
+    );
     assert_eq!(code(&["config", "check"]), Some(0));
     assert_eq!(
         code(&["doctor", "--gateway", "http://127.0.0.1:9"]),

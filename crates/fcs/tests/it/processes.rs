@@ -59,6 +59,21 @@ async fn four_processes_on_postgresql_and_redis() {
     );
     assert_eq!(traffic["fleet"]["confirmed"], true, "{traffic}");
     assert_eq!(traffic["fleet"]["gateways"].as_array().unwrap().len(), 1);
+    let load = [
+        "load",
+        "--model",
+        "boston-hmda",
+        "--requests",
+        "60",
+        "-o",
+        "json",
+    ];
+    let load = json(&system.fcs(&load).output().unwrap());
+    assert_eq!(
+        (&load["decisions"], &load["reads"], &load["failed"]),
+        (&60.into(), &6.into(), &serde_json::json!({})),
+        "{load}"
+    );
     let doctor = system.fcs(&["doctor", "-o", "json"]).output().unwrap();
     assert!(
         doctor.status.success(),
