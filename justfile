@@ -9,8 +9,24 @@ demo *arguments:
     cargo run -- demo {{arguments}}
 
 # Run every service in one process
-up *arguments:
+one-process *arguments:
     cargo run -- up {{arguments}}
+
+# Run the whole system in containers, for example `just up --profile monitoring`
+up *arguments:
+    cargo xtask stack up {{arguments}}
+
+# Stop it; `just down --volumes` removes its data too
+down *arguments:
+    cargo xtask stack down {{arguments}}
+
+# Follow its logs
+logs *services:
+    cargo xtask stack logs {{services}}
+
+# Make the images of the services
+image *arguments:
+    cargo xtask image {{arguments}}
 
 # Run one service by itself, for example `just run scoring-gateway`
 run service *arguments:

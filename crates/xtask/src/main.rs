@@ -7,11 +7,15 @@
 
 mod bench;
 mod command;
+mod containers;
 mod fuzz;
+mod image;
 mod layers;
 mod packages;
 mod servers;
 mod sizes;
+mod stack;
+mod swarm;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +49,13 @@ enum Task {
     Codegen,
     /// Runs every check that CI runs beside the tests.
     Check,
+    /// Makes the images of the services; needs no registry.
+    Image(image::Options),
+    /// Runs the whole system in containers on this machine.
+    #[command(subcommand)]
+    Stack(stack::Stack),
+    /// Updates every service of deploy/swarm/stack.yml on a swarm of this machine, under load.
+    SwarmTest(swarm::Options),
     /// Fuzzes every reader for a while (installing cargo-fuzz if needed).
     Fuzz(fuzz::Options),
 }
@@ -58,6 +69,9 @@ fn main() -> anyhow::Result<()> {
         Task::CheckProto => check_proto(),
         Task::Codegen => codegen(),
         Task::Check => check(),
+        Task::Image(options) => image::build(&options),
+        Task::Stack(task) => stack::run_stack(&task),
+        Task::SwarmTest(options) => swarm::test(&options),
         Task::Fuzz(options) => fuzz::run(&options),
     }
 }

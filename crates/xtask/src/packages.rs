@@ -37,6 +37,57 @@ pub(crate) fn poppler() -> anyhow::Result<()> {
     install("poppler-utils")
 }
 
+/// Makes sure that there are a container engine, its client and Compose.
+pub(crate) fn container_engine() -> anyhow::Result<()> {
+    for (program, package) in [
+        ("dockerd", "docker.io"),
+        ("docker-compose", "docker-compose"),
+    ] {
+        if !command::exists(program) {
+            install(package)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that there is the program that makes certificates.
+pub(crate) fn openssl() -> anyhow::Result<()> {
+    if command::output(command::new("openssl").arg("version")).is_ok() {
+        return Ok(());
+    }
+    install("openssl")
+}
+
+/// Makes sure that there is the program that lays out Debian in a folder.
+pub(crate) fn debootstrap() -> anyhow::Result<()> {
+    if command::exists("debootstrap") {
+        return Ok(());
+    }
+    install("debootstrap")
+}
+
+/// Where this machine gets Debian's packages.
+pub(crate) fn debian_mirror() -> anyhow::Result<String> {
+    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(folder) = fs::read_dir("/etc/apt/sources.list.d") {
+        files.extend(folder.filter_map(|entry| Some(entry.ok()?.path())));
+    }
+    let texts = files
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok());
+    let words: Vec<String> = texts
+        .flat_map(|text| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mirror = words
+        .into_iter()
+        .find(|word| word.starts_with("http") && word.trim_end_matches('/').ends_with("/debian"));
+    mirror.context("no address of Debian's packages in /etc/apt/sources.list")
+}
+
 /// Makes sure that there is a C++ compiler, which builds the fuzzer.
 pub(crate) fn cpp_compiler() -> anyhow::Result<()> {
     if command::exists("c++") {
