@@ -325,18 +325,9 @@ fn end() -> anyhow::Result<()> {
     for volume in volumes.lines() {
         run(&mut docker(&["volume", "rm", volume]))?;
     }
-    // Secrets are of the swarm and end with it. The bridge to its networks does not, and the routing mesh, which nobody
-    // used, stays plugged into it.
-    run(&mut docker(&["swarm", "leave", "--force"]))?;
-    let (bridge, mesh) = ("docker_gwbridge", "gateway_ingress-sbox");
-    let _ = command::output(&mut docker(&[
-        "network",
-        "disconnect",
-        "--force",
-        bridge,
-        mesh,
-    ]));
-    run(&mut docker(&["network", "rm", bridge]))
+    // Secrets are of the swarm and end with it. The bridge docker_gwbridge is the engine's own: it makes it for its first
+    // swarm and keeps it for the next one.
+    run(&mut docker(&["swarm", "leave", "--force"]))
 }
 
 /// What the load has printed.
