@@ -51,7 +51,7 @@ done
 if cargo cyclonedx --version >/dev/null 2>&1; then
   cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$triple" --override-filename sbom.cdx
   for service in $services; do
-    cp "crates/$service/sbom.cdx.json" "$rootfs/$service/app/"
+    sed "s#file://$PWD/#file:///source/#g" "crates/$service/sbom.cdx.json" >"$rootfs/$service/app/sbom.cdx.json"
   done
   find crates -name sbom.cdx.json -delete
 else
