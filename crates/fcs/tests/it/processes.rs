@@ -59,6 +59,16 @@ async fn four_processes_on_postgresql_and_redis() {
     );
     assert_eq!(traffic["fleet"]["confirmed"], true, "{traffic}");
     assert_eq!(traffic["fleet"]["gateways"].as_array().unwrap().len(), 1);
+    load_counts_what_it_sent(&system);
+    let doctor = system.fcs(&["doctor", "-o", "json"]).output().unwrap();
+    assert!(
+        doctor.status.success(),
+        "{}",
+        String::from_utf8_lossy(&doctor.stdout)
+    );
+}
+
+fn load_counts_what_it_sent(system: &System) {
     let load = [
         "load",
         "--model",
@@ -73,11 +83,5 @@ async fn four_processes_on_postgresql_and_redis() {
         (&load["decisions"], &load["reads"], &load["failed"]),
         (&60.into(), &6.into(), &serde_json::json!({})),
         "{load}"
-    );
-    let doctor = system.fcs(&["doctor", "-o", "json"]).output().unwrap();
-    assert!(
-        doctor.status.success(),
-        "{}",
-        String::from_utf8_lossy(&doctor.stdout)
     );
 }
