@@ -14,13 +14,17 @@
 
 pub mod batch;
 pub mod checkpoint;
+mod frontier;
 mod hash;
 pub mod note;
+pub mod tile;
 mod tree;
 mod verify;
 
 pub use batch::{BatchLeaf, DecisionClaim, DecisionError, DecisionProof, verify_decision};
 pub use checkpoint::Checkpoint;
+pub use frontier::Frontier;
 pub use hash::{empty_root, leaf_hash, node_hash};
+pub use tile::Tile;
 pub use tree::{MerkleTree, ProofError};
 pub use verify::{TreeHead, VerifyError, verify_consistency, verify_inclusion};

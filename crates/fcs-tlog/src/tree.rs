@@ -138,6 +138,19 @@ impl MerkleTree {
         Ok(path)
     }
 
+    /// Hash of the zero-based leaf; `None` when there is none.
+    pub fn leaf(&self, index: u64) -> Option<Digest> {
+        self.complete(0, index, 1).map(|hashes| hashes[0])
+    }
+
+    /// Hashes of `count` complete subtrees of `2^height` leaves each, from the zero-based `start` on.
+    pub(crate) fn complete(&self, height: u32, start: u64, count: u64) -> Option<&[Digest]> {
+        let level = self.levels.get(height as usize)?;
+        let start = usize::try_from(start).ok()?;
+        let end = start.checked_add(usize::try_from(count).ok()?)?;
+        level.get(start..end)
+    }
+
     fn check_size(&self, size: u64) -> Result<(), ProofError> {
         let length = self.len();
         if size > length {

@@ -10,6 +10,7 @@ mod checkpoints;
 mod notes;
 mod peers;
 mod proofs;
+mod tiles;
 mod vectors;
 
 use fcs_core::Digest;
