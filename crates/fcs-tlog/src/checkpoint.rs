@@ -26,6 +26,9 @@ pub enum CheckpointError {
     /// The text inside the note breaks the format.
     #[error("malformed checkpoint: {0}")]
     Malformed(&'static str),
+    /// The key is a witness's: what it says of a checkpoint is not what a log says.
+    #[error("the key {0} is for cosignatures, not for a log")]
+    CosignerKey(NoteKeyName),
     /// The key belongs to another log.
     #[error("the origin is {origin}, the key belongs to {key}")]
     OtherOrigin {
@@ -59,8 +62,12 @@ impl Checkpoint {
             return Err(CheckpointError::Malformed("empty extension line"));
         }
         let head = TreeHead {
-            size: parse_size(size)?,
-            root: parse_root(root)?,
+            size: parse_number(size).ok_or(CheckpointError::Malformed(
+                "the size is not a decimal number without leading zeros",
+            ))?,
+            root: parse_hash(root).ok_or(CheckpointError::Malformed(
+                "the root is not 32 bytes in base64",
+            ))?,
         };
         if head.size == 0 && head.root != empty_root() {
             return Err(CheckpointError::Malformed(
@@ -81,6 +88,9 @@ impl Checkpoint {
 
     /// Reads a signed checkpoint and checks the log's signature and origin.
     pub fn open(note: &[u8], key: &VerifierKey) -> Result<Self, CheckpointError> {
+        if key.is_cosigner() {
+            return Err(CheckpointError::CosignerKey(key.name().clone()));
+        }
         let note = SignedNote::parse(note).map_err(CheckpointError::Note)?;
         let verified = note
             .verify(std::slice::from_ref(key))
@@ -101,21 +111,15 @@ impl Checkpoint {
     }
 }
 
-fn parse_size(text: &str) -> Result<u64, CheckpointError> {
+/// A decimal number in its one spelling, without leading zeros.
+pub(crate) fn parse_number(text: &str) -> Option<u64> {
     text.parse::<u64>()
         .ok()
-        .filter(|size| size.to_string() == text)
-        .ok_or(CheckpointError::Malformed(
-            "the size is not a decimal number without leading zeros",
-        ))
+        .filter(|number| number.to_string() == text)
 }
 
-fn parse_root(text: &str) -> Result<Digest, CheckpointError> {
-    STANDARD
-        .decode(text)
-        .ok()
-        .and_then(|bytes| Digest::try_from(bytes.as_slice()).ok())
-        .ok_or(CheckpointError::Malformed(
-            "the root is not 32 bytes in base64",
-        ))
+/// A hash in base64.
+pub(crate) fn parse_hash(text: &str) -> Option<Digest> {
+    let bytes = STANDARD.decode(text).ok()?;
+    Digest::try_from(bytes.as_slice()).ok()
 }

@@ -1,8 +1,9 @@
-//! C2SP signed notes with Ed25519 keys (<https://c2sp.org/signed-note>).
+//! C2SP signed notes with Ed25519 keys (<https://c2sp.org/signed-note>), and cosignatures in them.
 //!
 //! A note is a text, a blank line and signature lines. Signatures of keys that the verifier does not
 //! know are ignored; one wrong signature of a known key refuses the whole note.
 
+mod cosign;
 mod key;
 mod parse;
 
@@ -11,7 +12,11 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+pub use cosign::CosigningKey;
 pub use key::{KeyId, NoteKeyName, SigningKey, VerifierKey};
+
+/// An Ed25519 public key.
+pub type VerifyingKeyBytes = [u8; 32];
 
 /// Longest note that is read or signed, in bytes.
 pub const MAX_NOTE_BYTES: usize = 1_000_000;
@@ -29,7 +34,7 @@ pub enum NoteError {
     #[error("a verifier key must be \"<name>+<8 hexadecimal digits>+<base64 of type and key>\"")]
     InvalidVerifierKey,
     /// The key is of a type that is not supported.
-    #[error("key type {0:#04x} is not supported, only Ed25519 (0x01)")]
+    #[error("key type {0:#04x} is not supported, only Ed25519 (0x01) and its cosignatures (0x04)")]
     UnsupportedKeyType(u8),
     /// The identifier in a verifier key is not the hash of the rest.
     #[error("the key id does not belong to the name and the key")]
@@ -54,6 +59,18 @@ pub struct NoteSignature {
     pub key_id: KeyId,
     /// The signature itself, in the form that the key's type defines.
     pub signature: Vec<u8>,
+}
+
+impl NoteSignature {
+    /// Reads signature lines, each with its line end, as a witness answers them.
+    pub fn parse_lines(bytes: &[u8]) -> Result<Vec<Self>, NoteError> {
+        parse::signature_lines(bytes)
+    }
+
+    /// When a cosignature was made, in seconds since the Unix epoch; of no meaning for other signatures.
+    pub fn cosigned_at(&self) -> Option<u64> {
+        cosign::parts(&self.signature).map(|(time, _)| time)
+    }
 }
 
 impl fmt::Display for NoteSignature {
@@ -82,13 +99,31 @@ impl SignedNote {
         })
     }
 
-    /// Adds a signature by another key, for example a witness.
+    /// Adds a signature by another key.
     pub fn add_signature(&mut self, key: &SigningKey) -> Result<(), NoteError> {
+        self.push(key.sign(&self.text))
+    }
+
+    /// Adds a signature line, for example a witness's.
+    pub fn push(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
         if self.signatures.len() == MAX_SIGNATURES {
             return Err(NoteError::Malformed("too many signatures"));
         }
-        self.signatures.push(key.sign(&self.text));
+        self.signatures.push(signature);
         Ok(())
+    }
+
+    /// Drops every signature but the first one, which is the signer's own.
+    pub fn keep_first_signature(&mut self) {
+        self.signatures.truncate(1);
+    }
+
+    /// The signature line of a key, when there is one and it holds.
+    pub fn signature_by(&self, key: &VerifierKey) -> Option<&NoteSignature> {
+        let made = |signature: &&NoteSignature| {
+            key.made(signature) && key.check(&self.text, signature).is_ok()
+        };
+        self.signatures.iter().find(made)
     }
 
     /// Reads the text form, bytes of UTF-8.

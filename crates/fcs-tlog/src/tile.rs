@@ -194,13 +194,7 @@ impl MerkleTree {
             return None;
         };
         let hashes = self.complete(8 * u32::from(level), tile.start(), tile.width)?;
-        Some(
-            hashes
-                .iter()
-                .flat_map(|hash| hash.as_bytes())
-                .copied()
-                .collect(),
-        )
+        Some(hashes.iter().flat_map(Digest::as_bytes).copied().collect())
     }
 }
 

@@ -8,10 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
-use super::{NoteError, NoteSignature};
+use super::{NoteError, NoteSignature, VerifyingKeyBytes, cosign};
 
-/// Signature type of Ed25519 in C2SP signed notes.
-const ED25519: u8 = 0x01;
+/// What signatures of a key are, by their number in C2SP signed notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyType {
+    /// Ed25519 over the text of the note.
+    Ed25519 = 0x01,
+    /// A time, and Ed25519 over it and the text.
+    Cosignature = 0x04,
+}
 
 /// Name of a key. For a log's key it is the log's origin, for example `faircredit.example/log`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,7 +80,7 @@ impl SigningKey {
     /// The Ed25519 key of a secret seed (RFC 8032).
     pub fn from_seed(name: NoteKeyName, seed: &[u8; 32]) -> Self {
         let secret = ed25519_dalek::SigningKey::from_bytes(seed);
-        let public = VerifierKey::new(name, secret.verifying_key());
+        let public = VerifierKey::new(name, KeyType::Ed25519, secret.verifying_key());
         Self { secret, public }
     }
 
@@ -108,13 +114,27 @@ impl fmt::Debug for SigningKey {
 pub struct VerifierKey {
     name: NoteKeyName,
     key_id: KeyId,
+    key_type: KeyType,
     key: VerifyingKey,
 }
 
 impl VerifierKey {
-    fn new(name: NoteKeyName, key: VerifyingKey) -> Self {
-        let key_id = KeyId::of(&name, &typed(&key));
-        Self { name, key_id, key }
+    pub(super) fn new(name: NoteKeyName, key_type: KeyType, key: VerifyingKey) -> Self {
+        let key_id = KeyId::of(&name, &typed(key_type, &key));
+        Self {
+            name,
+            key_id,
+            key_type,
+            key,
+        }
+    }
+
+    pub(super) fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    pub(super) fn key_bytes(&self) -> &VerifyingKeyBytes {
+        self.key.as_bytes()
     }
 
     /// The key's name.
@@ -128,14 +148,24 @@ impl VerifierKey {
     }
 
     /// Whether a signature line names this key.
-    pub(super) fn made(&self, signature: &NoteSignature) -> bool {
+    pub(crate) fn made(&self, signature: &NoteSignature) -> bool {
         self.name == signature.name && self.key_id == signature.key_id
     }
 
     pub(super) fn check(&self, text: &str, signature: &NoteSignature) -> Result<(), NoteError> {
-        Signature::from_slice(&signature.signature)
-            .and_then(|ed25519| self.key.verify_strict(text.as_bytes(), &ed25519))
-            .map_err(|_| NoteError::BadSignature(self.name.clone()))
+        let bad = || NoteError::BadSignature(self.name.clone());
+        let verify = |message: &str, signature: &[u8]| {
+            Signature::from_slice(signature)
+                .and_then(|ed25519| self.key.verify_strict(message.as_bytes(), &ed25519))
+                .map_err(|_| bad())
+        };
+        match self.key_type {
+            KeyType::Ed25519 => verify(text, &signature.signature),
+            KeyType::Cosignature => {
+                let (time, ed25519) = cosign::parts(&signature.signature).ok_or_else(bad)?;
+                verify(&cosign::message(text, time), ed25519)
+            }
+        }
     }
 }
 
@@ -146,7 +176,7 @@ impl fmt::Display for VerifierKey {
             "{}+{}+{}",
             self.name,
             self.key_id,
-            STANDARD.encode(typed(&self.key))
+            STANDARD.encode(typed(self.key_type, &self.key))
         )
     }
 }
@@ -162,16 +192,17 @@ impl FromStr for VerifierKey {
             .decode(encoded)
             .map_err(|_| NoteError::InvalidVerifierKey)?;
         let (&kind, key) = bytes.split_first().ok_or(NoteError::InvalidVerifierKey)?;
-        if kind != ED25519 {
-            return Err(NoteError::UnsupportedKeyType(kind));
-        }
+        let key_type = [KeyType::Ed25519, KeyType::Cosignature]
+            .into_iter()
+            .find(|known| *known as u8 == kind)
+            .ok_or(NoteError::UnsupportedKeyType(kind))?;
         let key = <&[u8; 32]>::try_from(key).map_err(|_| NoteError::InvalidVerifierKey)?;
         let key = VerifyingKey::from_bytes(key).map_err(|_| NoteError::InvalidVerifierKey)?;
         // Anyone can sign for a key of small order.
         if key.is_weak() {
             return Err(NoteError::InvalidVerifierKey);
         }
-        let verifier = Self::new(name, key);
+        let verifier = Self::new(name, key_type, key);
         if verifier.key_id.to_string() != id {
             return Err(NoteError::KeyIdMismatch);
         }
@@ -179,8 +210,8 @@ impl FromStr for VerifierKey {
     }
 }
 
-fn typed(key: &VerifyingKey) -> [u8; 33] {
-    let mut bytes = [ED25519; 33];
+fn typed(key_type: KeyType, key: &VerifyingKey) -> [u8; 33] {
+    let mut bytes = [key_type as u8; 33];
     bytes[1..].copy_from_slice(key.as_bytes());
     bytes
 }

@@ -30,20 +30,30 @@ pub(super) fn note(bytes: &[u8]) -> Result<SignedNote, NoteError> {
         .rfind("\n\n")
         .ok_or(NoteError::Malformed("no blank line"))?;
     let (text, lines) = (&whole[..=border], &whole[border + 2..]);
+    Ok(SignedNote {
+        text: text.to_owned(),
+        signatures: lines_of(lines)?,
+    })
+}
+
+/// Reads signature lines alone.
+pub(super) fn signature_lines(bytes: &[u8]) -> Result<Vec<NoteSignature>, NoteError> {
+    if bytes.len() > MAX_NOTE_BYTES {
+        return Err(NoteError::Malformed("too long"));
+    }
+    let lines = str::from_utf8(bytes).map_err(|_| NoteError::Malformed("not UTF-8"))?;
+    check_characters(lines)?;
+    lines_of(lines)
+}
+
+fn lines_of(lines: &str) -> Result<Vec<NoteSignature>, NoteError> {
     let lines = lines.strip_suffix('\n').ok_or(NoteError::Malformed(
         "the last signature line does not end with a line end",
     ))?;
     if lines.split('\n').count() > MAX_SIGNATURES {
         return Err(NoteError::Malformed("too many signatures"));
     }
-    let signatures = lines
-        .split('\n')
-        .map(signature_line)
-        .collect::<Result<_, _>>()?;
-    Ok(SignedNote {
-        text: text.to_owned(),
-        signatures,
-    })
+    lines.split('\n').map(signature_line).collect()
 }
 
 fn check_characters(text: &str) -> Result<(), NoteError> {

@@ -12,6 +12,7 @@ mod peers;
 mod proofs;
 mod tiles;
 mod vectors;
+mod witnessing;
 
 use fcs_core::Digest;
 use fcs_tlog::note::SigningKey;
