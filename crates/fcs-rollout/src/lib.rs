@@ -17,6 +17,7 @@ mod decide;
 mod deployment;
 mod event;
 pub mod invariants;
+pub mod leaf;
 mod rejection;
 pub mod rollout;
 pub mod statistics;
