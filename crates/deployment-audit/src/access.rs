@@ -22,6 +22,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::post("/v1/rollouts/{id}/abort", Scope::DeploymentsWrite),
     Rule::post("/v1/rollouts/{id}/rollback", Scope::DeploymentsWrite),
     Rule::get("/v1/log/checkpoint", Scope::LogRead),
+    Rule::get("/v1/log/tile/{*path}", Scope::LogRead),
     Rule::get("/v1/log/verifier-key", Scope::LogRead),
     Rule::get("/v1/log/leaves", Scope::LogRead),
     Rule::get("/v1/log/proof/leaf/{index}", Scope::LogRead),

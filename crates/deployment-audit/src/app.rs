@@ -9,9 +9,11 @@ pub mod log;
 pub mod ports;
 pub mod progress;
 pub mod proofs;
+pub mod publication;
 pub mod reconcile;
 pub mod recorder;
 pub mod rollouts;
+pub mod witnessing;
 pub mod writer;
 
 mod fields;

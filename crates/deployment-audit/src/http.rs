@@ -34,6 +34,7 @@ pub(crate) fn routes(
         .with_state(app);
     let log = Router::new()
         .route("/v1/log/checkpoint", get(log::checkpoint))
+        .route("/v1/log/tile/{*path}", get(log::tile))
         .route("/v1/log/verifier-key", get(log::verifier_key))
         .route("/v1/log/leaves", get(log::leaves))
         .route("/v1/log/proof/leaf/{index}", get(log::leaf))

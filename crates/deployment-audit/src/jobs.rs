@@ -3,6 +3,7 @@
 pub mod checkpointer;
 pub mod decision_reader;
 pub mod rollout_driver;
+pub mod scrubber;
 pub mod traffic_reconciler;
 
 use std::time::Duration;

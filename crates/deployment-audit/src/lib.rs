@@ -12,8 +12,11 @@ pub mod gateway;
 pub mod jobs;
 pub mod metrics;
 pub mod prometheus;
+pub mod recovery;
 pub mod settings;
 pub mod store;
+pub mod tile_folder;
+pub mod witness_client;
 
 mod access;
 mod grpc;
@@ -27,25 +30,31 @@ use anyhow::Context as _;
 use axum::Router;
 use fcs_service::auth::Rule;
 use fcs_service::database::{self, Database};
-use fcs_service::{Environment, Service, ServiceContext};
+use fcs_service::{Environment, Random, Service, ServiceContext, Settings};
+use fcs_tlog::Policy;
 
 use app::controller::Controller;
 use app::deployments::Deployments;
-use app::log::TransparencyLog;
+use app::log::{LogError, LogParts, TransparencyLog};
 use app::progress::Progress;
 use app::proofs::Proofs;
+use app::publication::Publication;
 use app::reconcile::Reconciler;
 use app::recorder::Recorder;
 use app::rollouts::Rollouts;
+use app::witnessing::Witnesses;
 use app::writer::Writer;
 use gateway::Gateway;
 use jobs::decision_reader::DecisionReader;
-use jobs::{checkpointer, rollout_driver, traffic_reconciler};
+use jobs::{checkpointer, rollout_driver, scrubber, traffic_reconciler};
 use metrics::Metrics;
 use prometheus::Prometheus;
+use recovery::{Recovered, Recovery};
 use settings::AuditSettings;
 use store::Store;
 use store::rollouts::RolloutStore;
+use tile_folder::TileFolder;
+use witness_client::HttpWitness;
 
 /// Schema on PostgreSQL and name of the file on SQLite.
 const SCHEMA: &str = "deployment_audit";
@@ -76,6 +85,9 @@ impl Service for DeploymentAudit {
             )),
             metrics,
         };
+        if ctx.settings.service.replay_tiles {
+            replay(&ctx.settings, &parts, ctx.random.as_ref()).await?;
+        }
         let log = open_log(&ctx, &parts).await?;
         let deployments = start_deployments(&ctx, &parts);
         let rollouts = start_rollouts(&ctx, &parts)?;
@@ -116,19 +128,93 @@ async fn open_log(
 ) -> anyhow::Result<Arc<TransparencyLog>> {
     let key = key::load(&ctx.settings, ctx.random.as_ref())?;
     let (store, clock) = (Arc::clone(&parts.store), Arc::clone(&ctx.clock));
-    let log = TransparencyLog::open(store, key, clock, parts.metrics.clone())
-        .await
-        .context("open the transparency log")?;
+    let folder = folder(&ctx.settings);
+    let log = TransparencyLog::open(LogParts {
+        store,
+        key,
+        clock,
+        metrics: parts.metrics.clone(),
+        publication: Publication::new(Some(folder)),
+        witnesses: witnesses(&ctx.settings.service)?,
+    })
+    .await
+    .context("open the transparency log")?;
     let log = Arc::new(log);
-    if log.refusal().is_none() {
-        log.publish().await.context("sign the first checkpoint")?;
+    match log.publish().await {
+        // A log that may not be signed is served as not ready: people must see what it holds.
+        Ok(()) | Err(LogError::Refused(_)) => {}
+        Err(error) => return Err(error).context("sign the first checkpoint"),
     }
     let health = ctx.health.dependency("transparency_log");
     ctx.spawn(
         "checkpointer",
         checkpointer::run(Arc::clone(&log), health, ctx.soft.clone()),
     );
+    let job = scrubber::run(Arc::clone(&log), ctx.soft.clone());
+    ctx.spawn("scrubber", job);
     Ok(log)
+}
+
+/// Where the log is published.
+fn folder(settings: &Settings<AuditSettings>) -> TileFolder {
+    let named = settings.service.tiles_dir.clone();
+    TileFolder::new(named.unwrap_or_else(|| settings.data_dir.join("tiles")))
+}
+
+/// Puts back what the database lacks of the published log. The service itself must not run meanwhile; the gateway must.
+pub async fn recover(
+    settings: &Settings<AuditSettings>,
+    random: &dyn Random,
+) -> anyhow::Result<Recovered> {
+    let database = database::open(&settings.database, &settings.data_dir, SCHEMA).await?;
+    let gateway = fcs_service::grpc::channel(&settings.service.gateway_url)?;
+    let parts = Parts {
+        store: store::open(database.clone()),
+        rollouts: store::open_rollouts(database),
+        gateway: Arc::new(Gateway::over(gateway)),
+        metrics: Metrics::register(&mut prometheus_client::registry::Registry::default()),
+    };
+    replay(settings, &parts, random).await
+}
+
+async fn replay(
+    settings: &Settings<AuditSettings>,
+    parts: &Parts,
+    random: &dyn Random,
+) -> anyhow::Result<Recovered> {
+    let recovery = Recovery {
+        store: Arc::clone(&parts.store),
+        rollouts: Arc::clone(&parts.rollouts),
+        feed: Arc::clone(&parts.gateway) as _,
+        folder: folder(settings),
+        key: key::load(settings, random)?.verifier_key().clone(),
+    };
+    let recovered = recovery
+        .run()
+        .await
+        .context("put back what was published")?;
+    let Recovered { had, has } = recovered;
+    tracing::info!(had, has, "the database holds what was published");
+    Ok(recovered)
+}
+
+/// The witnesses that the policy file names, of which those with an address are asked.
+fn witnesses(settings: &AuditSettings) -> anyhow::Result<Witnesses> {
+    let policy = match &settings.witness_policy_file {
+        None => Policy::parse(b"quorum none\n")?,
+        Some(path) => {
+            let name = || format!("read the witness policy {}", path.display());
+            let bytes = std::fs::read(path).with_context(name)?;
+            Policy::parse(&bytes).with_context(name)?
+        }
+    };
+    let mut asked: Vec<Arc<dyn app::ports::Witness>> = Vec::new();
+    for witness in policy.witnesses() {
+        if let Some(witness) = HttpWitness::of(witness)? {
+            asked.push(Arc::new(witness));
+        }
+    }
+    Ok(Witnesses::new(policy, asked))
 }
 
 fn start_deployments(ctx: &ServiceContext<AuditSettings>, parts: &Parts) -> Arc<Deployments> {

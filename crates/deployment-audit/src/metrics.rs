@@ -91,6 +91,8 @@ pub struct Metrics {
     pub checkpoints: Counter,
     /// Whether signing is refused because the stored log is not the signed one: 0 or 1.
     pub log_refused: Gauge,
+    cosignatures: Gauge,
+    quorum: Gauge,
     /// Times that the feed ended or failed and was taken up again.
     pub feed_reconnects: Counter,
     feed_entries: Family<OutcomeLabel, Counter>,
@@ -135,7 +137,24 @@ impl Metrics {
         metrics
     }
 
+    /// Shows how many witnesses cosigned the latest checkpoint and whether they are enough.
+    pub fn cosigned(&self, cosignatures: usize, is_quorum: bool) {
+        self.cosignatures
+            .set(i64::try_from(cosignatures).unwrap_or(i64::MAX));
+        self.quorum.set(is_quorum.into());
+    }
+
     fn register_log(&self, registry: &mut Registry) {
+        registry.register(
+            "fcs_audit_cosignatures",
+            "Witnesses that cosigned the latest checkpoint",
+            self.cosignatures.clone(),
+        );
+        registry.register(
+            "fcs_audit_quorum",
+            "Whether the cosignatures of the latest checkpoint make the quorum of the witness policy",
+            self.quorum.clone(),
+        );
         registry.register(
             "fcs_audit_log_size",
             "Leaves under the latest checkpoint",

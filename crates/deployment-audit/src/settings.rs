@@ -18,6 +18,14 @@ pub struct AuditSettings {
     pub log_origin: String,
     /// File with the log's secret key, 32 random bytes in base64; `{data_dir}/log-signing.key` when unset.
     pub signing_key_file: Option<PathBuf>,
+    /// Folder that the log is published in as files; `{data_dir}/tiles` when unset. Keep it on other storage than the
+    /// database: it shows when the database was put back to an older state.
+    pub tiles_dir: Option<PathBuf>,
+    /// Puts back, before anything else, what the database lacks of the published log. For one start after an older backup
+    /// was restored.
+    pub replay_tiles: bool,
+    /// C2SP tlog-policy file: the witnesses that are asked to cosign, where they are, and their quorum.
+    pub witness_policy_file: Option<PathBuf>,
     /// Most decisions in one leaf.
     pub batch_entries: usize,
     /// Longest wait of a decision for its leaf, in milliseconds.
@@ -31,6 +39,9 @@ impl Default for AuditSettings {
             prometheus_url: "http://127.0.0.1:9090".to_owned(),
             log_origin: "faircredit.example/log".to_owned(),
             signing_key_file: None,
+            tiles_dir: None,
+            replay_tiles: false,
+            witness_policy_file: None,
             batch_entries: 256,
             batch_delay_ms: 200,
         }
@@ -89,6 +100,9 @@ mod tests {
             prometheus_url: "prometheus".to_owned(),
             log_origin: "two words".to_owned(),
             signing_key_file: None,
+            tiles_dir: None,
+            replay_tiles: false,
+            witness_policy_file: None,
             batch_entries: 0,
             batch_delay_ms: 0,
         };

@@ -148,6 +148,12 @@ pub enum StoreError {
     /// A rule that the database holds, such as four eyes, forbids the row.
     #[error("the database refused the row")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
+    /// The log may not be signed and takes no more leaves.
+    #[error("the log is sealed")]
+    Sealed,
+    /// An entry of the log has at most 65,535 bytes.
+    #[error("an entry of {0} bytes is too long")]
+    LeafTooLong(usize),
     /// Another process took the lease in the meantime.
     #[error("the lease was lost to another process")]
     LeaseLost,
@@ -194,6 +200,9 @@ pub trait Store: Send + Sync {
 
     /// The highest decision index within the first `size` leaves; 0 when there is none.
     async fn last_decision_index(&self, size: u64) -> Result<u64, StoreError>;
+
+    /// Seals the log, so that it takes no more leaves, or opens it again.
+    async fn seal(&self, sealed: bool) -> Result<(), StoreError>;
 
     /// Number of leaves.
     async fn log_size(&self) -> Result<u64, StoreError>;

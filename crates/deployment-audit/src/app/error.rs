@@ -21,6 +21,17 @@ pub fn of_store(error: StoreError) -> ApiError {
             )
             .retry_after(1)
         }
+        StoreError::Sealed => ApiError::new(
+            ErrorCode::FailedPrecondition,
+            "LOG_SEALED",
+            "the stored log is not the one that was signed, so nothing is recorded in it; \
+             the service's log says what differs",
+        ),
+        StoreError::LeafTooLong(_) => ApiError::invalid(
+            "EVENT_TOO_LONG",
+            "the event is longer than an entry of the log may be; say it in fewer words",
+            Vec::new(),
+        ),
         StoreError::Refused(_) => internal("DATABASE_RULE_BROKEN", error),
         StoreError::Damaged(_) => internal("STORE_DAMAGED", error),
         StoreError::Failed(_) => {
@@ -46,6 +57,7 @@ pub fn of_log(error: LogError) -> ApiError {
              the service's log says what differs",
         ),
         LogError::Sign(_) => internal("CHECKPOINT_NOT_SIGNED", error),
+        LogError::Publish(_) => internal("LOG_NOT_PUBLISHED", error),
     }
 }
 

@@ -1,10 +1,13 @@
-//! What the service needs of the scoring gateway and of the metric store.
+//! What the service needs of the scoring gateway, of the metric store and of witnesses.
 
 use async_trait::async_trait;
 use fcs_core::{Digest, ModelVersion, UnixMicros};
 use fcs_rollout::TrafficTable;
 use fcs_rollout::rollout::Analysis;
 use fcs_rollout::statistics::Tally;
+use fcs_tlog::note::NoteSignature;
+use fcs_tlog::policy::PolicyWitness;
+use fcs_tlog::witness::AddCheckpoint;
 use futures::stream::BoxStream;
 
 /// What the transparency log needs of a decision.
@@ -80,4 +83,30 @@ pub trait MetricSource: Send + Sync {
         analysis: &Analysis,
         asked: Asked<'_>,
     ) -> Result<Option<Tally>, MetricError>;
+}
+
+/// What a witness answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Signature lines, yet to be checked.
+    Cosigned(Vec<NoteSignature>),
+    /// The size that it cosigned last is this one; for the size that was asked about it is the root that differs.
+    OtherSize(u64),
+    /// The proof does not hold for what it cosigned last.
+    Inconsistent,
+}
+
+/// A witness did not answer, or not as it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the witness does not answer: {0}")]
+pub struct WitnessError(pub String);
+
+/// Somebody else's process that cosigns checkpoints which extend what it has seen.
+#[async_trait]
+pub trait Witness: Send + Sync {
+    /// Its name and key in the policy.
+    fn identity(&self) -> &PolicyWitness;
+
+    /// Asks it to cosign.
+    async fn ask(&self, request: &AddCheckpoint) -> Result<Answer, WitnessError>;
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use fcs_core::{ApiError, Digest, ErrorCode};
 use fcs_service::problem::internal;
-use fcs_tlog::{BatchLeaf, DecisionProof, ProofError, batch, leaf_hash, verify_inclusion};
+use fcs_tlog::tile::TileKind;
+use fcs_tlog::{BatchLeaf, DecisionProof, ProofError, Tile, batch, leaf_hash, verify_inclusion};
 
 use super::deployments::page;
 use super::error::{of_log, of_store};
 use super::log::{Published, TransparencyLog};
+use super::publication::entries;
 use crate::store::{Store, StoreError, StoredLeaf, WHOLE_LOG};
 
 /// A leaf with its path to the root of a checkpoint.
@@ -100,6 +102,26 @@ impl Proofs {
             proof,
             published,
         })
+    }
+
+    /// The bytes of a tile that the latest checkpoint covers.
+    pub async fn tile(&self, tile: &Tile) -> Result<Vec<u8>, ApiError> {
+        let missing = || {
+            let message = format!("{tile} is not part of the log that is published");
+            ApiError::not_found("TILE_NOT_FOUND", message)
+        };
+        // Whoever asks for a tile has a checkpoint; this one is at least as new, and waits for nothing.
+        let size = self.log.published_size().map_err(of_log)?;
+        if !tile.is_within(size) {
+            return Err(missing());
+        }
+        let hashes = |tile: &Tile| self.log.tile(tile);
+        match tile.kind() {
+            TileKind::Hashes { .. } => hashes(tile).ok_or_else(missing),
+            TileKind::Entries => entries(self.store.as_ref(), tile, &hashes)
+                .await
+                .map_err(|error| of_log(error.into())),
+        }
     }
 
     /// Proves that a decision is in the log.

@@ -178,7 +178,7 @@ impl Recorder {
     }
 }
 
-fn row(
+pub(crate) fn row(
     id: &RolloutId,
     recorded: &Recorded,
     rollout: &Rollout,

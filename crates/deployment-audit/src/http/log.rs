@@ -1,4 +1,4 @@
-//! `/v1/log`. Hashes are lower-case hexadecimal, leaves are their exact text.
+//! `/v1/log`, which is also the prefix of a C2SP tlog-tiles log. Hashes are lower-case hexadecimal, leaves are their exact text.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use fcs_core::{ApiError, Digest};
 use fcs_service::problem::{Problem, ProblemJson, internal};
+use fcs_tlog::Tile;
+use fcs_tlog::tile::TileError;
 use http::header;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +73,24 @@ pub(super) struct ConsistencyAnswer {
 pub(super) async fn checkpoint(
     State(app): State<Arc<Proofs>>,
 ) -> Result<impl IntoResponse, Problem> {
-    Ok((PLAIN_TEXT, app.checkpoint().await?.note.clone()))
+    let note = app.checkpoint().await?.note.clone();
+    Ok((PLAIN_TEXT, [(header::CACHE_CONTROL, "max-age=1")], note))
+}
+
+pub(super) async fn tile(
+    State(app): State<Arc<Proofs>>,
+    Path(path): Path<String>,
+) -> Result<impl IntoResponse, Problem> {
+    let tile: Tile = format!("tile/{path}")
+        .parse()
+        .map_err(|error: TileError| ApiError::not_found("TILE_NOT_FOUND", error.to_string()))?;
+    let bytes = app.tile(&tile).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        // A tile never changes. It is not marked public: whoever reads it showed a credential.
+        (header::CACHE_CONTROL, "max-age=31536000, immutable"),
+    ];
+    Ok((headers, bytes))
 }
 
 pub(super) async fn verifier_key(State(app): State<Arc<Proofs>>) -> impl IntoResponse {

@@ -34,10 +34,16 @@ macro_rules! sql_store {
                     connection: &mut <<$row as sqlx::Row>::Database as sqlx::Database>::Connection,
                     data: &[u8],
                 ) -> Result<i64, StoreError> {
-                    let row = sqlx::query("UPDATE log_head SET size = size + 1 RETURNING size - 1")
-                        .fetch_one(&mut *connection)
-                        .await
-                        .map_err(failed)?;
+                    if data.len() > fcs_tlog::tile::ENTRY_BYTES_MAX {
+                        return Err(StoreError::LeafTooLong(data.len()));
+                    }
+                    let row = sqlx::query(
+                        "UPDATE log_head SET size = size + 1 WHERE sealed = 0 RETURNING size - 1",
+                    )
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(failed)?
+                    .ok_or(StoreError::Sealed)?;
                     let leaf_index: i64 = row.try_get(0).map_err(failed)?;
                     sqlx::query("INSERT INTO leaves (leaf_index, data) VALUES ($1, $2)")
                         .bind(leaf_index)
@@ -257,6 +263,15 @@ macro_rules! sql_store {
                     .await
                     .map_err(failed)?;
                     number(&row)
+                }
+
+                async fn seal(&self, sealed: bool) -> Result<(), StoreError> {
+                    sqlx::query("UPDATE log_head SET sealed = $1 WHERE sealed <> $1")
+                        .bind(i64::from(sealed))
+                        .execute(&self.pool)
+                        .await
+                        .map_err(failed)?;
+                    Ok(())
                 }
 
                 async fn log_size(&self) -> Result<u64, StoreError> {

@@ -26,5 +26,10 @@ pub(super) fn migrator() -> Migrator {
             "create rollouts",
             include_str!("../../migrations/sqlite/0003_create_rollouts.sql"),
         ),
+        (
+            5,
+            "seal log",
+            include_str!("../../migrations/sqlite/0005_seal_log.sql"),
+        ),
     ])
 }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use deployment_audit::app::log::{LogError, TransparencyLog};
 use deployment_audit::app::proofs::Proofs;
-use deployment_audit::store::NewBatch;
+use deployment_audit::store::StoreError;
 use fcs_core::ErrorCode;
-use fcs_service::SystemClock;
-use fcs_tlog::note::{SigningKey, VerifierKey};
-use fcs_tlog::{BatchLeaf, Checkpoint, DecisionClaim, verify_consistency, verify_decision};
+use fcs_tlog::{DecisionClaim, verify_consistency, verify_decision};
 
-use crate::support::{Backend, digest_of, metrics, on_both};
+use crate::support::log::{append, batch, open, open_with, verify};
+use crate::support::{Backend, digest_of, on_both};
 
 on_both!(
     an_empty_log_has_a_checkpoint,
@@ -22,43 +21,6 @@ on_both!(
     altered_digests_prove_nothing,
     a_second_history_of_one_size_is_not_signed,
 );
-
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_seed("faircredit.example/test".parse().unwrap(), &[seed; 32])
-}
-
-async fn open_with(backend: &Backend, seed: u8) -> Arc<TransparencyLog> {
-    let (store, clock) = (Arc::clone(&backend.store), Arc::new(SystemClock));
-    let log = TransparencyLog::open(store, key(seed), clock, metrics().0)
-        .await
-        .unwrap();
-    Arc::new(log)
-}
-
-async fn open(backend: &Backend) -> Arc<TransparencyLog> {
-    open_with(backend, 1).await
-}
-
-async fn append(backend: &Backend, first_index: u64, decisions: u64) {
-    let digests: Vec<_> = (first_index..first_index + decisions)
-        .map(digest_of)
-        .collect();
-    let leaf = BatchLeaf::new(first_index, &digests).unwrap().to_bytes();
-    backend
-        .store
-        .append_batch(&NewBatch {
-            first_index,
-            digests,
-            leaf,
-        })
-        .await
-        .unwrap();
-}
-
-fn verify(log: &TransparencyLog, note: &str) -> Checkpoint {
-    let vkey: VerifierKey = log.verifier_key().parse().unwrap();
-    Checkpoint::open(note.as_bytes(), &vkey).unwrap()
-}
 
 async fn an_empty_log_has_a_checkpoint(backend: Backend) {
     let log = open(&backend).await;
@@ -146,7 +108,8 @@ async fn signed(backend: &Backend) {
 async fn refuses(backend: &Backend, log: &TransparencyLog) {
     assert!(log.refusal().is_some());
     let before = backend.store.last_checkpoint().await.unwrap();
-    append(backend, 5, 1).await;
+    let sealed = backend.store.append_batch(&batch(5, 1)).await;
+    assert!(matches!(sealed, Err(StoreError::Sealed)));
     assert!(matches!(log.publish().await, Err(LogError::Refused(_))));
     assert!(matches!(log.current().await, Err(LogError::Refused(_))));
     assert_eq!(
@@ -176,6 +139,7 @@ async fn a_truncated_log_is_never_signed(backend: Backend) {
     // The same place is taken by another leaf: the size fits again, the root does not.
     let log = open(&backend).await;
     assert!(log.refusal().is_some());
+    backend.store.seal(false).await.unwrap();
     append(&backend, 3, 1).await;
     assert!(open(&backend).await.refusal().is_some());
 }

@@ -8,6 +8,7 @@
 mod activation;
 mod checkpoint;
 mod metric_source;
+mod publication;
 mod reader;
 mod rollout;
 mod rollout_faults;

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod feed;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod log;
 pub(crate) mod rollout;
 
 use std::path::Path;
@@ -50,6 +51,20 @@ impl Backend {
             settings,
             folder,
             _server: server,
+        }
+    }
+
+    /// The same backend with its database opened again.
+    pub(crate) async fn reopened(self) -> Self {
+        let folder = self.folder.path();
+        let database = database::open(&self.settings, folder, "deployment_audit")
+            .await
+            .unwrap();
+        Self {
+            store: store::open(database.clone()),
+            rollouts: store::open_rollouts(database.clone()),
+            database,
+            ..self
         }
     }
 

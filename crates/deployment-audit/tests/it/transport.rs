@@ -440,12 +440,13 @@ async fn a_changed_past_is_not_ready_and_not_signed(backend: Backend) {
         get(system.running.http, "/v1/log/checkpoint").await.status,
         409
     );
-    // The log still grows, and still nothing is signed.
-    system
+    // The log takes no more leaves: what is missing could not be put back in their places.
+    let sealed = system
         .deployments()
         .register_deployment(register())
         .await
-        .unwrap();
+        .unwrap_err();
+    assert_eq!(sealed.code(), Code::FailedPrecondition);
     system.stop().await;
     assert_eq!(backend.store.last_checkpoint().await.unwrap(), signed);
 }
