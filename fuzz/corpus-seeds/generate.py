@@ -414,6 +414,60 @@ def tlog_proof(seeds):
     seeds.add("short", b"\0" * 15)
 
 
+def tlog_tile(seeds):
+    for path in ["tile/0/x001/x234/067", "tile/1/000.p/17", "tile/entries/273.p/112", "tile/63/999.p/1"]:
+        seeds.add("good-path-" + path.replace("/", "-"), path)
+    seeds.add("good-entries", b"\0\x02ab\0\0\0\x01c")
+    seeds.add("good-hashes", bytes(range(64)))
+    seeds.add("index-giant", "tile/0/" + "x999/" * 7 + "999")
+    seeds.add("level-giant", "tile/256/000")
+    seeds.add("width-none", "tile/0/000.p/0")
+    seeds.add("entries-many", b"\0\0" * 257)
+    seeds.damage("damaged", "tile/entries/x001/067.p/8")
+
+
+# The key of the vector in C2SP signed-note.
+POLICY = """# whom we believe
+log example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k http://127.0.0.1:8030/v1/log
+group nobody any none
+quorum none
+"""
+
+
+def tlog_policy(seeds):
+    seeds.add("good", POLICY.replace("group nobody any none\n", ""))
+    seeds.add("group-unknown", POLICY)
+    seeds.add("empty", "")
+    seeds.add("quorum-twice", "quorum none\nquorum none\n")
+    seeds.add("witness-log-key", POLICY.replace("log ", "witness w "))
+    seeds.add("high-bytes", b"# \xe2\x84\xaa \xff\nquorum none\n")
+    seeds.damage("damaged", POLICY)
+
+
+def tlog_proof_file(seeds):
+    hash_line = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+    proof = "c2sp.org/tlog-proof@v1\nextra bW9yZQ==\nindex 3\n" + hash_line * 2 + "\n" + NOTE
+    seeds.add("good", proof)
+    seeds.add("good-alone", "c2sp.org/tlog-proof@v1\nindex 0\n\n" + NOTE)
+    seeds.replace("index-zeros", proof, "index 3", "index 03")
+    seeds.replace("index-giant", proof, "index 3", "index 18446744073709551616")
+    seeds.replace("hashes-many", proof, "index 3\n", "index 3\n" + hash_line * 70)
+    seeds.damage("damaged", proof)
+
+
+def tlog_witness(seeds):
+    hash_line = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+    signature = NOTE.split("\n\n")[1]
+    request = "old 0\n\n" + CHECKPOINT + "\n" + signature
+    seeds.add("good", request)
+    seeds.replace("good-proof", request, "old 0\n", "old 1\n" + hash_line * 3)
+    seeds.replace("proof-from-nothing", request, "old 0\n", "old 0\n" + hash_line)
+    seeds.replace("proof-long", request, "old 0\n", "old 1\n" + hash_line * 64)
+    seeds.replace("old-giant", request, "old 0\n", "old 18446744073709551615\n")
+    seeds.add("lines-only", signature)
+    seeds.damage("damaged", request)
+
+
 if __name__ == "__main__":
     lightgbm(Seeds("model_lightgbm_text"))
     detected(Seeds("model_detected"))
@@ -422,5 +476,5 @@ if __name__ == "__main__":
     xgboost_json(Seeds("model_xgboost_json"))
     xgboost_ubj(Seeds("model_xgboost_ubj"))
     for write in [manifest, package_rows, trust_policy, detached_signature, decision_record, proxy_tables, tlog_note,
-                  tlog_leaf, tlog_proof]:
+                  tlog_leaf, tlog_policy, tlog_proof, tlog_proof_file, tlog_tile, tlog_witness]:
         write(Seeds(write.__name__))

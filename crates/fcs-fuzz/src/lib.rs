@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 /// Every reader under test.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 19] = [
     target("decision_record", packages::decision_record),
     target("detached_signature", packages::detached_signature),
     target("manifest", packages::manifest),
@@ -36,7 +36,11 @@ pub const TARGETS: [Target; 15] = [
     target("proxy_tables", proxy::tables),
     target("tlog_leaf", log::leaf),
     target("tlog_note", log::note),
+    target("tlog_policy", log::policy),
     target("tlog_proof", log::proof),
+    target("tlog_proof_file", log::proof_file),
+    target("tlog_tile", log::tile),
+    target("tlog_witness", log::witness),
     target("trust_policy", packages::trust_policy),
 ];
 
