@@ -1,5 +1,6 @@
 //! The grammar of the command line: noun, then verb.
 
+mod audit;
 mod bias;
 mod decision;
 mod deployment;
@@ -13,6 +14,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::{
+    AuditCommand, MonitorArguments, TrustArguments, VerifyArguments, WitnessCommand,
+    WitnessIdentity,
+};
 pub(crate) use bias::{
     BiasCommand, BiasPolicyCommand, ColumnArguments, ComputeArguments, DriftArguments,
     ExamineArguments, ExamineBasis, ProxyArguments, SheetArguments, ValueArguments,
@@ -209,40 +214,6 @@ pub(crate) struct ConformanceArguments {
     /// The model to ask with; the default is the first that is ready.
     #[arg(long)]
     pub(crate) model: Option<String>,
-}
-
-/// `fcs audit`.
-#[derive(Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Verify the log: the checkpoint's signature, the root from all leaves, and decisions' proofs.
-    Verify {
-        /// Verify the proof of this decision (an id), not of a sample.
-        #[arg(long)]
-        decision: Option<String>,
-        /// Verify a bundle written by `audit prove` instead; needs no service.
-        #[arg(long, value_name = "FILE", conflicts_with = "decision")]
-        bundle: Option<PathBuf>,
-        /// The log's verifier key, from a source that you trust; the default is what the service says.
-        #[arg(long, value_name = "VKEY")]
-        key: Option<String>,
-    },
-    /// Write the proof that a decision is in the log, to keep or hand over.
-    Prove {
-        /// Decision id.
-        id: String,
-        /// File to write; the default is standard output.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
-    },
-    /// Show the newest leaves.
-    Tail {
-        /// How many.
-        #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        lines: u32,
-        /// Go on showing leaves as they come.
-        #[arg(short, long)]
-        follow: bool,
-    },
 }
 
 /// `fcs model`.

@@ -7,13 +7,17 @@ mod conformance;
 mod demo;
 mod embedded;
 mod endpoints;
+mod entries;
 mod exit;
 mod output;
 mod progress;
 mod records;
 mod run;
 mod sample;
+mod tiles;
+mod trust;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 

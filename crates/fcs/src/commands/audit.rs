@@ -1,124 +1,61 @@
 //! `fcs audit`.
 
-use std::path::Path;
+mod export;
+mod monitor;
+mod prove;
+mod verify;
+mod witness;
+
 use std::time::Duration;
 
-use anyhow::Context;
 use fcs_proto::deployment::v1::{GetCheckpointRequest, Leaf, ListLeavesRequest};
-use fcs_proto::scoring::v1::Decision;
-use fcs_service::OsRandom;
-use serde::Serialize;
+use fcs_service::settings::{Sources, load};
+use fcs_service::{OsRandom, Service as _, SettingsProblems};
+use serde_json::json;
 
 use crate::cli::{AuditCommand, Format, Global};
 use crate::client::Clients;
-use crate::commands::decision::find;
 use crate::exit::CliError;
 use crate::output::{print, table};
-use crate::sample::sample_decisions;
-use crate::verify::{Bundle, VerifiedLog, fetch_bundle, verify_bundle, verify_log};
 
-/// Decisions whose proofs `audit verify` checks when none is named.
-const SAMPLE_SIZE: usize = 20;
 const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs one of the commands.
 pub(crate) async fn run(global: &Global, command: &AuditCommand) -> anyhow::Result<()> {
-    if let AuditCommand::Verify {
-        bundle: Some(path),
-        key,
-        ..
-    } = command
-    {
-        return verify_file(global.output, path, key.as_deref());
-    }
-    let mut clients = Clients::of(global)?;
     match command {
-        AuditCommand::Verify { decision, key, .. } => {
-            verify(
-                &mut clients,
-                global.output,
-                decision.as_deref(),
-                key.as_deref(),
-            )
-            .await
+        AuditCommand::Verify(arguments) => verify::run(global, arguments).await,
+        AuditCommand::Prove { id, event, to } => {
+            prove::run(global, id, *event, to.as_deref()).await
         }
-        AuditCommand::Prove { id, to } => prove(&mut clients, id, to.as_deref()).await,
+        AuditCommand::Export { out, trust } => export::run(global, out, trust).await,
+        AuditCommand::Monitor(arguments) => monitor::run(global, arguments).await,
+        AuditCommand::Witness(command) => witness::run(global, command).await,
+        AuditCommand::Recover => recover(global.output).await,
         AuditCommand::Tail { lines, follow } => {
+            let mut clients = Clients::of(global)?;
             tail(&mut clients, global.output, *lines, *follow).await
         }
     }
 }
 
-#[derive(Serialize)]
-struct Verified {
-    #[serde(flatten)]
-    log: VerifiedLog,
-    decisions_proved: usize,
-}
-
-async fn verify(
-    clients: &mut Clients,
-    format: Format,
-    decision: Option<&str>,
-    key: Option<&str>,
-) -> anyhow::Result<()> {
-    let log = verify_log(clients, key).await?;
-    let decisions = if let Some(id) = decision {
-        vec![find(clients, id).await?]
-    } else {
-        let decisions = sample_decisions(clients, SAMPLE_SIZE, &OsRandom).await?;
-        // The newest decisions enter the log with the next batch.
-        let covered = |decision: &Decision| decision.log_index <= log.last_decision_index;
-        decisions.into_iter().filter(covered).collect()
-    };
-    for decision in &decisions {
-        verify_bundle(&fetch_bundle(clients, decision).await?, key)?;
-    }
-    let verified = Verified {
-        log,
-        decisions_proved: decisions.len(),
-    };
-    print(format, &verified, |verified| {
-        let log = &verified.log;
+/// Puts back with the settings that deployment-audit itself would start with.
+async fn recover(format: Format) -> anyhow::Result<()> {
+    let settings = load::<deployment_audit::DeploymentAudit>(&Sources::from_process()).map_err(
+        |SettingsProblems(problems)| {
+            let name = deployment_audit::DeploymentAudit::NAME;
+            CliError::Settings(format!("bad settings of {name}: {}", problems.join("; ")))
+        },
+    )?;
+    let recovered = deployment_audit::recover(&settings, &OsRandom).await?;
+    let value = json!({"leaves_before": recovered.had, "leaves": recovered.has});
+    print(format, &value, |_| {
         format!(
-            "verified: {} leaves cover {} decisions; signature, root and {} inclusion proofs hold\n\
-             verifier key {}\n\n{}",
-            log.size,
-            log.last_decision_index,
-            verified.decisions_proved,
-            log.verifier_key,
-            log.checkpoint,
+            "put back {} entries: the database holds the {} that were published. Start deployment-audit, \
+             which checks them and signs again.",
+            recovered.has - recovered.had,
+            recovered.has
         )
     })
-}
-
-fn verify_file(format: Format, path: &Path, key: Option<&str>) -> anyhow::Result<()> {
-    let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    let bundle: Bundle = serde_json::from_slice(&bytes).context("read the bundle")?;
-    verify_bundle(&bundle, key)?;
-    print(
-        format,
-        &serde_json::json!({"verified": true, "log_index": bundle.log_index}),
-        |_| {
-            format!(
-                "verified: decision {} is in the log of this checkpoint\n\n{}",
-                bundle.log_index, bundle.checkpoint
-            )
-        },
-    )
-}
-
-async fn prove(clients: &mut Clients, id: &str, to: Option<&Path>) -> anyhow::Result<()> {
-    let decision = find(clients, id).await?;
-    let bundle = fetch_bundle(clients, &decision).await?;
-    verify_bundle(&bundle, None)?;
-    let Some(path) = to else {
-        return print(Format::Json, &bundle, |_| String::new());
-    };
-    std::fs::write(path, serde_json::to_vec_pretty(&bundle)?)
-        .with_context(|| format!("write {}", path.display()))?;
-    eprintln!("verified and written to {}", path.display());
-    Ok(())
 }
 
 async fn tail(

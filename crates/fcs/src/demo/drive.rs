@@ -28,7 +28,8 @@ use crate::demo::summary::{Audit, Examples, Latency, Outcomes, Summary, calibrat
 use crate::exit::CliError;
 use crate::progress;
 use crate::sample::sample_decisions;
-use crate::verify::{fetch_bundle, verify_bundle, verify_log};
+use crate::trust::of_key;
+use crate::verify::{prove_decision, verify_log, verify_proof};
 
 /// Decisions computed again, and decisions whose proofs are checked.
 const SAMPLE_SIZE: usize = 50;
@@ -300,8 +301,13 @@ impl Drive {
 
     async fn verify(&mut self, sampled: &[Decision]) -> anyhow::Result<Audit> {
         let log = verify_log(&mut self.clients, None).await?;
+        let policy = of_key(&log.verifier_key)?;
         for decision in sampled {
-            verify_bundle(&fetch_bundle(&mut self.clients, decision).await?, None)?;
+            verify_proof(
+                &prove_decision(&mut self.clients, decision).await?,
+                None,
+                &policy,
+            )?;
         }
         Ok(Audit {
             size: log.size,
