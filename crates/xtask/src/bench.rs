@@ -1,5 +1,6 @@
 //! Benchmarks beside peers. What they need is prepared under `target/` and kept there.
 
+mod log;
 mod monitor;
 
 use std::env;
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Serving(ServingOptions),
     /// Measures counting and reports of group fairness beside fairlearn, aif360 and Evidently.
     Monitor(monitor::Options),
+    /// Measures the transparency log, its durable appends and its verification, beside a bare insert into PostgreSQL.
+    Log(log::Options),
 }
 
 #[derive(Args)]
@@ -85,6 +88,7 @@ pub(crate) fn run_bench(bench: &Bench) -> anyhow::Result<()> {
         Bench::Gateway(options) => gateway(options),
         Bench::Serving(options) => serving(options),
         Bench::Monitor(options) => monitor::monitor(options),
+        Bench::Log(options) => log::log(options),
     }
 }
 
