@@ -55,21 +55,29 @@ impl Process {
     /// # Panics
     /// When the program does not start.
     pub fn start(name: &str, folder: &Path, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(program(name));
+        command
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(key, _)| key == "PATH"));
+        configure(&mut command);
+        Self::start_command(name, folder, command)
+    }
+
+    /// Starts a command, which may be somebody else's program.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_command(name: &str, folder: &Path, mut command: Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::options()
             .create(true)
             .append(true)
             .open(&log)
             .expect("a log file");
-        let mut command = Command::new(program(name));
-        command
-            .env_clear()
-            .envs(std::env::vars_os().filter(|(key, _)| key == "PATH"));
         command
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a log file"))
             .stderr(file);
-        configure(&mut command);
         let child = command.spawn().expect("the program starts");
         Self {
             name: name.to_owned(),

@@ -100,9 +100,6 @@ impl AddCheckpoint {
         if proof.len() > PROOF_LINES_MAX {
             return Err(Refusal::Malformed("more than 63 hashes"));
         }
-        if old_size == 0 && !proof.is_empty() {
-            return Err(Refusal::Malformed("nothing is proved from size 0"));
-        }
         let request = Self {
             old_size,
             proof,

@@ -122,7 +122,9 @@ pub(crate) fn python_environment(requirements: &Path) -> anyhow::Result<PathBuf>
     )?;
     command::run(
         command::new(programs.join("python"))
-            .args(["-m", "pip", "install", "--quiet", "--no-deps", "-r"])
+            .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+            // The pins are complete, and what they are tested with is the Python that is here.
+            .args(["--ignore-requires-python", "-r"])
             .arg(requirements),
     )?;
     fs::write(installed, wanted)?;

@@ -18,6 +18,9 @@ const OIDC_FOLDER: &str = "crates/fcs-service/tests/oidc";
 /// The program that tests the decision API from its OpenAPI document.
 const SCHEMATHESIS_REQUIREMENTS: &str = "crates/fcs/tests/schemathesis/requirements.txt";
 
+/// Other people's verifiers and witnesses of transparency logs.
+const TLOG_REQUIREMENTS: &str = "crates/fcs/tests/tlog/requirements.txt";
+
 /// What the example in Python needs.
 const GRPC_REQUIREMENTS: &str = "examples/python/requirements.txt";
 
@@ -42,6 +45,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let oidc = node_program(Path::new(OIDC_FOLDER), "provider.mjs")?;
     let schemathesis = python_environment(Path::new(SCHEMATHESIS_REQUIREMENTS))?;
     let grpc = python_environment(Path::new(GRPC_REQUIREMENTS))?;
+    let tlog = python_environment(Path::new(TLOG_REQUIREMENTS))?;
     poppler()?;
     command::run(
         runner()
@@ -54,7 +58,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
             .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python"))
             .env("FCS_TEST_SCHEMATHESIS", schemathesis.join("schemathesis"))
-            .env("FCS_TEST_GRPC_PYTHON", grpc.join("python")),
+            .env("FCS_TEST_GRPC_PYTHON", grpc.join("python"))
+            .env("FCS_TEST_TLOG_PROGRAMS", tlog),
     )
 }
 

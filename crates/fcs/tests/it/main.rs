@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod audit_commands;
 mod bias_compute;
 mod bias_proxy;
 mod bias_watching;
@@ -16,6 +17,7 @@ mod crash;
 mod demo;
 mod formats;
 mod keys;
+mod log_peers;
 mod marker;
 mod monitor_kills;
 mod mtls;

@@ -109,10 +109,19 @@ impl System {
 
     /// Starts one service on its own ports.
     pub(crate) fn start_one(&mut self, name: &'static str) {
+        self.launch(name);
+        let admin = self.ports[name].1;
+        if let Some(process) = self.processes.get_mut(name) {
+            wait_until_ready(process, admin);
+        }
+    }
+
+    /// Starts one service without waiting for it.
+    pub(crate) fn launch(&mut self, name: &'static str) {
         let (http, admin) = self.ports[name];
         let gateway = self.url("scoring-gateway");
         let data = self.folder.path().join(name);
-        let mut process = Process::start(name, self.folder.path(), |command| {
+        let process = Process::start(name, self.folder.path(), |command| {
             command
                 .current_dir(root())
                 .env("ENVIRONMENT", "development")
@@ -146,7 +155,6 @@ impl System {
             }
             (self.more)(name, command);
         });
-        wait_until_ready(&mut process, admin);
         self.processes.insert(name, process);
     }
 
