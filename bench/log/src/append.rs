@@ -71,9 +71,10 @@ pub(crate) async fn bare(url: &str, rows: u64, per_commit: u64) -> anyhow::Resul
 /// Decisions as the reader of the feed takes them.
 pub(crate) async fn decisions(url: &str, decisions: u64) -> anyhow::Result<Loaded> {
     let log = Log::open(url).await?;
+    let store = Arc::clone(&log.store);
     let start = Instant::now();
-    let load = async {
-        let mut intake = Intake::resume(Arc::clone(&log.store)).await?;
+    let load = async move {
+        let mut intake = Intake::resume(store).await?;
         for log_index in 1..=decisions {
             let record_digest = digest(log_index);
             intake
@@ -97,10 +98,11 @@ pub(crate) async fn entries(url: &str, entries: u64) -> anyhow::Result<Loaded> {
     let groups = (0..entries)
         .map(event)
         .collect::<anyhow::Result<Vec<NewEvent>>>()?;
+    let store = Arc::clone(&log.store);
     let start = Instant::now();
-    let load = async {
+    let load = async move {
         for group in groups.chunks(GROUP) {
-            log.store.append_events(group).await?;
+            store.append_events(group).await?;
         }
         anyhow::Ok(start.elapsed().as_secs_f64())
     };

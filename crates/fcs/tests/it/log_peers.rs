@@ -325,10 +325,12 @@ async fn an_outside_witness_cosigns_our_log_and_not_its_forgery() {
         root: leaf_hash(b"forged"),
     };
     // Version 1.1.0 of the protocol answers 422 to both; ours and 1.0.0 tell the first one by 409.
-    for (old, size) in [(70_000, 70_000), (69_999, 70_000)] {
-        let mut asked = request(old, head(70_000));
-        asked.old_size = 70_000;
-        asked.checkpoint = signed(forged(size));
+    let mut same_size = request(70_000, head(70_000));
+    same_size.checkpoint = signed(forged(70_000));
+    let mut grown = request(69_999, head(70_000));
+    grown.old_size = 70_000;
+    grown.checkpoint = signed(forged(70_001));
+    for asked in [same_size, grown] {
         assert_eq!(client.ask(&asked).await, Ok(Answer::Inconsistent));
     }
     let kept = witness(&["evidence"]).output().unwrap();
