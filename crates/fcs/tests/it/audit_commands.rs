@@ -216,7 +216,7 @@ async fn an_older_backup_is_refused_and_put_back_from_the_tiles() {
         redis: redis_url(),
     };
     let mut system = System::start_configured(store, witnessed.configure());
-    system.activate("boston-hmda/1");
+    system.activate("taiwan-default/1");
     let backup = text(&system.folder().join("backup.sql"));
     let schema = ["--schema", "deployment_audit"];
     postgres_program(

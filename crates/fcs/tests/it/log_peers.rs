@@ -179,9 +179,9 @@ fn outsiders_accept_a_log_of_100000_entries_and_refuse_a_changed_byte() {
     assert_eq!(log.ours().status.code(), Some(7));
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&tile, &bytes).unwrap();
-    let tile = log.path("tile/1/000");
+    let tile = log.path("tile/1/001.p/134");
     let mut bytes = fs::read(&tile).unwrap();
-    bytes[5_000] ^= 1;
+    bytes[1_000] ^= 1;
     fs::write(&tile, &bytes).unwrap();
     assert_eq!(log.ours().status.code(), Some(7));
     let refused = log.aics(&["verify-checkpoint", "--note", &newest]);
