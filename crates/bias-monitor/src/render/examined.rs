@@ -25,7 +25,7 @@ const COLUMNS: [(&str, Name); 6] = [
 pub(super) fn examination(examined: &Examination) -> Markup {
     let sheets = std::iter::once(&examined.sheet).chain(&examined.strata);
     html! {
-        h2 { (examined.sheet.attributes.join(" and ")) }
+        h2 { "Examined: " (examined.sheet.attributes.join(" and ")) }
         p class="soft" { (basis(examined.basis)) " " (examined.decisions) " decisions are compared." }
         @for sheet in sheets { (part(sheet)) }
     }
@@ -134,6 +134,7 @@ fn value(metrics: &[Metric], name: Name) -> String {
             format!("{:.3} [{:.3}, {:.3}]", it.value, it.lower, it.upper)
         }
         Some(Measured::Point { value }) => format!("{value:.3}"),
+        Some(Measured::Test(test)) if test.p_value < 0.0001 => "p < 0.0001".to_owned(),
         Some(Measured::Test(test)) => format!("p {:.4}", test.p_value),
         Some(Measured::Undefined { reason }) => reason.to_string(),
     }
