@@ -7,6 +7,7 @@ pub mod counts;
 pub mod document;
 pub mod drift;
 pub mod drifts;
+pub mod erasure;
 pub mod evidence;
 pub mod examination;
 pub mod examinations;

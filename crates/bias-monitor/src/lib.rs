@@ -44,6 +44,7 @@ use app::monitor::Monitor;
 use app::rollup::Fineness;
 use app::sheets::Sheets;
 use app::terms::Terms;
+use jobs::erasure_follower::ErasureFollower;
 use jobs::feed_reader::FeedReader;
 use jobs::profiler::Profiler;
 use jobs::publisher::Publisher;
@@ -213,6 +214,7 @@ fn look_regularly(
 ) -> anyhow::Result<()> {
     watch(ctx, database, terms, metrics);
     roll_up(ctx, database);
+    follow_erasures(ctx, database)?;
     read_shadows(ctx, database, terms, metrics)?;
     profile(ctx, database, terms, metrics)
 }
@@ -250,6 +252,21 @@ fn roll_up(ctx: &ServiceContext<BiasMonitorSettings>, database: &Database) {
         soft: ctx.soft.clone(),
     };
     ctx.spawn("roller", roller.run());
+}
+
+fn follow_erasures(
+    ctx: &ServiceContext<BiasMonitorSettings>,
+    database: &Database,
+) -> anyhow::Result<()> {
+    let settings = &ctx.settings.service;
+    let follower = ErasureFollower {
+        store: store::erasures_of(database),
+        gateway: ctx.channel(&settings.gateway_url)?,
+        interval: settings.report_interval(),
+        soft: ctx.soft.clone(),
+    };
+    ctx.spawn("erasure-follower", follower.run());
+    Ok(())
 }
 
 fn read_shadows(

@@ -3,6 +3,8 @@
 //! One trait with two implementations, PostgreSQL and SQLite, that pass one conformance suite.
 
 mod body;
+mod erasure_body;
+mod erasure_sql;
 mod evidence_body;
 mod evidence_sql;
 mod examination_body;
@@ -30,6 +32,7 @@ use fcs_service::database::Database;
 use crate::app::change::{Change, Gap, Receipt};
 use crate::app::document::OverridePart;
 use crate::app::drift::{ModelCounts, Variable, Windows};
+use crate::app::erasure::Erased;
 use crate::app::evidence::{News, Turn, Turned, Watched, WatchedGroup};
 use crate::app::examination::{Found, Scope};
 use crate::app::facts::Override;
@@ -184,6 +187,17 @@ pub trait ExaminationStore: Send + Sync + 'static {
     async fn record(&self, overrides: &[Override]) -> Result<Receipt, StoreError>;
 }
 
+/// The port to erasures. The same holds as for [`MonitorStore`].
+#[async_trait]
+pub trait ErasureStore: Send + Sync + 'static {
+    /// The place of the latest erasure that is followed.
+    async fn place(&self) -> Result<u64, StoreError>;
+
+    /// Puts pseudonyms in the place of application ids, wherever they stand; says how many ids there were. What is
+    /// counted stays as it is. One that is followed again changes nothing.
+    async fn follow(&self, erased: &[Erased]) -> Result<u64, StoreError>;
+}
+
 /// The port to a recount. The same holds as for [`MonitorStore`], but it may take half an hour, and writers fail meanwhile.
 #[async_trait]
 pub trait RebuildStore: Send + Sync + 'static {
@@ -243,6 +257,14 @@ pub fn profiles_of(database: &Database) -> Arc<dyn ProfileStore> {
 
 /// The store of evidence of an open database.
 pub fn evidence_of(database: &Database) -> Arc<dyn EvidenceStore> {
+    match database {
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
+        Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),
+    }
+}
+
+/// The store that follows erasures of an open database.
+pub fn erasures_of(database: &Database) -> Arc<dyn ErasureStore> {
     match database {
         Database::Postgres(pool) => Arc::new(PostgresStore::new(pool.clone())),
         Database::Sqlite(pool) => Arc::new(SqliteStore::new(pool.clone())),

@@ -120,6 +120,10 @@ pub(crate) const RULES: &[Rule] = &[
         Scope::FeedRead,
     ),
     Rule::call(
+        "/faircredit.scoring.v1.ErasureFeedService/ListExecutedErasures",
+        Scope::FeedRead,
+    ),
+    Rule::call(
         "/faircredit.scoring.v1.ShadowFeedService/ListShadowArms",
         Scope::FeedRead,
     ),

@@ -3,6 +3,7 @@
 mod application;
 mod batch;
 mod convert;
+mod erasure_feed;
 mod explain;
 mod feed;
 mod gather;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use fcs_core::{ApiError, DecisionId, InvalidId};
+use fcs_proto::scoring::v1::erasure_feed_service_server::{self, ErasureFeedServiceServer};
 use fcs_proto::scoring::v1::feed_service_server::{self, FeedServiceServer};
 use fcs_proto::scoring::v1::key_service_server::{self, KeyServiceServer};
 use fcs_proto::scoring::v1::notice_service_server::{self, NoticeServiceServer};
@@ -49,7 +51,7 @@ use crate::settings::GatewaySettings;
 const REQUEST_BYTES_MAX: usize = 256 * 1024;
 
 /// The services that health and reflection name.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     scoring_service_server::SERVICE_NAME,
     review_service_server::SERVICE_NAME,
     notice_service_server::SERVICE_NAME,
@@ -58,6 +60,7 @@ const SERVICES: [&str; 9] = [
     traffic_service_server::SERVICE_NAME,
     shadow_service_server::SERVICE_NAME,
     shadow_feed_service_server::SERVICE_NAME,
+    erasure_feed_service_server::SERVICE_NAME,
     key_service_server::SERVICE_NAME,
 ];
 
@@ -90,6 +93,9 @@ pub(crate) fn routes(
     let shadow = shadow::ShadowEndpoint {
         shadows: Arc::clone(shadows),
     };
+    let erasure_feed = erasure_feed::ErasureFeedEndpoint {
+        app: Arc::clone(app),
+    };
     let shadow_feed = shadow_feed::ShadowFeedEndpoint {
         shadows: Arc::clone(shadows),
         control: Arc::clone(&app.traffic),
@@ -114,6 +120,10 @@ pub(crate) fn routes(
         .add_service(ShadowServiceServer::new(shadow).max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(
             ShadowFeedServiceServer::new(shadow_feed).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            ErasureFeedServiceServer::new(erasure_feed)
+                .max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(KeyServiceServer::new(keys).max_decoding_message_size(REQUEST_BYTES_MAX));
     let routes = add_standard_services(routes, ctx, &SERVICES, fcs_proto::DESCRIPTORS)?;

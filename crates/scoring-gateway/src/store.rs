@@ -40,7 +40,8 @@ pub use cases::{
     CASE_ROWS_MAX, CaseStore, Delivery, DeliveryChannel, Kept, Review, ReviewOutcome, ReviewReason,
 };
 pub use clients::{ClientStore, clients_of};
-pub use erasures::{Erasure, ErasureRequest, ErasureStore, Requested};
+use erasures::pseudonym;
+pub use erasures::{Erasure, ErasureRequest, ErasureStore, ExecutedErasure, Requested};
 use fleet::fleet_of;
 pub use fleet::{FleetStore, Instance};
 pub use found::{Appended, Claimed, Found, StoredDecision, Tombstone};

@@ -8,6 +8,7 @@ use fcs_proto::scoring::v1::{
 };
 
 use crate::app::drift::Variable;
+use crate::app::erasure::Erased;
 use crate::app::facts::{Decision, LoggedDecision, Outcome, parts_per_million};
 use crate::app::gaps::{PAGE, ShadowArm, ShadowOutcome, ShadowPage};
 
@@ -36,6 +37,11 @@ pub(crate) struct InvalidEntry {
 #[derive(Debug, thiserror::Error)]
 #[error("its name, its model, or the order of its indices")]
 pub(crate) struct InvalidShadow;
+
+/// What the gateway tells of an erasure makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("its place, or its pseudonym")]
+pub(crate) struct InvalidErasure;
 
 /// Reads an entry.
 pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry> {
@@ -85,6 +91,27 @@ pub(crate) fn decision(entry: &FeedEntry) -> Result<LoggedDecision, InvalidEntry
         decision_id,
         decision,
     })
+}
+
+/// Erasures that the gateway tells of, after a place.
+pub(crate) fn erased(
+    after_place: u64,
+    told: Vec<wire::ExecutedErasure>,
+) -> Result<Vec<Erased>, InvalidErasure> {
+    let mut last = after_place;
+    let mut erased = Vec::with_capacity(told.len());
+    for it in told {
+        if it.place <= last || it.place > INDEX_MAX {
+            return Err(InvalidErasure);
+        }
+        last = it.place;
+        erased.push(Erased {
+            place: it.place,
+            pseudonym: it.pseudonym.parse().map_err(|_| InvalidErasure)?,
+            log_indices: it.log_indices,
+        });
+    }
+    Ok(erased)
 }
 
 /// A shadow arm that the gateway tells of.

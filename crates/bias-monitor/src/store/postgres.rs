@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Postgres};
 
 use super::body::sql_store;
+use super::erasure_body::sql_erasure_store;
 use super::evidence_body::sql_evidence_store;
 use super::examination_body::sql_examination_store;
 use super::gap_body::sql_gap_store;
@@ -50,6 +51,15 @@ sql_examination_store!(
 sql_profile_store!(PostgresStore, Postgres);
 
 sql_rebuild_store!(
+    PostgresStore,
+    Postgres,
+    begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
+    lock = "SELECT last_index, set_config('enable_seqscan', 'off', true), set_config('statement_timeout', '0', true), \
+            set_config('idle_in_transaction_session_timeout', '0', true) \
+            FROM state WHERE id = 1 FOR UPDATE",
+);
+
+sql_erasure_store!(
     PostgresStore,
     Postgres,
     begin_write = "BEGIN ISOLATION LEVEL READ COMMITTED",
@@ -142,6 +152,11 @@ pub(super) fn migrations() -> Migrator {
             7,
             "take overrides",
             include_str!("../../migrations/postgres/0007_take_overrides.sql"),
+        ),
+        (
+            8,
+            "follow erasures",
+            include_str!("../../migrations/postgres/0008_follow_erasures.sql"),
         ),
     ])
 }

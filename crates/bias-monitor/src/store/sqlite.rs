@@ -5,6 +5,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::body::sql_store;
+use super::erasure_body::sql_erasure_store;
 use super::evidence_body::sql_evidence_store;
 use super::examination_body::sql_examination_store;
 use super::gap_body::sql_gap_store;
@@ -45,6 +46,13 @@ sql_examination_store!(
 sql_profile_store!(SqliteStore, Sqlite);
 
 sql_rebuild_store!(
+    SqliteStore,
+    Sqlite,
+    begin_write = "BEGIN IMMEDIATE",
+    lock = "SELECT last_index FROM state WHERE id = 1",
+);
+
+sql_erasure_store!(
     SqliteStore,
     Sqlite,
     begin_write = "BEGIN IMMEDIATE",
@@ -138,6 +146,11 @@ pub(super) fn migrations() -> Migrator {
             7,
             "take overrides",
             include_str!("../../migrations/sqlite/0007_take_overrides.sql"),
+        ),
+        (
+            8,
+            "follow erasures",
+            include_str!("../../migrations/sqlite/0008_follow_erasures.sql"),
         ),
     ])
 }

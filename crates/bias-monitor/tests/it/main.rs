@@ -10,6 +10,7 @@ mod alerts;
 mod concurrency;
 mod counters;
 mod drift;
+mod erasures;
 mod evidence;
 mod examinations;
 mod feed;

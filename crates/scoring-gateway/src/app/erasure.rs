@@ -7,7 +7,7 @@ use fcs_service::auth::Principal;
 
 use super::decisions::{INDEX_MAX, page_limit};
 use super::{App, store_unavailable};
-use crate::store::{Erasure, ErasureRequest, Requested};
+use crate::store::{Erasure, ErasureRequest, ExecutedErasure, Requested};
 
 /// Characters of a reason at most.
 const REASON_MAX: usize = 500;
@@ -47,6 +47,18 @@ impl App {
         }
     }
 
+    /// Erasures of every tenant whose key is destroyed, after a place.
+    pub async fn executed_erasures(
+        &self,
+        after_place: u64,
+        page_size: u32,
+    ) -> Result<Vec<ExecutedErasure>, ApiError> {
+        let limit = page_limit(page_size)?;
+        check_place(after_place)?;
+        let executed = self.erasures.executed_erasures(after_place, limit).await;
+        executed.map_err(store_unavailable)
+    }
+
     /// Erasures of a tenant, the earliest first.
     pub async fn erasures(
         &self,
@@ -55,13 +67,18 @@ impl App {
         page_size: u32,
     ) -> Result<Vec<Erasure>, ApiError> {
         let limit = page_limit(page_size)?;
-        if after_place > INDEX_MAX {
-            let message = format!("after_place is at most {INDEX_MAX}");
-            return Err(ApiError::invalid("AFTER_PLACE_INVALID", message, vec![]));
-        }
+        check_place(after_place)?;
         let erasures = self.erasures.erasures(tenant, after_place, limit).await;
         erasures.map_err(store_unavailable)
     }
+}
+
+fn check_place(after_place: u64) -> Result<(), ApiError> {
+    if after_place <= INDEX_MAX {
+        return Ok(());
+    }
+    let message = format!("after_place is at most {INDEX_MAX}");
+    Err(ApiError::invalid("AFTER_PLACE_INVALID", message, vec![]))
 }
 
 fn parse(application_id: &str, reason: &str) -> Result<ApplicationId, ApiError> {

@@ -148,7 +148,7 @@ impl EntryColumns {
                 let sealed = self.sealed_application_id.unwrap_or_default();
                 vault.application_id(&applicant, &key, &sealed)?
             }
-            Keeping::Erased(applicant, _) => format!("erased:{}", applicant.index).parse()?,
+            Keeping::Erased(applicant, _) => crate::store::pseudonym(&applicant.index).parse()?,
         };
         let summary = Summary {
             decision_id: self.decision_id.parse::<DecisionId>()?,

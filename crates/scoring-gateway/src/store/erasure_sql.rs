@@ -30,6 +30,11 @@ macro_rules! erasures {
 }
 pub(super) const ERASURE: &str = erasures!("e.applicant = $2");
 pub(super) const ERASURES: &str = concat!(erasures!("e.place > $2"), " ORDER BY e.place LIMIT $3");
+/// A row for each decision of each application, and one for an application without any.
+pub(super) const EXECUTED: &str = "SELECT e.place, e.applicant, d.log_index FROM (SELECT place, tenant, applicant \
+                                   FROM erasures WHERE event = 'executed' AND place > $1 ORDER BY place LIMIT $2) e \
+                                   LEFT JOIN decisions d ON d.tenant = e.tenant AND d.applicant = e.applicant \
+                                   ORDER BY e.place, d.log_index";
 
 /// Defines the erasure store on one engine, beside its decision store.
 macro_rules! sql_erasure_store {
@@ -42,7 +47,9 @@ macro_rules! sql_erasure_store {
             use $crate::privacy::Applicant;
             use $crate::store::erasure_sql as statements;
             use $crate::store::sql::{self, StoreFailure};
-            use $crate::store::{Erasure, ErasureRequest, ErasureStore, Requested, StoreError};
+            use $crate::store::{
+                Erasure, ErasureRequest, ErasureStore, ExecutedErasure, Requested, StoreError,
+            };
 
             type EngineRow = <$engine as sqlx::Database>::Row;
 
@@ -93,6 +100,27 @@ macro_rules! sql_erasure_store {
                 }
             }
 
+            /// Rows of one application stand together.
+            fn executed(rows: &[EngineRow]) -> Result<Vec<ExecutedErasure>, StoreFailure> {
+                let mut executed: Vec<ExecutedErasure> = Vec::new();
+                for row in rows {
+                    let place = sql::to_u64(row.try_get("place")?)?;
+                    let log_index: Option<i64> = row.try_get("log_index")?;
+                    if executed.last().is_none_or(|last| last.place != place) {
+                        let applicant: Vec<u8> = row.try_get("applicant")?;
+                        executed.push(ExecutedErasure {
+                            place,
+                            applicant: Digest::try_from(applicant.as_slice())?,
+                            log_indices: Vec::new(),
+                        });
+                    }
+                    if let (Some(last), Some(log_index)) = (executed.last_mut(), log_index) {
+                        last.log_indices.push(sql::to_u64(log_index)?);
+                    }
+                }
+                Ok(executed)
+            }
+
             #[async_trait::async_trait]
             impl ErasureStore for $store {
                 async fn erase(
@@ -120,6 +148,20 @@ macro_rules! sql_erasure_store {
                         "destroy keys whose hold has ended",
                         self.destroy(now, limit),
                     )
+                    .await
+                }
+
+                async fn executed_erasures(
+                    &self,
+                    after_place: u64,
+                    limit: u32,
+                ) -> Result<Vec<ExecutedErasure>, StoreError> {
+                    sql::within("read executed erasures", async {
+                        let query = sqlx::query(statements::EXECUTED)
+                            .bind(sql::to_i64(after_place))
+                            .bind(i64::from(limit));
+                        executed(&self.rows(sql::EVERY_TENANT, query).await?)
+                    })
                     .await
                 }
 

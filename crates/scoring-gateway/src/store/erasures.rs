@@ -51,6 +51,29 @@ pub enum Requested {
     InTheClear,
 }
 
+/// An application whose key is destroyed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutedErasure {
+    /// Place of the execution among the erasures, ascending, with gaps.
+    pub place: u64,
+    /// Blind index of the application.
+    pub applicant: Digest,
+    /// The places in the log of its decisions, ascending.
+    pub log_indices: Vec<u64>,
+}
+
+impl ExecutedErasure {
+    /// What stands for the application id from now on.
+    pub fn pseudonym(&self) -> String {
+        pseudonym(&self.applicant)
+    }
+}
+
+/// What stands for the id of an application that was erased.
+pub(super) fn pseudonym(applicant: &Digest) -> String {
+    format!("erased:{applicant}")
+}
+
 /// The port to the erasures, which are only ever added to.
 #[async_trait]
 pub trait ErasureStore: Send + Sync + 'static {
@@ -68,4 +91,11 @@ pub trait ErasureStore: Send + Sync + 'static {
         after_place: u64,
         limit: u32,
     ) -> Result<Vec<Erasure>, StoreError>;
+
+    /// At most `limit` executed erasures of every tenant with a greater place, ascending.
+    async fn executed_erasures(
+        &self,
+        after_place: u64,
+        limit: u32,
+    ) -> Result<Vec<ExecutedErasure>, StoreError>;
 }

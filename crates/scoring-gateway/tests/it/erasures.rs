@@ -98,6 +98,23 @@ async fn assert_recorded(gateway: &Gateway) {
     );
 }
 
+/// Services that keep application ids are told of which decisions they must forget them, in the words of the feed.
+async fn assert_told(gateway: &Gateway) {
+    let app = &gateway.app;
+    let executed = app.executed_erasures(0, 10).await.unwrap();
+    assert_eq!(executed.len(), 1, "{executed:?}");
+    let erasure = &executed[0];
+    assert_eq!(erasure.log_indices, [1]);
+    let entries = app.store.feed(0, 10).await.unwrap();
+    assert_eq!(
+        entries[0].summary.application_id.as_str(),
+        erasure.pseudonym()
+    );
+    assert_eq!(app.executed_erasures(erasure.place, 10).await.unwrap(), []);
+    let error = app.executed_erasures(u64::MAX, 10).await.unwrap_err();
+    assert_eq!(error.reason, "AFTER_PLACE_INVALID");
+}
+
 async fn an_erasure_waits_for_the_end_of_its_hold(test: TestStore) {
     let gateway = Gateway::start(stores(&test.database)).await;
     gateway.activate("1").await;
@@ -124,6 +141,7 @@ async fn an_erasure_waits_for_the_end_of_its_hold(test: TestStore) {
     assert_eq!(erased(&app.erasures, asked.retain_until, 1).await, 1);
     assert_eq!(erased(&app.erasures, asked.retain_until, 1).await, 0);
     assert_gone(&gateway, id).await;
+    assert_told(&gateway).await;
     let after = app.store.feed(0, 10).await.unwrap();
     let digests = |entries: &[store::FeedEntry]| {
         let digests = entries.iter().map(|entry| entry.summary.record_digest);

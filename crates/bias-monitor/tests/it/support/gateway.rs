@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bias_monitor::app::facts::{LoggedDecision, Outcome};
+use fcs_proto::scoring::v1::erasure_feed_service_server::{
+    ErasureFeedService, ErasureFeedServiceServer,
+};
 use fcs_proto::scoring::v1::feed_service_server::{FeedService, FeedServiceServer};
 use fcs_proto::scoring::v1::shadow_feed_service_server::{
     ShadowFeedService, ShadowFeedServiceServer,
 };
 use fcs_proto::scoring::v1::{
-    FeedEntry, GetModelProfileRequest, GetModelProfileResponse, ListShadowArmsRequest,
+    ExecutedErasure, FeedEntry, GetModelProfileRequest, GetModelProfileResponse,
+    ListExecutedErasuresRequest, ListExecutedErasuresResponse, ListShadowArmsRequest,
     ListShadowArmsResponse, ListShadowOutcomesRequest, ListShadowOutcomesResponse,
     Outcome as WireOutcome, ShadowArmProgress, ShadowOutcome, SubscribeRequest, SubscribeResponse,
     Variable,
@@ -54,6 +58,7 @@ pub(crate) struct Gateway {
     manner: Arc<Mutex<Manner>>,
     subscriptions: Arc<Mutex<Vec<u64>>>,
     shadow: Arc<Mutex<Option<Shadow>>>,
+    erasures: Arc<Mutex<Vec<ExecutedErasure>>>,
     _server: JoinSet<()>,
 }
 
@@ -74,6 +79,8 @@ impl Gateway {
         let log = watch::Sender::new(Vec::new());
         let manner = Arc::new(Mutex::new(manner));
         let subscriptions = Arc::new(Mutex::new(Vec::new()));
+        let erasures = Arc::new(Mutex::new(Vec::new()));
+        let erasure_feed = ErasureFeed(Arc::clone(&erasures));
         let shadow = Arc::new(Mutex::new(None));
         let shadow_feed = ShadowFeed(Arc::clone(&shadow));
         let feed = Feed {
@@ -86,6 +93,7 @@ impl Gateway {
         server.spawn(async move {
             let router = Server::builder()
                 .add_service(FeedServiceServer::new(feed))
+                .add_service(ErasureFeedServiceServer::new(erasure_feed))
                 .add_service(ShadowFeedServiceServer::new(shadow_feed));
             router.serve_with_incoming(incoming).await.unwrap();
         });
@@ -95,6 +103,7 @@ impl Gateway {
             manner,
             subscriptions,
             shadow,
+            erasures,
             _server: server,
         }
     }
@@ -122,6 +131,10 @@ impl Gateway {
 
     pub(crate) fn shadow(&self, shadow: Shadow) {
         *self.shadow.lock().unwrap() = Some(shadow);
+    }
+
+    pub(crate) fn erase(&self, erasure: ExecutedErasure) {
+        self.erasures.lock().unwrap().push(erasure);
     }
 
     /// The indices that were asked for, in order.
@@ -277,5 +290,20 @@ impl ShadowFeedService for ShadowFeed {
             outcomes,
             up_to_index,
         }))
+    }
+}
+
+struct ErasureFeed(Arc<Mutex<Vec<ExecutedErasure>>>);
+
+#[tonic::async_trait]
+impl ErasureFeedService for ErasureFeed {
+    async fn list_executed_erasures(
+        &self,
+        request: Request<ListExecutedErasuresRequest>,
+    ) -> Result<Response<ListExecutedErasuresResponse>, Status> {
+        let after = request.into_inner().after_place;
+        let mut erasures = self.0.lock().unwrap().clone();
+        erasures.retain(|it| it.place > after);
+        Ok(Response::new(ListExecutedErasuresResponse { erasures }))
     }
 }

@@ -1,0 +1,7 @@
+-- How far the gateway's erasures are followed: the place of the latest that is.
+CREATE TABLE erasures_followed (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    place BIGINT  NOT NULL CHECK (place >= 0)
+);
+INSERT INTO erasures_followed (id, place) VALUES (1, 0);
+CREATE INDEX outcome_events_by_application ON outcome_events (application_id);
