@@ -22,8 +22,8 @@ use super::MetricsHandle;
 pub(crate) const UNMATCHED: &str = "unmatched";
 
 /// Upper bounds in seconds. Scoring takes less than a millisecond, so the usual first bucket of 5 ms says nothing.
-const BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+const BUCKETS: [f64; 15] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 10.0,
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,14 +1,19 @@
 //! The side of the server.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use tokio::net::TcpStream;
@@ -25,7 +30,14 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The certificate in use. Cloning shares it.
 #[derive(Clone)]
-pub(crate) struct Tls(Current<ServerConfig>);
+pub(crate) struct Tls(Current<Served>);
+
+/// What new connections are served with.
+pub(super) struct Served {
+    config: Arc<ServerConfig>,
+    /// When the first certificate of the chain ends, in seconds since the Unix epoch.
+    ends: i64,
+}
 
 impl Tls {
     /// Reads the files and keeps them current; `None` when the settings name no certificate.
@@ -41,6 +53,9 @@ impl Tls {
         }
         let files = Files::read(settings)?;
         let current = Current::new(files.build()?);
+        ctx.metrics.register(|registry| {
+            registry.register_collector(Box::new(Expiry(current.clone())));
+        });
         let interval = Duration::from_millis(settings.reload_interval_ms);
         let followed = current.clone().follow(settings.clone(), interval, files);
         let soft = ctx.soft.clone();
@@ -56,7 +71,9 @@ impl Tls {
         &self,
         stream: TcpStream,
     ) -> io::Result<(TlsStream<TcpStream>, Option<PeerIdentity>)> {
-        let stream = TlsAcceptor::from(self.0.get()).accept(stream).await?;
+        let stream = TlsAcceptor::from(Arc::clone(&self.0.get().config))
+            .accept(stream)
+            .await?;
         let certificate = stream.get_ref().1.peer_certificates();
         let identity = certificate
             .and_then(|chain| chain.first())
@@ -75,7 +92,7 @@ struct Files {
 
 impl Source for Files {
     type Paths = TlsSettings;
-    type Config = ServerConfig;
+    type Config = Served;
 
     fn read(paths: &TlsSettings) -> anyhow::Result<Self> {
         let certificate = paths.certificate.as_deref();
@@ -88,9 +105,10 @@ impl Source for Files {
         })
     }
 
-    fn build(&self) -> anyhow::Result<ServerConfig> {
+    fn build(&self) -> anyhow::Result<Served> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(&self.certificate).context("read tls.certificate")?;
+        let ends = first_end(&chain).context("read tls.certificate")?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).context("read tls.key")?;
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -105,7 +123,38 @@ impl Source for Files {
             .with_single_cert(chain, key)
             .context("tls.key does not fit tls.certificate")?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        Ok(config)
+        Ok(Served {
+            config: Arc::new(config),
+            ends,
+        })
+    }
+}
+
+/// When the first certificate of a chain ends: from then on clients refuse the whole chain.
+fn first_end(chain: &[CertificateDer<'_>]) -> anyhow::Result<i64> {
+    let mut first = i64::MAX;
+    for certificate in chain {
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate)?;
+        first = first.min(certificate.validity().not_after.timestamp());
+    }
+    Ok(first)
+}
+
+/// Tells when the certificate in use ends. It follows the files: a renewal shows without a restart.
+struct Expiry(Current<Served>);
+
+impl fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expiry").field(&self.0.get().ends).finish()
+    }
+}
+
+impl Collector for Expiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let name = "tls_certificate_expiry_timestamp_seconds";
+        let help = "When the first certificate of the listener's chain ends, since the Unix epoch";
+        let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.0.get().ends).encode(metric)
     }
 }
 

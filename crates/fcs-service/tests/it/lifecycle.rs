@@ -37,6 +37,7 @@ async fn probes_answer_on_both_ports_and_metrics_on_one() {
     for line in [
         "build_info{service=\"sample\",version=\"",
         "process_resident_memory_bytes ",
+        "process_memory_limit_bytes ",
         "http_requests_total{method=\"GET\",route=\"/ready\",status=\"200\"} 1",
         "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
         "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"500\"} 0",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use fcs_testkit::certificates::Authority;
 use tokio::time::timeout;
 
-use super::{ask, client, client_tls, with_mutual_tls};
+use super::{ask, client, client_tls, with_mutual_tls, with_tls};
 use crate::sample::{SOON, settings, start};
 use crate::wire::get;
 
@@ -98,4 +98,24 @@ async fn certificates_and_authorities_rotate_without_a_failed_call() {
     }
     let strange = ask(server.http, client(&new, Some(&old.sign(&["first"])))).await;
     assert!(strange.is_err(), "the old authority is trusted no more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_the_certificate_is_a_metric_that_follows_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("ours");
+    let running = start(with_tls(folder.path(), &authority)).await;
+    let shows = async |day: &str| {
+        let metrics = get(running.admin, "/metrics").await.body;
+        metrics.contains(&format!("tls_certificate_expiry_timestamp_seconds {day}\n"))
+    };
+    assert!(shows("64060588800").await, "the first of January 4000");
+
+    let old = authority.sign_expired(&["localhost"]);
+    replace(&folder.path().join("server.pem"), &old.certificate);
+    replace(&folder.path().join("server.key"), &old.key);
+    until("the first of January 2020", async || {
+        shows("1577836800").await
+    })
+    .await;
 }
