@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fcs_fairness::policy::Policy;
 use fcs_fairness::{Confidence, InvalidConfidence, Thresholds};
-use fcs_service::SettingsCheck;
+use fcs_service::settings::unencrypted;
+use fcs_service::{Environment, SettingsCheck};
 use fcs_tlog::note::NoteKeyName;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,13 @@ pub fn read_policy(path: &Path) -> anyhow::Result<Terms> {
 }
 
 impl SettingsCheck for BiasMonitorSettings {
+    fn problems_in(&self, environment: Environment) -> Vec<String> {
+        let mut problems = self.problems();
+        let key = "bias_monitor.gateway_url";
+        problems.extend(unencrypted(environment, key, [self.gateway_url.as_str()]));
+        problems
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !is_http_url(&self.gateway_url) {

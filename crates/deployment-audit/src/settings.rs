@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use fcs_service::SettingsCheck;
+use fcs_service::settings::unencrypted;
+use fcs_service::{Environment, SettingsCheck};
 use fcs_tlog::note::NoteKeyName;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,13 @@ impl Default for AuditSettings {
 }
 
 impl SettingsCheck for AuditSettings {
+    fn problems_in(&self, environment: Environment) -> Vec<String> {
+        let mut problems = self.problems();
+        let key = "deployment_audit.gateway_url";
+        problems.extend(unencrypted(environment, key, [self.gateway_url.as_str()]));
+        problems
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !is_address(&self.gateway_url) {

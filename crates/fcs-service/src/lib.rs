@@ -64,6 +64,9 @@ pub trait Service: Sized + Send + 'static {
     /// Default port of the admin listener.
     const ADMIN_PORT: u16;
 
+    /// Whether it keeps something in a database. One that does not needs none, in production either.
+    const STORES: bool = true;
+
     /// The service's own section. Put `#[serde(default, deny_unknown_fields)]` on it; do not skip
     /// fields when serialising, because the serialised default tells which keys exist.
     type Settings: DeserializeOwned

@@ -143,6 +143,18 @@ pub trait SettingsCheck {
 
 impl SettingsCheck for () {}
 
+/// A problem for each address that production would call without TLS: `key` names the setting.
+pub fn unencrypted<'a>(
+    environment: Environment,
+    key: &'a str,
+    addresses: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let mut addresses = addresses.into_iter();
+    let is_plain = |address: &str| !address.starts_with("https://");
+    (environment == Environment::Production && addresses.any(is_plain))
+        .then(|| format!("{key}: production calls other services over TLS only; write https://"))
+}
+
 /// Every problem with the settings. Nothing starts while there is one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("bad settings:\n  - {}", .0.join("\n  - "))]

@@ -53,6 +53,7 @@ impl Service for ModelServer {
     const HTTP_PORT: u16 = 8010;
     const ADMIN_PORT: u16 = 9010;
     const ACCESS: &'static [Rule] = access::RULES;
+    const STORES: bool = false;
     type Settings = ModelServerSettings;
 
     async fn start(ctx: ServiceContext<ModelServerSettings>) -> anyhow::Result<Router> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fcs_service::settings::unencrypted;
 use fcs_service::{Environment, SettingsCheck};
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +201,10 @@ impl SettingsCheck for GatewaySettings {
                 environment.as_str()
             ));
         }
+        let key = "gateway.model_server_url";
+        problems.extend(unencrypted(environment, key, self.model_servers()));
+        let key = "gateway.shadow.model_server_url";
+        problems.extend(unencrypted(environment, key, [self.shadow_model_server()]));
         problems
     }
 
@@ -274,17 +279,21 @@ mod tests {
             (Environment::Development, 0),
             (Environment::Test, 0),
             (Environment::Staging, 1),
-            (Environment::Production, 1),
+            (Environment::Production, 3),
         ] {
             let problems = settings.problems_in(environment);
             assert_eq!(problems.len(), expected, "{environment:?}: {problems:?}");
-            assert!(
-                problems
-                    .iter()
-                    .all(|it| it.contains("gateway.privacy.key_file"))
-            );
+            if environment.is_shared() {
+                assert!(problems[0].contains("gateway.privacy.key_file"));
+            }
         }
         settings.privacy.key_file = Some(PathBuf::from("keys.toml"));
+        let plain = settings.problems_in(Environment::Production).join("\n");
+        assert!(
+            plain.contains("gateway.model_server_url: production calls"),
+            "{plain}"
+        );
+        settings.model_server_url = "https://one:8010,https://two:8010".to_owned();
         assert!(settings.problems_in(Environment::Production).is_empty());
     }
 

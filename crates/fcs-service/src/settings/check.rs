@@ -5,26 +5,31 @@ use std::path::PathBuf;
 
 use http::Uri;
 
-use super::{ClientTlsSettings, Environment, Settings, SettingsCheck, TlsSettings};
+use super::{ClientTlsSettings, Environment, Settings, SettingsCheck as _, TlsSettings};
+use crate::Service;
 use crate::auth::{AuthMode, OidcSettings};
 use crate::telemetry::parse_filter;
 
-/// Every broken rule, each with what to write instead. `section` is the name of the service's own section.
-pub(super) fn problems<T: SettingsCheck>(
-    settings: &Settings<T>,
-    section: &str,
+/// Every broken rule, each with what to write instead.
+pub(super) fn problems<S: Service>(
+    settings: &Settings<S::Settings>,
     debug_toolbar: bool,
 ) -> Vec<String> {
+    let section = S::SECTION;
     let mut problems = Vec::new();
     limits(settings, &mut problems);
     addresses(settings.http.listen, settings.admin.listen, &mut problems);
     tls(&settings.tls, &mut problems);
+    encrypted(settings, &mut problems);
     client_tls(&settings.client_tls, &mut problems);
     auth(settings, &mut problems);
     oidc(settings, &mut problems);
     rates(settings, &mut problems);
     telemetry(settings, &mut problems);
-    stores(settings, &mut problems);
+    if S::STORES {
+        stores(settings, &mut problems);
+    }
+    cache(settings, &mut problems);
     shutdown(settings, &mut problems);
     if debug_toolbar && settings.environment != Environment::Development {
         problems.push(format!(
@@ -116,6 +121,10 @@ fn tls(tls: &TlsSettings, problems: &mut Vec<String>) {
         let meaningless = [
             ("tls.client_revocations", tls.client_revocations.is_some()),
             ("tls.callers", !tls.callers.is_empty()),
+            (
+                "tls.client_certificate_optional",
+                tls.client_certificate_optional,
+            ),
         ];
         for (key, _) in meaningless.into_iter().filter(|(_, is_set)| *is_set) {
             problems.push(format!("{key}: needs tls.client_ca"));
@@ -128,6 +137,15 @@ fn tls(tls: &TlsSettings, problems: &mut Vec<String>) {
         ("tls.client_revocations", &tls.client_revocations),
     ];
     must_be_files(&files, problems);
+}
+
+fn encrypted<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
+    if settings.environment == Environment::Production && settings.tls.certificate.is_none() {
+        problems.push(
+            "tls.certificate: production speaks TLS only; name the files of tls.certificate and tls.key"
+                .to_owned(),
+        );
+    }
 }
 
 fn client_tls(tls: &ClientTlsSettings, problems: &mut Vec<String>) {
@@ -258,6 +276,9 @@ fn stores<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
                 .to_owned(),
         );
     }
+}
+
+fn cache<T>(settings: &Settings<T>, problems: &mut Vec<String>) {
     if let Some(url) = &settings.redis.url
         && deadpool_redis::redis::Client::open(url.expose().as_str()).is_err()
     {

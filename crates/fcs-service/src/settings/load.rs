@@ -37,7 +37,7 @@ pub fn load<S: Service>(sources: &Sources) -> Result<Settings<S::Settings>, Sett
     if let Some(settings) = &mut settings {
         settings.log.level = variables::log_level(&settings.log.level);
         let toolbar = variables::wants_debug_toolbar(&sources.variables);
-        problems.extend(check::problems(settings, S::SECTION, toolbar));
+        problems.extend(check::problems::<S>(settings, toolbar));
     }
     match settings {
         Some(settings) if problems.is_empty() => Ok(settings),

@@ -87,6 +87,9 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
     /// PEM file with the roots of client certificates; with it, every client must show one (mTLS).
     pub client_ca: Option<PathBuf>,
+    /// Whether a client may also come without a certificate. It is then nobody: rules of `callers` refuse it, and a route
+    /// needs another credential. For load balancers, which have none to show; needs `client_ca`.
+    pub client_certificate_optional: bool,
     /// PEM file with lists of revoked client certificates, one for each authority that signs them.
     pub client_revocations: Option<PathBuf>,
     /// Who may call what: `PATH=NAME`. A path with an entry is only for clients whose certificate has one of the
@@ -102,6 +105,7 @@ impl Default for TlsSettings {
             certificate: None,
             key: None,
             client_ca: None,
+            client_certificate_optional: false,
             client_revocations: None,
             callers: Vec::new(),
             reload_interval_ms: 60_000,

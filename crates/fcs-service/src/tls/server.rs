@@ -87,6 +87,7 @@ struct Files {
     certificate: Vec<u8>,
     key: Vec<u8>,
     client_ca: Option<Vec<u8>>,
+    client_certificate_optional: bool,
     client_revocations: Option<Vec<u8>>,
 }
 
@@ -101,6 +102,7 @@ impl Source for Files {
             certificate: read(certificate.context("tls.certificate is not set")?)?,
             key: read(key.context("tls.key is not set")?)?,
             client_ca: paths.client_ca.as_deref().map(read).transpose()?,
+            client_certificate_optional: paths.client_certificate_optional,
             client_revocations: paths.client_revocations.as_deref().map(read).transpose()?,
         })
     }
@@ -174,6 +176,9 @@ impl Files {
             // A list must speak for the authority that signed the client's certificate; lists about
             // authorities between it and the root are seldom published.
             builder = builder.with_crls(lists).only_check_end_entity_revocation();
+        }
+        if self.client_certificate_optional {
+            builder = builder.allow_unauthenticated();
         }
         builder.build().context("use tls.client_ca")
     }

@@ -5,6 +5,7 @@ use std::fs;
 
 use fcs_service::settings::{LogFormat, Settings, Sources, load, shown_json, shown_toml};
 use fcs_service::{Environment, SettingsProblems};
+use fcs_testkit::certificates::Authority;
 
 use crate::sample::{Sample, SampleSettings};
 
@@ -50,8 +51,18 @@ fn nothing_set_gives_the_defaults_of_development() {
 
 #[test]
 fn production_listens_everywhere_and_logs_json() {
-    let url = "postgresql://fcs:pw@db:5432/fcs";
-    let settings = variables(&[("ENVIRONMENT", "Production"), ("DATABASE_URL", url)]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files = Authority::new("ours")
+        .sign(&["gateway"])
+        .install(folder.path(), "gateway");
+    let (certificate, key) = (files.certificate.to_str(), files.key.to_str());
+    let settings = variables(&[
+        ("ENVIRONMENT", "Production"),
+        ("DATABASE_URL", "postgresql://fcs:pw@db:5432/fcs"),
+        ("FCS__TLS__CERTIFICATE", certificate.unwrap()),
+        ("FCS__TLS__KEY", key.unwrap()),
+    ])
+    .unwrap();
     assert_eq!(settings.http.listen.to_string(), "0.0.0.0:8090");
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.shutdown.unready_delay_ms, 5_000);
@@ -60,6 +71,7 @@ fn production_listens_everywhere_and_logs_json() {
         missing.contains("PostgreSQL") && missing.contains("DATABASE_URL"),
         "{missing}"
     );
+    assert!(missing.contains("TLS only"), "{missing}");
 }
 
 #[test]

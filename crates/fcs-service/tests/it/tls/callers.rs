@@ -125,3 +125,25 @@ async fn a_path_with_rules_is_for_their_names_only() {
         assert_eq!(answer.unwrap(), "HTTP/1.1 404 Not Found", "no rule");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_optional_certificate_must_be_good_and_opens_no_path_with_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("ours");
+    let mut settings = with_mutual_tls(folder.path(), &authority, &authority);
+    settings.tls.client_certificate_optional = true;
+    settings.tls.callers = vec!["/v1/items/=deployment-audit".parse().unwrap()];
+    let running = start(settings).await;
+
+    let nobody = client(&authority, None);
+    let answer = ask(running.http, nobody.clone()).await.unwrap();
+    assert_eq!(answer, "HTTP/1.1 200 OK", "a load balancer's probe");
+    let answer = ask_for("/v1/items/1", running.http, nobody).await.unwrap();
+    assert_eq!(answer, "HTTP/1.1 403 Forbidden");
+    let named = client(&authority, Some(&authority.sign(&["deployment-audit"])));
+    let answer = ask_for("/v1/items/1", running.http, named).await.unwrap();
+    assert_ne!(answer, "HTTP/1.1 403 Forbidden");
+    let stranger = Authority::new("other").sign(&["deployment-audit"]);
+    let refused = ask(running.http, client(&authority, Some(&stranger))).await;
+    assert!(refused.is_err(), "a certificate that is shown must be good");
+}
