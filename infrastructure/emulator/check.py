@@ -81,7 +81,7 @@ class Check:
     def load_balancer(self):
         elb = self.client("elbv2")
         balancer = elb.describe_load_balancers(Names=[self.name])["LoadBalancers"][0]
-        self.equal("scheme", balancer["Scheme"], "internet-facing" if self.environment == "production" else "internal")
+        self.equal("scheme", balancer.get("Scheme") or "internet-facing", "internet-facing" if self.environment == "production" else "internal")
         listeners = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
         self.equal("listeners", [(it["Port"], it["Protocol"]) for it in listeners], [(443, "HTTPS")])
         self.equal("TLS", listeners[0]["SslPolicy"], "ELBSecurityPolicy-TLS13-1-2-2021-06")
