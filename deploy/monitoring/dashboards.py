@@ -1,9 +1,10 @@
-"""Writes dashboards/*.json. `cargo xtask check-deploy` fails when they differ from what this writes.
+"""Writes dashboards/*.json; with --check, fails when they differ from what it would write.
 
 A dashboard is a list of rows, a row a list of panels (title, unit, [(query, legend)]). Units are Grafana's.
 """
 import json
 import pathlib
+import sys
 
 NAMESPACE = 'namespace="fair-credit-scorer"'
 
@@ -165,5 +166,10 @@ def dashboard(uid, title, rows):
 
 if __name__ == "__main__":
     folder = pathlib.Path(__file__).parent / "dashboards"
-    for uid, (title, rows) in DASHBOARDS.items():
-        (folder / f"{uid}.json").write_text(json.dumps(dashboard(uid, title, rows), indent=1) + "\n")
+    texts = {folder / f"{uid}.json": json.dumps(dashboard(uid, title, rows), indent=1) + "\n" for uid, (title, rows) in DASHBOARDS.items()}
+    if "--check" in sys.argv:
+        stale = [file.name for file, text in texts.items() if not file.is_file() or file.read_text() != text]
+        stale += [file.name for file in folder.glob("*.json") if file not in texts]
+        sys.exit(f"stale: {', '.join(stale)}; run python3 deploy/monitoring/dashboards.py" if stale else 0)
+    for file, text in texts.items():
+        file.write_text(text)

@@ -56,8 +56,13 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 
 /// Whether a program of this name answers `--version`.
 pub(crate) fn exists(program: impl AsRef<OsStr>) -> bool {
+    exists_as(program, &["--version"])
+}
+
+/// Whether a program of this name takes these arguments.
+pub(crate) fn exists_as(program: impl AsRef<OsStr>, arguments: &[&str]) -> bool {
     Command::new(program)
-        .arg("--version")
+        .args(arguments)
         .output()
         .is_ok_and(|output| output.status.success())
 }

@@ -8,6 +8,7 @@
 mod bench;
 mod command;
 mod containers;
+mod deploy;
 mod fuzz;
 mod image;
 mod layers;
@@ -47,6 +48,8 @@ enum Task {
     CheckProto,
     /// Writes the protobuf bindings and the OpenAPI documents again.
     Codegen,
+    /// Checks rules, dashboards, manifests, infrastructure and workflows, with pinned tools.
+    CheckDeploy(deploy::Options),
     /// Runs every check that CI runs beside the tests.
     Check,
     /// Makes the images of the services; needs no registry.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         Task::CheckSizes => sizes::check(),
         Task::CheckProto => check_proto(),
         Task::Codegen => codegen(),
+        Task::CheckDeploy(options) => deploy::run(&options),
         Task::Check => check(),
         Task::Image(options) => image::build(&options),
         Task::Stack(task) => stack::run_stack(&task),

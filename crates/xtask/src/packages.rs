@@ -196,7 +196,8 @@ fn install(package: &str) -> anyhow::Result<()> {
     apt_get(&["install", "-y", "-qq", "--no-install-recommends", package])
 }
 
-fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs apt-get, as root or by sudo.
+pub(crate) fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = if is_root()? {
         command::new("apt-get")
     } else {

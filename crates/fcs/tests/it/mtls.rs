@@ -36,7 +36,7 @@ const ROLES: &str = "scoring-gateway=gateway,bias-monitor=monitor,deployment-aud
 pub(crate) struct Certificates(TempDir);
 
 impl Certificates {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let authority = Authority::new("test");
         std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
@@ -85,7 +85,7 @@ impl Certificates {
         ]
     }
 
-    fn client(&self, name: &str) -> ClientTls {
+    pub(crate) fn client(&self, name: &str) -> ClientTls {
         ClientTls::load(&ClientTlsSettings {
             ca: Some(self.file("ca.pem")),
             certificate: Some(self.file(&format!("{name}.pem"))),
