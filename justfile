@@ -44,6 +44,10 @@ test-crate name:
 check:
     cargo xtask check
 
+# Rules, dashboards, manifests, infrastructure, workflows
+check-deploy *arguments:
+    cargo xtask check-deploy {{arguments}}
+
 # Licences, sources and duplicate crates (needs cargo-deny)
 deny:
     cargo deny --disable-fetch check bans licenses sources
