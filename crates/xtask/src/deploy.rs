@@ -33,13 +33,15 @@ enum Outcome {
     Skipped(String),
 }
 
+/// A check of one kind.
+type Check = fn(&Tools) -> anyhow::Result<Outcome>;
+
 /// Runs every check to its end, then tells which failed.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let tools = Tools::prepare()?;
     if options.apply {
         return emulated::apply(&tools);
     }
-    type Check = fn(&Tools) -> anyhow::Result<Outcome>;
     let checks: [(&str, Check); 8] = [
         ("rules, alerts and dashboards", monitoring),
         ("routes of alerts", routes),
@@ -85,7 +87,7 @@ fn monitoring(tools: &Tools) -> anyhow::Result<Outcome> {
             .args(["test", "rules"])
             .args(files(&format!("{MONITORING}/tests"), "yml")?),
     )?;
-    command::output(tools.python("deploy/checks/monitoring.py"))?;
+    command::output(&mut tools.python("deploy/checks/monitoring.py"))?;
     command::output(
         tools
             .python("deploy/monitoring/dashboards.py")

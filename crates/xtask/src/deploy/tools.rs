@@ -95,10 +95,10 @@ impl Terraform {
         let mut command = command::new("terraform");
         command.env("CHECKPOINT_DISABLE", "1");
         match &self.configuration {
-            Some(file) => drop(command.env("TF_CLI_CONFIG_FILE", file)),
+            Some(file) => command.env("TF_CLI_CONFIG_FILE", file),
             // A variable that names no file would be a warning in every output.
-            None => drop(command.env_remove("TF_CLI_CONFIG_FILE")),
-        }
+            None => command.env_remove("TF_CLI_CONFIG_FILE"),
+        };
         command
     }
 
