@@ -22,21 +22,22 @@ def latch(query):
 
 
 def problems():
-    documents = {file.stem: yaml.safe_load(file.read_text()) for file in sorted((MONITORING / "rules").glob("*.yml"))}
+    documents = [yaml.safe_load(file.read_text()) for file in sorted((MONITORING / "rules").glob("*.yml"))]
+    tests = [test for file in (MONITORING / "tests").glob("*.yml") for test in yaml.safe_load(file.read_text())["tests"]]
     pages = {page.stem for page in (ROOT / "docs/runbooks").glob("*.md")} - {"README"}
     alerts = {}
-    for stem, document in documents.items():
+    for document in documents:
         for rule in (rule for group in document["groups"] for rule in group["rules"]):
             name = rule.get("alert") or rule["record"]
             if counter := latch(rule["expr"]):
                 yield f"{name}: {counter} is a counter; ask how it grows"
             if "alert" in rule:
                 alerts[name] = rule
-                yield from of_alert(name, rule, stem)
+                yield from of_alert(name, rule, tests)
     yield from (f"{page}: a runbook without an alert" for page in pages - set(alerts))
 
 
-def of_alert(name, rule, stem):
+def of_alert(name, rule, tests):
     annotations = rule.get("annotations", {})
     if annotations.get("runbook") != f"docs/runbooks/{name}.md" or not (ROOT / annotations["runbook"]).is_file():
         yield f"{name}: no runbook"
@@ -44,7 +45,6 @@ def of_alert(name, rule, stem):
         yield f"{name}: no summary"
     if rule["labels"]["severity"] not in ("critical", "warning", "none"):
         yield f"{name}: severity"
-    tests = yaml.safe_load((MONITORING / f"tests/{stem}.yml").read_text())["tests"]
     own = {test["name"].removeprefix(f"{name} "): test for test in tests if test["name"].split()[0] == name}
     fires, quiet = own.get("fires"), own.get("does not fire")
     absent = [test for kind, test in own.items() if "without data" in kind]
