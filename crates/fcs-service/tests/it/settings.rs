@@ -66,7 +66,9 @@ fn production_listens_everywhere_and_logs_json() {
     assert_eq!(settings.http.listen.to_string(), "0.0.0.0:8090");
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.shutdown.unready_delay_ms, 5_000);
-    let missing = problem(&[("ENVIRONMENT", "production")]);
+    let missing = variables(&[("ENVIRONMENT", "production")])
+        .unwrap_err()
+        .to_string();
     assert!(
         missing.contains("PostgreSQL") && missing.contains("DATABASE_URL"),
         "{missing}"
