@@ -74,6 +74,24 @@ fn a_cosignature_is_over_header_time_and_text() {
     assert!(NoteSignature::parse_lines(b"").is_err());
 }
 
+/// Made by `aics-tlog` 0.2.1 (log) and `aics-witness` 0.1.0 (cosignature), PyPI.
+const OUTSIDE: &str = "o.example/l\n1000\nNGxrnLicS3b6ydyyDNqG46AcCldBfBOQKOrNRTj96Vs=\n\n\
+    \u{2014} o.example/l ew7tCbra68JxfEFEntbrup1cQ1DRmMGpOtst/LbfpoIFA//M+cXSo6GWbg7rHV1v6QdmvawPmmQWH097Kd+x/AbJGAs=\n\
+    \u{2014} w.example/aics xPya8wAAAABrC1wzAXmqVHYeJ7/cHFD8HshkrsWxwqc38MLhEXmMnutxRsc3v83rD5h5lSmcrA+bp6nmRbDtzhoZZa5ATXwrjayLDg==\n";
+
+#[test]
+fn an_outside_log_and_its_outside_witness_are_accepted() {
+    let policy = "log o.example/l+7b0eed09+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4\n\
+        witness aics w.example/aics+c4fc9af3+BCLluUGcu8iQjtj3+yd3Cy0NRlfjW6jHO+Y3WHl+gh/+\n\
+        quorum aics\n";
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    let accepted = policy.accept(OUTSIDE.as_bytes()).unwrap();
+    assert_eq!(accepted.checkpoint.head.size, 1_000);
+    assert_eq!(accepted.cosigners[0].at, 0x6b0b_5c33);
+    let changed = OUTSIDE.replace("AAAABrC1wz", "AAAABrC1w0");
+    assert!(policy.accept(changed.as_bytes()).is_err());
+}
+
 #[test]
 fn a_cosignature_is_of_one_text_and_one_time() {
     let key = witness("w1.example", 1);
