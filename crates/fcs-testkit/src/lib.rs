@@ -1,12 +1,12 @@
-//! What tests share: fresh PostgreSQL databases, the test Redis, S3 servers, certificates, real service
+//! What tests share: fresh PostgreSQL databases, the test Redis, S3 servers, Prometheus, certificates, real service
 //! processes.
 //!
 //! For: tests of the service crates and of whole systems.
 //! Not for: production code; only development dependencies may name this crate.
 //!
 //! `cargo xtask test` starts the servers and sets `FCS_TEST_POSTGRES_URL` and `FCS_TEST_REDIS_URL`; it sets
-//! `FCS_TEST_MOTO_SERVER` and `FCS_TEST_OIDC_ISSUER` to the programs that a test of S3 or of tokens starts for itself,
-//! and `FCS_TEST_POSTGRES_PROGRAMS` to the folder of the programs of a PostgreSQL that a test kills.
+//! `FCS_TEST_MOTO_SERVER`, `FCS_TEST_OIDC_ISSUER` and `FCS_TEST_PROMETHEUS` to the programs that a test of S3, of tokens
+//! or of metrics starts for itself, and `FCS_TEST_POSTGRES_PROGRAMS` to the folder of the programs of a PostgreSQL that a test kills.
 
 pub mod certificates;
 pub mod chaos;
@@ -17,6 +17,7 @@ pub mod oidc;
 pub mod postgres;
 pub mod postgres_server;
 pub mod process;
+pub mod prometheus;
 pub mod redis;
 pub mod s3;
 pub mod wait;

@@ -88,6 +88,21 @@ pub(crate) fn debian_mirror() -> anyhow::Result<String> {
     mirror.context("no address of Debian's packages in /etc/apt/sources.list")
 }
 
+/// The Prometheus server program. Where there is none, Debian's package is unpacked under `target/` and not installed:
+/// installing it would start a service of the system.
+pub(crate) fn prometheus_program() -> anyhow::Result<PathBuf> {
+    let program = PathBuf::from("prometheus");
+    if command::exists(&program) {
+        return Ok(program);
+    }
+    let folder = command::workspace_root().join("target/debian/prometheus");
+    let unpacked = folder.join("usr/bin/prometheus");
+    if !unpacked.exists() {
+        unpack("prometheus", &folder)?;
+    }
+    Ok(unpacked)
+}
+
 /// Makes sure that there is a C++ compiler, which builds the fuzzer.
 pub(crate) fn cpp_compiler() -> anyhow::Result<()> {
     if command::exists("c++") {
@@ -187,10 +202,37 @@ fn find_postgres() -> Option<PathBuf> {
     newest_debian().or_else(on_path)
 }
 
-fn install(package: &str) -> anyhow::Result<()> {
+/// Downloads a package of Debian and unpacks it into a folder.
+fn unpack(package: &str, folder: &Path) -> anyhow::Result<()> {
+    check_apt(package)?;
+    eprintln!("unpacking {package} into {}", folder.display());
+    let download = tempfile::tempdir().context("make a folder for the package")?;
+    let fetch = || {
+        let mut command = command::new("apt-get");
+        command.args(["download", "-qq", package]);
+        command::run(command.current_dir(download.path()))
+    };
+    if fetch().is_err() {
+        apt_get(&["update", "-qq"])?;
+        fetch()?;
+    }
+    let file = fs::read_dir(download.path())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|it| it == "deb"))
+        .with_context(|| format!("apt-get downloaded no package of {package}"))?;
+    fs::create_dir_all(folder)?;
+    command::run(command::new("dpkg-deb").arg("-x").arg(file).arg(folder))
+}
+
+fn check_apt(package: &str) -> anyhow::Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("install {package} and run this again (only Debian's apt-get is known here)");
     }
+    Ok(())
+}
+
+fn install(package: &str) -> anyhow::Result<()> {
+    check_apt(package)?;
     eprintln!("installing {package} with apt-get");
     apt_get(&["update", "-qq"])?;
     apt_get(&["install", "-y", "-qq", "--no-install-recommends", package])

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::{self, cargo};
-use crate::packages::{node_program, poppler, python_environment};
+use crate::packages::{node_program, poppler, prometheus_program, python_environment};
 use crate::servers::Servers;
 
 /// Packages of the S3 server that tests start.
@@ -46,6 +46,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let schemathesis = python_environment(Path::new(SCHEMATHESIS_REQUIREMENTS))?;
     let grpc = python_environment(Path::new(GRPC_REQUIREMENTS))?;
     let tlog = python_environment(Path::new(TLOG_REQUIREMENTS))?;
+    let prometheus = prometheus_program()?;
     poppler()?;
     command::run(
         runner()
@@ -54,6 +55,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             .env("FCS_TEST_POSTGRES_URL", &servers.postgres_url)
             .env("FCS_TEST_POSTGRES_PROGRAMS", &servers.postgres_programs)
             .env("FCS_TEST_REDIS_URL", &servers.redis_url)
+            .env("FCS_TEST_PROMETHEUS", prometheus)
             .env("FCS_TEST_OIDC_ISSUER", oidc)
             .env("FCS_TEST_MOTO_SERVER", s3.join("moto_server"))
             .env("FCS_TEST_TRITONCLIENT_PYTHON", tritonclient.join("python"))
