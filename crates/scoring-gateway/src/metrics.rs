@@ -1,6 +1,9 @@
 //! The metric catalogue of the gateway. No label holds an applicant, a key or a decision.
 
+mod arms;
+
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use fcs_core::ErrorCode;
 use fcs_decision::record::Outcome;
@@ -13,6 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use self::arms::ArmRequest;
+use self::arms::Arms;
 use crate::app::traffic::Arm;
 
 /// Seconds; a commit takes a few milliseconds on a healthy disk, a score less.
@@ -69,6 +74,8 @@ pub struct Metrics {
     pub score_seconds: Histogram,
     /// The model server's part of it.
     pub model_seconds: Histogram,
+    /// Requests by arm, with their time.
+    arms: Arms,
     /// Further calls to model servers.
     pub extra_calls: Family<ExtraCallLabels, Counter>,
     /// Decisions of one commit.
@@ -140,6 +147,7 @@ impl Default for Metrics {
             replayed_answers: Counter::default(),
             score_seconds: Histogram::new(SECONDS),
             model_seconds: Histogram::new(SECONDS),
+            arms: Arms::default(),
             extra_calls: Family::default(),
             batch_decisions: Histogram::new(BATCH),
             commit_seconds: Histogram::new(SECONDS),
@@ -215,6 +223,7 @@ impl Metrics {
             Unit::Seconds,
             self.model_seconds.clone(),
         );
+        self.arms.register(registry);
         let help = "Calls to a model server beside or after one to another server";
         registry.register("model_extra_calls", help, self.extra_calls.clone());
         let help = "Decisions computed again from their records";
@@ -308,6 +317,7 @@ impl Metrics {
 
     /// Starts the counters of an arm at zero, so that a rate over them is right from the first decision.
     pub fn start_arm(&self, arm: &Arm) {
+        self.arms.start(arm);
         for outcome in Outcome::ALL {
             drop(self.decisions.get_or_create(&DecisionLabels {
                 model: arm.model.version.to_string(),
@@ -315,6 +325,11 @@ impl Metrics {
                 outcome: outcome.as_str(),
             }));
         }
+    }
+
+    /// A request that was given to an arm; it is counted when it ends.
+    pub(crate) fn arm_request(&self, arm: &Arm, started: Instant) -> ArmRequest {
+        self.arms.begin(arm, started)
     }
 
     /// Counts a further call to a model server.

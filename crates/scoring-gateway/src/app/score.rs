@@ -17,7 +17,14 @@ use fcs_service::problem::internal;
 use super::command::{ScoreCommand, invalid_request};
 use super::queue::{self, Scored, answer};
 use super::{App, store_unavailable};
+use crate::metrics::ArmRequest;
 use crate::store::{Claim, DEFAULT_CLIENT, Draft};
+
+/// Where a request leaves word of the arm that it was given to.
+struct Given<'a> {
+    started: Instant,
+    request: &'a mut Option<Box<ArmRequest>>,
+}
 
 /// The scope of a caller's idempotency keys within its tenant. It outlives the caller's API keys.
 pub(super) fn client_of(caller: &Principal) -> String {
@@ -50,11 +57,23 @@ impl App {
         place: Result<Place, ApiError>,
     ) -> Result<Scored, ApiError> {
         let started = Instant::now();
+        let mut given = None;
         let result = async {
             let _place = place?;
-            self.score_uncounted(caller, command, deadline).await
+            let given = Given {
+                started,
+                request: &mut given,
+            };
+            self.score_uncounted(caller, command, deadline, given).await
         };
         let result = result.await;
+        if let Some(request) = given {
+            match &result {
+                Ok(scored) if scored.replayed => request.repeated(),
+                Ok(_) => request.decided(),
+                Err(error) => request.failed(error),
+            }
+        }
         self.metrics
             .score_seconds
             .observe(started.elapsed().as_secs_f64());
@@ -71,6 +90,7 @@ impl App {
         caller: &Principal,
         command: ScoreCommand,
         deadline: Deadline,
+        given: Given<'_>,
     ) -> Result<Scored, ApiError> {
         let claim = Claim {
             tenant: caller.tenant.clone(),
@@ -80,7 +100,7 @@ impl App {
         };
         let flight = self.flights.enter(&claim)?;
         let place = self.queue.reserve()?;
-        match self.decide(&command, deadline).await {
+        match self.decide(&command, deadline, given).await {
             Ok((record, bins)) => place.write(Draft::new(claim, &record, bins), flight).await,
             Err(error) => self.known(claim, place).await?.ok_or(error),
         }
@@ -106,9 +126,12 @@ impl App {
         &self,
         command: &ScoreCommand,
         deadline: Deadline,
+        given: Given<'_>,
     ) -> Result<(DecisionRecord, Vec<u16>), ApiError> {
         let table = self.traffic.table();
         let assignment = table.assign(&command.application_id)?;
+        let request = self.metrics.arm_request(assignment.arm, given.started);
+        *given.request = Some(Box::new(request));
         let model = &assignment.arm.model;
         let manifest = deadline.run(self.catalog.manifest(model)).await??;
         let context = DecisionContext {
