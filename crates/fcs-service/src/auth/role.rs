@@ -133,7 +133,7 @@ named!(
         Servicer = "servicer",
         /// The bias monitor: follows the log.
         Monitor = "monitor",
-        /// deployment-audit: follows the log and replaces the traffic table.
+        /// deployment-audit: follows the log, replaces the traffic table and reads verdicts on candidates.
         Deployer = "deployer",
         /// The scoring gateway, as the model server sees it.
         Gateway = "gateway",
@@ -167,7 +167,9 @@ impl Role {
             ]),
             Self::Servicer => Scopes::of(&[S::OutcomesWrite]),
             Self::Monitor => Scopes::of(&[S::FeedRead]),
-            Self::Deployer => Scopes::of(&[S::FeedRead, S::TrafficRead, S::TrafficWrite]),
+            Self::Deployer => {
+                Scopes::of(&[S::FeedRead, S::TrafficRead, S::TrafficWrite, S::ReportsRead])
+            }
             Self::Gateway => Scopes::of(&[S::ModelsRead, S::ModelsScore, S::ModelsAdmin]),
             Self::Operator => Scopes::of(&[
                 S::TrafficRead,
