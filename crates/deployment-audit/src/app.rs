@@ -6,6 +6,7 @@ pub mod error;
 pub mod history;
 pub mod intake;
 pub mod log;
+mod looking;
 pub mod ports;
 pub mod progress;
 pub mod proofs;

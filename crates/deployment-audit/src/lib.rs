@@ -8,6 +8,7 @@
 //! a checkpoint is stored before it is shown; a log that differs from its last checkpoint is never signed.
 
 pub mod app;
+pub mod bias_monitor;
 pub mod gateway;
 pub mod jobs;
 pub mod metrics;
@@ -44,6 +45,7 @@ use app::recorder::Recorder;
 use app::rollouts::Rollouts;
 use app::witnessing::Witnesses;
 use app::writer::Writer;
+use bias_monitor::Monitor;
 use gateway::Gateway;
 use jobs::decision_reader::DecisionReader;
 use jobs::{checkpointer, rollout_driver, scrubber, traffic_reconciler};
@@ -257,17 +259,20 @@ fn start_rollouts(
         store: Arc::clone(&parts.rollouts),
         clock: Arc::clone(&ctx.clock),
     };
+    let settings = &ctx.settings.service;
     let mut random = [0; 16];
     ctx.random.fill(&mut random);
     let controller = Controller {
         recorder: recorder.clone(),
         traffic: Arc::clone(&parts.gateway) as _,
-        source: Arc::new(Prometheus::new(&ctx.settings.service.prometheus_url)?),
+        source: Arc::new(Prometheus::new(&settings.prometheus_url)?),
+        monitor: Arc::new(Monitor::over(ctx.channel(&settings.bias_monitor_url)?)),
         environment,
         holder: format!("{:032x}", u128::from_be_bytes(random)),
     };
     let nudge = Arc::default();
-    let job = rollout_driver::run(controller, Arc::clone(&nudge), ctx.soft.clone());
+    let interval = Duration::from_millis(settings.rollout_interval_ms);
+    let job = rollout_driver::run(controller, Arc::clone(&nudge), interval, ctx.soft.clone());
     ctx.spawn("rollout driver", job);
     Ok(Arc::new(Rollouts {
         recorder,

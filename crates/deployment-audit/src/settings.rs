@@ -13,8 +13,12 @@ use serde::{Deserialize, Serialize};
 pub struct AuditSettings {
     /// Where the scoring gateway answers gRPC.
     pub gateway_url: String,
-    /// Where Prometheus answers, for the counts that rollouts are judged by.
+    /// Where Prometheus answers, for the numbers that rollouts are judged by.
     pub prometheus_url: String,
+    /// Where the bias monitor answers gRPC, for alarms about candidates.
+    pub bias_monitor_url: String,
+    /// Between two rounds over the rollouts when nothing happens, in milliseconds.
+    pub rollout_interval_ms: u64,
     /// Identity of the log: the first line of every checkpoint and the name of its key.
     pub log_origin: String,
     /// File with the log's secret key, 32 random bytes in base64; `{data_dir}/log-signing.key` when unset.
@@ -38,6 +42,8 @@ impl Default for AuditSettings {
         Self {
             gateway_url: "http://127.0.0.1:8000".to_owned(),
             prometheus_url: "http://127.0.0.1:9090".to_owned(),
+            bias_monitor_url: "http://127.0.0.1:8020".to_owned(),
+            rollout_interval_ms: 5_000,
             log_origin: "faircredit.example/log".to_owned(),
             signing_key_file: None,
             tiles_dir: None,
@@ -73,6 +79,16 @@ impl SettingsCheck for AuditSettings {
                     .to_owned(),
             );
         }
+        if !is_address(&self.bias_monitor_url) {
+            problems.push(
+                "deployment_audit.bias_monitor_url must be an http:// or https:// address, \
+                 for example http://127.0.0.1:8020"
+                    .to_owned(),
+            );
+        }
+        if !(50..=60_000).contains(&self.rollout_interval_ms) {
+            problems.push("deployment_audit.rollout_interval_ms must be 50 to 60000".to_owned());
+        }
         if self.log_origin.parse::<NoteKeyName>().is_err() {
             problems.push(
                 "deployment_audit.log_origin must be a name without white space, plus and control \
@@ -106,6 +122,8 @@ mod tests {
         let bad = AuditSettings {
             gateway_url: "127.0.0.1:8000".to_owned(),
             prometheus_url: "prometheus".to_owned(),
+            bias_monitor_url: String::new(),
+            rollout_interval_ms: 0,
             log_origin: "two words".to_owned(),
             signing_key_file: None,
             tiles_dir: None,
@@ -114,6 +132,6 @@ mod tests {
             batch_entries: 0,
             batch_delay_ms: 0,
         };
-        assert_eq!(bad.problems().len(), 5);
+        assert_eq!(bad.problems().len(), 7);
     }
 }

@@ -84,6 +84,17 @@ checked_text!(
     |text| is_free_text(text) && text.contains("{model}") && text.contains("{window}")
 );
 
+checked_text!(
+    /// A question to a metric store about one number, as a PromQL expression.
+    Expression, "a metric expression", "1 to 2000 characters that ask something", is_statement
+);
+checked_text!(
+    /// Name of a metric or a guard of a plan.
+    Name, "a name", "1 to 64 lower-case letters, digits and underscores",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+);
+
 impl Principal {
     /// Whether both name the same person. Letter case does not make another person.
     pub fn is_same_as(&self, other: &Self) -> bool {

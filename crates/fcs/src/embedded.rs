@@ -75,8 +75,14 @@ impl System {
         let url = base_url(gateway.http);
         let monitor = settings::<BiasMonitor>(place, &[format!("bias_monitor.gateway_url={url}")])?;
         let monitor = launch::<BiasMonitor>(monitor, &shared).await?;
-        let audit =
-            settings::<DeploymentAudit>(place, &[format!("deployment_audit.gateway_url={url}")])?;
+        let audit = [
+            format!("deployment_audit.gateway_url={url}"),
+            format!(
+                "deployment_audit.bias_monitor_url={}",
+                base_url(monitor.http)
+            ),
+        ];
+        let audit = settings::<DeploymentAudit>(place, &audit)?;
         let audit = launch::<DeploymentAudit>(audit, &shared).await?;
 
         let endpoints = Endpoints {

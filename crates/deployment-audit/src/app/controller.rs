@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use fcs_core::{ApiError, Digest, RolloutId, UnixMicros};
-use fcs_rollout::rollout::{Command, Phase, Rollout, Watched, watched};
-use fcs_rollout::statistics::{Absence, Arms, Counts, Tally, Verdict, Weight, judge};
+use fcs_rollout::rollout::{Command, Phase, Rollout, Seen, assess, watched};
 use fcs_rollout::{Environment, Principal, TrafficTable, WHOLE_BASIS_POINTS};
 use tracing::{info, warn};
 
 use super::error::of_store;
-use super::ports::{Asked, GatewayError, MetricSource, Traffic};
+use super::looking::Looking;
+use super::ports::{BiasMonitor, GatewayError, MetricSource, Traffic};
 use super::recorder::{Ask, Recorder, RolloutHistory};
 use crate::store::StoreError;
 use crate::store::rollouts::{Lease, LeaseClaim};
@@ -22,10 +22,6 @@ use crate::store::rollouts::{Lease, LeaseClaim};
 const ACTOR: &str = "deployment-audit";
 /// How long a lease holds without a round, in microseconds.
 const LEASE_MICROS: i64 = 30_000_000;
-/// Between two looks at the metrics, in microseconds.
-const LOOK_MICROS: i64 = 15_000_000;
-/// Requests must have come within this many seconds for time to count.
-const FRESH_SECONDS: u64 = 60;
 /// Between the first and the second failed attempt of a rollback, in microseconds; it doubles.
 const RETRY_MICROS: i64 = 5_000_000;
 /// Doublings of it at most.
@@ -42,8 +38,10 @@ pub struct Controller {
     pub recorder: Recorder,
     /// The gateway.
     pub traffic: Arc<dyn Traffic>,
-    /// Counts of both arms.
+    /// Numbers of both arms.
     pub source: Arc<dyn MetricSource>,
+    /// Alarms about both versions.
+    pub monitor: Arc<dyn BiasMonitor>,
     /// The environment.
     pub environment: Environment,
     /// Name of this controller, another one for each process.
@@ -58,12 +56,6 @@ struct Sight {
     serving: Option<Digest>,
     /// Why the gateway will not do what was asked.
     refusal: Option<String>,
-}
-
-/// What the metrics showed.
-struct Look {
-    verdict: Verdict,
-    has_data: bool,
 }
 
 impl Controller {
@@ -183,9 +175,10 @@ impl Controller {
     ) -> Result<Vec<Command>, ApiError> {
         let rollout = &history.rollout;
         let idle = Command::Tick { has_data: false };
+        // A gate may stay shut for long, and the candidate has traffic meanwhile.
         let is_watched = matches!(
             rollout.phase(),
-            Phase::Baking | Phase::Judging | Phase::Finalizing
+            Phase::Baking | Phase::Judging | Phase::Finalizing | Phase::Gated
         );
         if is_watched || rollout.pause().is_some() {
             return Ok(self.watch(history, sight.in_force).await);
@@ -209,80 +202,31 @@ impl Controller {
         Ok(vec![seen.unwrap_or(idle)])
     }
 
-    /// A verdict leads back at any time; time and the end of a step wait for the next look.
+    /// A breach, a guard or an alarm leads back at any time; time and the end of a step wait for the next look.
     async fn watch(&self, history: &RolloutHistory, in_force: bool) -> Vec<Command> {
         let rollout = &history.rollout;
-        let is_paused = rollout.pause().is_some();
-        let waited = self.recorder.clock.now().0 - rollout.updated_at().0;
-        if waited < LOOK_MICROS && !is_paused {
+        let now = self.recorder.clock.now();
+        let look_micros = rollout.plan().analysis.look_micros;
+        let waited = u64::try_from(now.0.saturating_sub(rollout.updated_at().0)).unwrap_or(0);
+        if waited < look_micros && rollout.pause().is_none() {
             return Vec::new();
         }
-        let look = if in_force {
-            self.look(history).await
-        } else {
-            Look::nothing()
-        };
-        let judged = Command::Judge {
-            verdict: look.verdict,
-        };
-        let has_data = look.has_data;
-        match rollout.phase() {
-            Phase::Judging if !is_paused => vec![judged],
-            _ => vec![judged, Command::Tick { has_data }],
-        }
-    }
-
-    async fn look(&self, history: &RolloutHistory) -> Look {
-        let now = self.recorder.clock.now();
         let times = watched(&history.recorded(), now);
         let Some(present) = times.last() else {
-            return Look::nothing();
+            return vec![Command::Tick { has_data: false }];
         };
-        let plan = history.rollout.plan();
-        let mut counts = Counts::default();
-        for time in &times {
-            if let Some(arms) = self.arms(&history.rollout, time).await {
-                counts.add(time.weight, arms);
-            }
-        }
-        let fresh = Watched {
-            from: UnixMicros(now.0 - 1_000_000 * FRESH_SECONDS.cast_signed()),
-            ..*present
-        };
-        let fresh = self.arms(&history.rollout, &fresh).await;
-        let has_data = fresh.is_some_and(|arms| {
-            let is_compared = !present.weight.is_whole();
-            arms.candidate.requests() > 0 && (!is_compared || arms.stable.requests() > 0)
-        });
-        Look {
-            verdict: judge(&counts, present.weight, &plan.analysis.criteria).verdict,
-            has_data,
-        }
-    }
-
-    /// What both arms did in a time; `None` when that is not known of one of them.
-    async fn arms(&self, rollout: &Rollout, time: &Watched) -> Option<Arms> {
-        let plan = rollout.plan();
-        let asked = |model| Asked {
-            model,
-            window_seconds: time.seconds(),
-            until: time.until,
-        };
-        let candidate = self.tally(rollout, asked(&plan.change.model)).await?;
-        let stable = if time.weight == Weight::WHOLE {
-            Tally::default()
+        let seen = if in_force {
+            let looking = Looking {
+                source: self.source.as_ref(),
+                monitor: self.monitor.as_ref(),
+                plan: rollout.plan(),
+                now,
+            };
+            looking.seen(&times).await
         } else {
-            self.tally(rollout, asked(&plan.baseline.model)).await?
+            Seen::default()
         };
-        Some(Arms { candidate, stable })
-    }
-
-    async fn tally(&self, rollout: &Rollout, asked: Asked<'_>) -> Option<Tally> {
-        let counted = self.source.tally(&rollout.plan().analysis, asked).await;
-        counted.unwrap_or_else(|error| {
-            warn!(%error, "there are no counts, so no time counts");
-            None
-        })
+        assess(rollout, &seen, present.weight, now)
     }
 
     fn backward(&self, rollout: &Rollout, sight: &Sight) -> Vec<Command> {
@@ -309,16 +253,6 @@ impl Controller {
             return Vec::new();
         }
         vec![Command::ReportRollbackFailed]
-    }
-}
-
-impl Look {
-    fn nothing() -> Self {
-        let reason = Absence::Missing;
-        Self {
-            verdict: Verdict::NoData { reason },
-            has_data: false,
-        }
     }
 }
 

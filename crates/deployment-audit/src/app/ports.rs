@@ -1,10 +1,9 @@
-//! What the service needs of the scoring gateway, of the metric store and of witnesses.
+//! What the service needs of the scoring gateway, the metric store, the bias monitor and witnesses.
 
 use async_trait::async_trait;
 use fcs_core::{Digest, ModelVersion, UnixMicros};
 use fcs_rollout::TrafficTable;
-use fcs_rollout::rollout::Analysis;
-use fcs_rollout::statistics::Tally;
+use fcs_rollout::rollout::BiasAlarm;
 use fcs_tlog::note::NoteSignature;
 use fcs_tlog::policy::PolicyWitness;
 use fcs_tlog::witness::AddCheckpoint;
@@ -57,15 +56,15 @@ pub trait Traffic: Send + Sync {
     ) -> Result<TrafficTable, GatewayError>;
 }
 
-/// A model in a window of time.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The model.
-    pub model: &'a ModelVersion,
-    /// Length of the window in seconds.
-    pub window_seconds: u64,
-    /// End of the window.
+/// Moments at which a query is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub from: UnixMicros,
+    /// The last one or just after it.
     pub until: UnixMicros,
+    /// Between two of them, in microseconds.
+    pub step_micros: u64,
 }
 
 /// The metric store did not answer, or not as it should.
@@ -73,16 +72,30 @@ pub struct Asked<'a> {
 #[error("the metric store does not answer: {0}")]
 pub struct MetricError(pub String);
 
-/// Counts of requests per model.
+/// Numbers of metrics.
 #[async_trait]
 pub trait MetricSource: Send + Sync {
-    /// Requests and bad ones by the queries of a plan; `None` when a value is missing, no finite count, or
-    /// contradicts the other.
-    async fn tally(
-        &self,
-        analysis: &Analysis,
-        asked: Asked<'_>,
-    ) -> Result<Option<Tally>, MetricError>;
+    /// The number at a moment; `None` without a series, for what is not finite, and for a number of another time.
+    async fn value(&self, query: &str, at: UnixMicros) -> Result<Option<f64>, MetricError>;
+
+    /// The numbers at a moment by the label `le`, lowest bound first and infinity last; those that are not finite are
+    /// left out.
+    async fn buckets(&self, query: &str, at: UnixMicros) -> Result<Vec<(f64, f64)>, MetricError>;
+
+    /// The numbers at moments of a span, oldest first; those that are missing or not finite are left out.
+    async fn range(&self, query: &str, span: Span) -> Result<Vec<(UnixMicros, f64)>, MetricError>;
+}
+
+/// The bias monitor did not answer, or not as it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the bias monitor does not answer: {0}")]
+pub struct MonitorError(pub String);
+
+/// What is known of the bias of models.
+#[async_trait]
+pub trait BiasMonitor: Send + Sync {
+    /// The groups of a model whose alarm fires.
+    async fn firing(&self, model: &ModelVersion) -> Result<Vec<BiasAlarm>, MonitorError>;
 }
 
 /// What a witness answers.

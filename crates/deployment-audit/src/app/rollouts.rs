@@ -386,9 +386,8 @@ fn check_strategy(fields: &mut Fields, new: &NewRollout) {
         }
         Ok(_) => {}
     }
-    if new.analysis.criteria.rate.is_none() {
-        let rule = "is needed: with all of the traffic there is no other arm to compare with";
-        fields.refuse("/analysis/criteria/rate", rule.to_owned());
+    for problem in new.analysis.problems() {
+        fields.refuse(&format!("/analysis{}", problem.pointer), problem.rule);
     }
 }
 

@@ -157,10 +157,13 @@ fn proposal(asked: wire::ProposeRolloutRequest) -> Result<NewRollout, ApiError> 
     } else {
         json("/strategy", &asked.strategy)?
     };
-    let limits = if asked.limits.is_empty() {
-        "{}"
-    } else {
-        &asked.limits
+    // What is left out is as usual.
+    let or_usual = |text: String| {
+        if text.is_empty() {
+            "{}".to_owned()
+        } else {
+            text
+        }
     };
     let point = asked.point_of_no_return.map(usize::try_from);
     Ok(NewRollout {
@@ -173,8 +176,8 @@ fn proposal(asked: wire::ProposeRolloutRequest) -> Result<NewRollout, ApiError> 
         committers: asked.committers,
         description: change.description,
         strategy,
-        analysis: json("/analysis", &asked.analysis)?,
-        limits: json("/limits", limits)?,
+        analysis: json("/analysis", &or_usual(asked.analysis))?,
+        limits: json("/limits", &or_usual(asked.limits))?,
         point_of_no_return: point.map(|point| point.unwrap_or(usize::MAX)),
     })
 }

@@ -28,6 +28,7 @@ struct ProposeBody {
     committers: Vec<String>,
     #[serde(default = "Strategy::usual_canary")]
     strategy: Strategy,
+    #[serde(default)]
     analysis: Analysis,
     #[serde(default)]
     limits: Limits,

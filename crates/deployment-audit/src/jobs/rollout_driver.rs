@@ -9,13 +9,11 @@ use tracing::warn;
 
 use crate::app::controller::Controller;
 
-/// Between two rounds when nothing happens.
-const INTERVAL: Duration = Duration::from_secs(5);
-
-/// Works until `stop`; a round that has begun is finished.
+/// Works until `stop`; a round that has begun is finished. `interval` lies between two rounds when nothing happens.
 pub async fn run(
     controller: Controller,
     nudge: Arc<Notify>,
+    interval: Duration,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
@@ -27,7 +25,7 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => {}
             () = nudge.notified() => {}
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = tokio::time::sleep(interval) => {}
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::support::{Backend, on_both};
 on_both!(
     a_good_candidate_gets_everything_step_by_step,
     a_bad_candidate_goes_back,
+    an_alarm_about_the_candidate_leads_back,
     four_eyes_are_kept,
     what_cannot_be_rolled_out_is_not_proposed,
     without_data_no_time_counts,
@@ -74,6 +75,21 @@ async fn a_bad_candidate_goes_back(backend: Backend) {
     assert_eq!(after.generation(), 7);
 }
 
+async fn an_alarm_about_the_candidate_leads_back(backend: Backend) {
+    let world = World::new(&backend);
+    let id = world.started().await;
+    let controller = world.controller("one");
+    world.drive(&id, &controller, Phase::Baking).await;
+    world.set_health(Health::Biased);
+    world.drive(&id, &controller, Phase::RolledBack).await;
+    let history = world.history(&id).await;
+    let told = history.events.iter().map(|it| it.recorded.event.to_json());
+    let told: Vec<_> = told.filter(|it| it.contains("bias alarm")).collect();
+    assert_eq!(told.len(), 1);
+    assert!(!told[0].contains("black"), "the log names no group");
+    assert_eq!(world.weights(), [0, 5_000, 0]);
+}
+
 async fn four_eyes_are_kept(backend: Backend) {
     let world = World::of(&backend, Environment::Staging, 0);
     let id = world.propose().await;
@@ -99,7 +115,7 @@ async fn what_cannot_be_rolled_out_is_not_proposed(backend: Backend) {
     let world = World::new(&backend);
     let mut new = proposal(Environment::Production);
     new.committers.push(" ".to_owned());
-    new.analysis.criteria.rate = None;
+    new.analysis.metrics[0].criteria.rate = None;
     let error = world.rollouts.propose(new).await.unwrap_err();
     let pointers: Vec<_> = error
         .violations
@@ -108,7 +124,11 @@ async fn what_cannot_be_rolled_out_is_not_proposed(backend: Backend) {
         .collect();
     assert_eq!(
         pointers,
-        ["/committers", "/environment", "/analysis/criteria/rate"]
+        [
+            "/committers",
+            "/environment",
+            "/analysis/metrics/0/criteria/rate"
+        ]
     );
     world.traffic.force(whole(4, "stable", CANDIDATE, 2));
     let same = world
@@ -143,7 +163,7 @@ async fn without_data_no_time_counts(backend: Backend) {
     let id = world.started().await;
     let controller = world.controller("one");
     world.drive(&id, &controller, Phase::Baking).await;
-    for health in [Health::Missing, Health::Silent] {
+    for health in [Health::Missing, Health::Silent, Health::Unwatched] {
         world.set_health(health);
         for _ in 0..10 {
             world.clock.advance(15 * SECOND);
@@ -154,6 +174,9 @@ async fn without_data_no_time_counts(backend: Backend) {
             (rollout.phase(), rollout.baked_micros().0),
             (Phase::Baking, 0)
         );
+        let cause = rollout.pause().map(|pause| pause.cause);
+        assert_eq!(cause, Some(PauseCause::AnalysisError));
+        world.rollouts.resume(&id, "otto", "seen to").await.unwrap();
     }
     world.set_health(Health::Good);
     world.drive(&id, &controller, Phase::Succeeded).await;

@@ -99,7 +99,7 @@ async fn a_rollout_over_http(backend: Backend) {
     let system = System::start(&backend).await;
     let address = system.running.http;
     let mut without_rate = body();
-    without_rate["analysis"]["criteria"]["rate"] = Value::Null;
+    without_rate["analysis"]["metrics"][0]["criteria"]["rate"] = Value::Null;
     let refused = post(address, "/v1/rollouts", &without_rate).await;
     assert_eq!(refused.status, 400, "{}", refused.body);
     let proposed = post(address, "/v1/rollouts", &body()).await;

@@ -939,7 +939,8 @@ pub struct ProposeRolloutRequest {
     /// How it gets traffic, as the JSON of POST /v1/rollouts; empty means 5, 25, 50 and 100 %, half an hour each.
     #[prost(string, tag = "5")]
     pub strategy: ::prost::alloc::string::String,
-    /// What it is judged by: criteria and queries, as that JSON.
+    /// What it is judged by: metrics, guards and queries, as that JSON; what is left out, or all of it if empty, is as
+    /// usual.
     #[prost(string, tag = "6")]
     pub analysis: ::prost::alloc::string::String,
     /// Deadlines and numbers of attempts, as that JSON; empty means the usual ones.

@@ -2,7 +2,7 @@ use fcs_core::Digest;
 
 use super::plan::Plan;
 use crate::statistics::Verdict;
-use crate::text::{Comment, Reason};
+use crate::text::{Comment, Name, Reason};
 
 /// What somebody wants, or what was observed. Observations may come as often as one likes.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +74,8 @@ pub enum Command {
     Judge {
         /// The verdict.
         verdict: Verdict,
+        /// The metric that it rests on, if it is one's.
+        metric: Option<Name>,
     },
     /// A guard tripped: a threshold, memory, a bias alarm.
     TripGuard {
@@ -82,6 +84,11 @@ pub enum Command {
     },
     /// Both arms are worse than they should be: [`crate::statistics::GuardAction::Hold`].
     ReportSharedIncident,
+    /// Neither arm is worse than it should be any more.
+    ReportIncidentOver,
+    /// Both versions drift or are found biased, so it is what they are given:
+    /// [`crate::statistics::GuardAction::Pause`].
+    ReportPopulation,
     /// Stand still.
     Pause,
     /// Go on. After an inconclusive step this passes it, and the reason is on record as an override.

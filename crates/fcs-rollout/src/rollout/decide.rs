@@ -76,9 +76,11 @@ pub fn decide(
         Command::ReportSmoke { passed } => forward::smoke(&mut draft, passed),
         Command::ConfirmShift { generation } => confirm_shift(&mut draft, generation),
         Command::Tick { has_data } => forward::tick(&mut draft, has_data),
-        Command::Judge { verdict } => forward::judge(&mut draft, verdict),
+        Command::Judge { verdict, metric } => forward::judge(&mut draft, verdict, metric),
         Command::TripGuard { reason } => reverse::trip(&mut draft, reason),
         Command::ReportSharedIncident => forward::shared_incident(&mut draft),
+        Command::ReportIncidentOver => forward::incident_over(&mut draft),
+        Command::ReportPopulation => forward::population(&mut draft),
         Command::RollBack { reason } => reverse::roll_back(&mut draft, reason)?,
         Command::ReportBaselineReady => {
             forward::observe(&mut draft, Phase::Settling, Event::BaselineReady);

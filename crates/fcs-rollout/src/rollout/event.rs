@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::plan::Plan;
 use crate::statistics::Verdict;
-use crate::text::{Comment, Principal, Reason};
+use crate::text::{Comment, Name, Principal, Reason};
 
 /// A fact about a rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,8 @@ pub enum Event {
     Judged {
         /// The verdict.
         verdict: Verdict,
+        /// The metric that it rests on, if it is one's.
+        metric: Option<Name>,
     },
     /// It is too early to say, and the step goes on.
     BakeExtended {
@@ -163,6 +165,8 @@ pub enum PauseCause {
     Gate,
     /// Both arms are worse than they should be.
     SharedIncident,
+    /// Both versions drift or are found biased: what they are given is another population.
+    Population,
     /// Requests do not reach the arms by the weights.
     SampleRatioMismatch,
     /// Something is wrong after the point of no return: forward only.
@@ -179,6 +183,7 @@ impl PauseCause {
             Self::TargetUnreachable => "target_unreachable",
             Self::Gate => "gate",
             Self::SharedIncident => "shared_incident",
+            Self::Population => "population",
             Self::SampleRatioMismatch => "sample_ratio_mismatch",
             Self::ForwardFixOnly => "forward_fix_only",
         }

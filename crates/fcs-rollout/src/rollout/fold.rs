@@ -1,6 +1,6 @@
 use fcs_core::UnixMicros;
 
-use super::event::{Event, Recorded};
+use super::event::{Event, PauseCause, Recorded};
 use super::state::{Pause, Phase, Rollout};
 use crate::deployment::{Approval, FoldError};
 use crate::statistics::Verdict;
@@ -48,6 +48,7 @@ impl Rollout {
             bake_needed_micros: 0,
             extensions: 0,
             errors: 0,
+            accepts_population: false,
             rollback_failures: 0,
             is_past_return: false,
             sequence: recorded.sequence,
@@ -190,12 +191,16 @@ impl Rollout {
             Event::BakeAdvanced { by_micros } => {
                 self.baked_micros = self.baked_micros.saturating_add(*by_micros);
                 self.baked_until = at;
+                self.errors = match by_micros {
+                    0 => self.errors.saturating_add(1),
+                    _ => 0,
+                };
             }
             Event::BakeExtended { by_micros } => {
                 self.extensions = self.extensions.saturating_add(1);
                 self.bake_needed_micros = self.bake_needed_micros.saturating_add(*by_micros);
             }
-            Event::Judged { verdict } => {
+            Event::Judged { verdict, .. } => {
                 let is_unknown = matches!(verdict, Verdict::NoData { .. });
                 self.errors = if is_unknown {
                     self.errors.saturating_add(1)
@@ -211,7 +216,11 @@ impl Rollout {
                 let (cause, since) = (*cause, at);
                 self.pause = Some(Pause { cause, since });
             }
-            Event::Resumed { .. } => (self.pause, self.errors) = (None, 0),
+            Event::Resumed { .. } => {
+                let cause = self.pause.map(|pause| pause.cause);
+                self.accepts_population |= cause == Some(PauseCause::Population);
+                (self.pause, self.errors) = (None, 0);
+            }
             Event::RollbackStarted { generation, .. } => {
                 (self.pause, self.generation) = (None, *generation);
                 self.rollback_failures = 0;

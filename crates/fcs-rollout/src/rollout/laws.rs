@@ -36,6 +36,9 @@ pub enum BrokenLaw {
     /// A step was not watched for as long as the plan says.
     #[error("event {0} ends a bake that is too short")]
     Bake(u64),
+    /// It went on without data for longer than the plan says.
+    #[error("event {0} goes on without data")]
+    Blind(u64),
     /// It succeeded without every step.
     #[error("event {0} succeeds without having passed every step")]
     Incomplete(u64),
@@ -70,6 +73,7 @@ pub fn check(events: &[Recorded]) -> Result<(), BrokenLaw> {
     traffic_is_earned(plan, events)?;
     steps_have_evidence(plan, events)?;
     bakes_are_long_enough(plan, events)?;
+    nothing_goes_on_blindly(plan, events)?;
     rollback_restores_the_baseline(plan, events)?;
     nothing_returns_past_the_point(plan, events)?;
     generations_rise(events)?;
@@ -165,12 +169,17 @@ pub fn steps_have_evidence(plan: &Plan, events: &[Recorded]) -> Result<(), Broke
         .strategy
         .program()
         .map_or(usize::MAX, |steps| steps.len());
-    let (mut passed, mut last) = (0, None);
+    let (mut passed, mut last) = (0, None::<&Event>);
     for recorded in events {
         match &recorded.event {
             Event::StepPassed { grounds } => {
-                let verdict = Verdict::Clear;
-                let has_evidence = last == Some(&Event::Judged { verdict });
+                let has_evidence = matches!(
+                    last,
+                    Some(Event::Judged {
+                        verdict: Verdict::Clear,
+                        ..
+                    })
+                );
                 let holds = has_evidence || *grounds != PassGrounds::Evidence;
                 ensure(holds, recorded, BrokenLaw::Evidence)?;
                 passed += 1;
@@ -219,6 +228,21 @@ pub fn bakes_are_long_enough(plan: &Plan, events: &[Recorded]) -> Result<(), Bro
         if is_watching {
             before = Some(recorded.at.0);
         }
+    }
+    Ok(())
+}
+
+/// After so many looks without data, one after another, it stands still.
+pub fn nothing_goes_on_blindly(plan: &Plan, events: &[Recorded]) -> Result<(), BrokenLaw> {
+    let mut blind = 0_u32;
+    for recorded in events {
+        let stands_still = matches!(recorded.event, Event::Paused { .. });
+        let holds = blind <= plan.limits.errors_max || stands_still;
+        ensure(holds, recorded, BrokenLaw::Blind)?;
+        blind = match recorded.event {
+            Event::BakeAdvanced { by_micros: 0 } => blind.saturating_add(1),
+            _ => 0,
+        };
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ pub struct Limits {
     pub final_bake_micros: u64,
     /// How often a bake is extended by half.
     pub extensions_max: u32,
-    /// Judgements without data or with an error, one after another, before a pause.
+    /// Looks without data, one after another, before a pause.
     pub errors_max: u32,
     /// Attempts of a rollback before people are called.
     pub rollback_attempts_max: u32,

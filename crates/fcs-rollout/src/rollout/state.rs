@@ -181,6 +181,8 @@ pub struct Rollout {
     pub(super) bake_needed_micros: u64,
     pub(super) extensions: u32,
     pub(super) errors: u32,
+    /// Whether a person let it go on although both versions drift or are found biased.
+    pub(super) accepts_population: bool,
     pub(super) rollback_failures: u32,
     pub(super) is_past_return: bool,
     pub(super) sequence: u64,

@@ -21,6 +21,8 @@ pub enum GuardAction {
     Continue,
     /// Both arms exceed it, so it is not the candidate: stand still, and go back if that does not end soon.
     Hold,
+    /// It is not the candidate, and going back would not help: stand still until a person says so.
+    Pause,
     /// Go back.
     RollBack,
 }

@@ -35,6 +35,9 @@ impl SustainedRule {
     /// An instance uses more than 90 % of its memory, for 10 minutes.
     pub const MEMORY: Self = Self::every_quarter_minute(0.9, 10, 1);
 
+    /// A drift score is above 0.1, for 10 minutes.
+    pub const DRIFT: Self = Self::every_quarter_minute(0.1, 10, 1);
+
     /// For values that come every 15 s.
     const fn every_quarter_minute(threshold: f64, hold_minutes: u64, requests_min: u64) -> Self {
         Self {

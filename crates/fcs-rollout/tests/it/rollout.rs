@@ -1,6 +1,7 @@
 //! The machine of rollouts: stories of single rollouts, and random use.
 
 mod forged;
+mod looks;
 mod random;
 mod stories;
 
@@ -9,7 +10,7 @@ use fcs_rollout::rollout::{
     Analysis, Baseline, Command, Event, Limits, Moment, Phase, Plan, Recorded, Refusal, Rollout,
     Strategy, apply, decide, laws,
 };
-use fcs_rollout::statistics::{Absence, Criteria, Needed, RatioCriterion, Verdict};
+use fcs_rollout::statistics::{Absence, Needed, Verdict};
 use fcs_rollout::{Environment, TrafficArm, TrafficTable};
 
 use crate::support::change;
@@ -48,18 +49,8 @@ fn traffic() -> TrafficTable {
 fn analysis() -> Analysis {
     let query = "x{model=\"{model}\"}[{window}]";
     Analysis {
-        criteria: Criteria {
-            ratio: RatioCriterion {
-                alpha: 0.01.try_into().unwrap(),
-                tolerated: 1.25.try_into().unwrap(),
-                certified: 2.0.try_into().unwrap(),
-                bad_requests_min: 5,
-            },
-            rate: None,
-            assignment_alpha: 0.0001.try_into().unwrap(),
-        },
         requests: query.parse().unwrap(),
-        bad: query.parse().unwrap(),
+        ..Analysis::default()
     }
 }
 
@@ -171,7 +162,10 @@ impl Story {
     }
 
     pub(crate) fn judge(&mut self, verdict: Verdict) {
-        self.does(Command::Judge { verdict });
+        self.does(Command::Judge {
+            verdict,
+            metric: "errors".parse().ok(),
+        });
     }
 
     /// Confirms the shift, waits for the bake, and judges.

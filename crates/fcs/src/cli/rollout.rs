@@ -7,23 +7,17 @@ use clap::{Args, Subcommand};
 use super::RegisterArguments;
 
 /// What a plan looks like.
-const PLAN_HELP: &str = r#"A plan, in TOML or JSON; the numbers are those of the guide on rollout statistics:
-  [analysis]                        # asked of Prometheus; {model} and {window} are filled in
-  requests = 'sum(increase(requests_total{model="{model}"}[{window}]))'
-  bad = 'sum(increase(bad_total{model="{model}"}[{window}])) or vector(0)'
-  [analysis.criteria]
-  assignment_alpha = 0.0001         # for the share of the traffic that arrives
-  [analysis.criteria.ratio]         # candidate beside stable
-  alpha = 0.009
-  tolerated = 1.25
-  certified = 2.0
-  bad_requests_min = 5
-  [analysis.criteria.rate]          # the candidate by itself, once it has everything
-  alpha = 0.001
-  tolerated = 0.05
-  certified = 0.05
-  [strategy]                        # left out: 5, 25, 50 and 100 %, half an hour each
-  [limits]                          # left out: the usual deadlines and attempts"#;
+const PLAN_HELP: &str = r#"A plan, in TOML or JSON. Each part may be left out; docs/guides/canaries.md has all of it:
+  [strategy]                        # 5, 25, 50 and 100 %, half an hour each
+  kind = "canary"
+  [[strategy.shares]]
+  weight = 500                      # basis points
+  bake_micros = 1800000000
+  gate = false
+  [analysis]                        # errors, slow requests, triggers of the deployment strategy
+  look_micros = 15000000
+  [limits]                          # deadlines and attempts
+  extensions_max = 2"#;
 
 /// `fcs rollout`.
 #[derive(Subcommand)]
@@ -87,9 +81,9 @@ pub(crate) struct ProposeArguments {
     /// Who wrote commits of the change besides the author; may be repeated.
     #[arg(long = "committer", value_name = "USER")]
     pub(crate) committers: Vec<String>,
-    /// File with the plan.
+    /// File with the plan; what it leaves out, and all of it without one, is as usual.
     #[arg(long, value_name = "FILE")]
-    pub(crate) plan: PathBuf,
+    pub(crate) plan: Option<PathBuf>,
 }
 
 /// A rollout, and who does something about it.

@@ -36,7 +36,10 @@ async fn propose(
     clients: &mut Clients,
     arguments: &ProposeArguments,
 ) -> anyhow::Result<wire::Rollout> {
-    let plan = plan::read(&arguments.plan)?;
+    let plan = match &arguments.plan {
+        Some(path) => plan::read(path)?,
+        None => plan::PlanParts::default(),
+    };
     let request = wire::ProposeRolloutRequest {
         actor: arguments.change.actor.clone(),
         environment: arguments.change.environment.clone(),

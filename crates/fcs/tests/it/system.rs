@@ -138,7 +138,12 @@ impl System {
                     command.env("FCS__BIAS_MONITOR__GATEWAY_URL", &gateway);
                 }
                 "deployment-audit" => {
-                    command.env("FCS__DEPLOYMENT_AUDIT__GATEWAY_URL", &gateway);
+                    command
+                        .env("FCS__DEPLOYMENT_AUDIT__GATEWAY_URL", &gateway)
+                        .env(
+                            "FCS__DEPLOYMENT_AUDIT__BIAS_MONITOR_URL",
+                            self.url("bias-monitor"),
+                        );
                 }
                 _ => {}
             }

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use deployment_audit::app::controller::Controller;
-use deployment_audit::app::ports::{Asked, GatewayError, MetricError, MetricSource, Traffic};
+use deployment_audit::app::ports::{
+    BiasMonitor, GatewayError, MetricError, MetricSource, MonitorError, Span, Traffic,
+};
 use deployment_audit::app::recorder::{Recorder, RolloutHistory};
 use deployment_audit::app::rollouts::{NewRollout, Rollouts};
 use deployment_audit::store::StoreError;
 use deployment_audit::store::rollouts::{
     Lease, LeaseClaim, NewRolloutEvent, RolloutRow, RolloutStore, StoredRollout,
 };
-use fcs_core::{Clock, Digest, UnixMicros};
-use fcs_rollout::rollout::{Analysis, Limits, Phase, Share, Strategy, laws};
-use fcs_rollout::statistics::{Criteria, RateCriterion, RatioCriterion, Tally};
+use fcs_core::{Clock, Digest, ModelVersion, UnixMicros};
+use fcs_rollout::rollout::{Analysis, BiasAlarm, Limits, Metric, Phase, Share, Strategy, laws};
+use fcs_rollout::statistics::{Criteria, RateCriterion, RatioCriterion};
 use fcs_rollout::{Environment, TrafficArm, TrafficTable};
 use fcs_service::OsRandom;
 
@@ -51,21 +53,58 @@ pub(crate) enum Health {
     Missing,
     /// The metric store does not answer.
     Silent,
+    /// The requests are good, and the bias monitor has an alarm about the candidate.
+    Biased,
+    /// The requests are good, and the bias monitor does not answer.
+    Unwatched,
 }
 
 pub(crate) struct FakeSource(Mutex<Health>);
 
+impl FakeSource {
+    /// Queries are those of [`analysis`].
+    fn answer(&self, query: &str) -> Result<Option<f64>, MetricError> {
+        let window = query.split_once('[').and_then(|(_, it)| it.split_once('s'));
+        let seconds: f64 = window.map_or(1.0, |(seconds, _)| seconds.parse().unwrap());
+        let requests = Some(50.0 * seconds);
+        let is_all = query.starts_with("requests");
+        Ok(match *self.0.lock().unwrap() {
+            Health::Missing => None,
+            Health::Silent => return Err(MetricError("nobody there".to_owned())),
+            Health::Bad if query.contains(CANDIDATE) => requests,
+            _ if is_all => requests,
+            _ => Some(0.0),
+        })
+    }
+}
+
 #[async_trait]
 impl MetricSource for FakeSource {
-    async fn tally(&self, _: &Analysis, asked: Asked<'_>) -> Result<Option<Tally>, MetricError> {
-        let requests = 50 * asked.window_seconds;
-        let bad = match *self.0.lock().unwrap() {
-            Health::Missing => return Ok(None),
-            Health::Silent => return Err(MetricError("nobody there".to_owned())),
-            Health::Bad if asked.model.as_str() == CANDIDATE => requests,
-            Health::Good | Health::Bad => 0,
+    async fn value(&self, query: &str, _: UnixMicros) -> Result<Option<f64>, MetricError> {
+        self.answer(query)
+    }
+
+    async fn buckets(&self, _: &str, _: UnixMicros) -> Result<Vec<(f64, f64)>, MetricError> {
+        Ok(Vec::new())
+    }
+
+    async fn range(&self, _: &str, _: Span) -> Result<Vec<(UnixMicros, f64)>, MetricError> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl BiasMonitor for FakeSource {
+    async fn firing(&self, model: &ModelVersion) -> Result<Vec<BiasAlarm>, MonitorError> {
+        let alarm = BiasAlarm {
+            attribute: "race".to_owned(),
+            group: "black".to_owned(),
         };
-        Ok(Some(Tally::new(requests, bad).unwrap()))
+        match *self.0.lock().unwrap() {
+            Health::Unwatched => Err(MonitorError("nobody there".to_owned())),
+            Health::Biased if model.as_str() == CANDIDATE => Ok(vec![alarm]),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
@@ -185,13 +224,27 @@ impl Traffic for Faulty<FakeTraffic> {
 
 #[async_trait]
 impl MetricSource for Faulty<FakeSource> {
-    async fn tally(
-        &self,
-        analysis: &Analysis,
-        asked: Asked<'_>,
-    ) -> Result<Option<Tally>, MetricError> {
+    async fn value(&self, query: &str, at: UnixMicros) -> Result<Option<f64>, MetricError> {
         let gone = MetricError("the process is gone".to_owned());
-        through!(self, self.inner.tally(analysis, asked), gone)
+        through!(self, self.inner.value(query, at), gone)
+    }
+
+    async fn buckets(&self, query: &str, at: UnixMicros) -> Result<Vec<(f64, f64)>, MetricError> {
+        let gone = MetricError("the process is gone".to_owned());
+        through!(self, self.inner.buckets(query, at), gone)
+    }
+
+    async fn range(&self, query: &str, span: Span) -> Result<Vec<(UnixMicros, f64)>, MetricError> {
+        let gone = MetricError("the process is gone".to_owned());
+        through!(self, self.inner.range(query, span), gone)
+    }
+}
+
+#[async_trait]
+impl BiasMonitor for Faulty<FakeSource> {
+    async fn firing(&self, model: &ModelVersion) -> Result<Vec<BiasAlarm>, MonitorError> {
+        let gone = MonitorError("the process is gone".to_owned());
+        through!(self, self.inner.firing(model), gone)
     }
 }
 
@@ -258,6 +311,10 @@ impl World {
                 faults: faults(),
             }),
             source: Arc::new(Faulty {
+                inner: Arc::clone(&self.source),
+                faults: faults(),
+            }),
+            monitor: Arc::new(Faulty {
                 inner: Arc::clone(&self.source),
                 faults: faults(),
             }),
@@ -333,23 +390,30 @@ pub(crate) fn whole(generation: u64, name: &str, model: &str, digest: u8) -> Tra
 
 pub(crate) fn analysis() -> Analysis {
     let alpha = 0.01.try_into().unwrap();
-    Analysis {
-        criteria: Criteria {
-            ratio: RatioCriterion {
-                alpha,
-                tolerated: 1.25.try_into().unwrap(),
-                certified: 2.0.try_into().unwrap(),
-                bad_requests_min: 5,
-            },
-            rate: Some(RateCriterion {
-                alpha,
-                tolerated: 0.05.try_into().unwrap(),
-                certified: 0.05.try_into().unwrap(),
-            }),
-            assignment_alpha: 0.0001.try_into().unwrap(),
+    let criteria = Criteria {
+        ratio: RatioCriterion {
+            alpha,
+            tolerated: 1.25.try_into().unwrap(),
+            certified: 2.0.try_into().unwrap(),
+            bad_requests_min: 5,
         },
+        rate: Some(RateCriterion {
+            alpha,
+            tolerated: 0.05.try_into().unwrap(),
+            certified: 0.05.try_into().unwrap(),
+        }),
+        assignment_alpha: 0.0001.try_into().unwrap(),
+    };
+    Analysis {
         requests: "requests{model=\"{model}\"}[{window}]".parse().unwrap(),
-        bad: "bad{model=\"{model}\"}[{window}]".parse().unwrap(),
+        metrics: vec![Metric {
+            name: "errors".parse().unwrap(),
+            bad: "bad{model=\"{model}\"}[{window}]".parse().unwrap(),
+            criteria,
+        }],
+        slower_anywhere: None,
+        guards: Vec::new(),
+        ..Analysis::default()
     }
 }
 

@@ -6,6 +6,7 @@ use crate::rollout::plan::OnInconclusive;
 use crate::rollout::refusal::Refusal;
 use crate::rollout::state::Phase;
 use crate::statistics::{Absence, Verdict};
+use crate::text::Name;
 
 /// Takes an observation where it says something new.
 pub(super) fn observe(draft: &mut Draft<'_>, phase: Phase, event: Event) {
@@ -93,7 +94,13 @@ fn bake(draft: &mut Draft<'_>, has_data: bool) {
     let passed = draft.micros_since(state.baked_until);
     let counted = passed.min(state.plan.limits.tick_gap_micros);
     let by_micros = if has_data { counted } else { 0 };
-    draft.push(Event::BakeAdvanced { by_micros });
+    // A look with data at the time of the last one says nothing new; one without data is counted.
+    if by_micros > 0 || !has_data {
+        draft.push(Event::BakeAdvanced { by_micros });
+    }
+    if draft.state().errors > draft.state().plan.limits.errors_max {
+        return pause(draft, PauseCause::AnalysisError);
+    }
     let (baked, needed) = draft.state().baked_micros();
     if baked < needed {
         return;
@@ -113,11 +120,30 @@ pub(super) fn shared_incident(draft: &mut Draft<'_>) {
     }
 }
 
+/// It goes on by itself: nobody has to be called for what is over.
+pub(super) fn incident_over(draft: &mut Draft<'_>) {
+    let cause = draft.state().pause.map(|pause| pause.cause);
+    if cause == Some(PauseCause::SharedIncident) {
+        let reason = "neither arm exceeds a threshold any more";
+        let reason = reason.parse().expect("this is a reason");
+        draft.push(Event::Resumed { reason });
+    }
+}
+
+/// No version helps against it, so a person looks at it. Once somebody has said that it may go on, it does.
+pub(super) fn population(draft: &mut Draft<'_>) {
+    let state = draft.state();
+    let has_traffic = state.phase.is_forward() && state.desired().weight_basis_points > 0;
+    if has_traffic && !state.accepts_population {
+        pause(draft, PauseCause::Population);
+    }
+}
+
 /// A breach leads back from wherever the candidate has traffic; everything else says something at the end of a step.
-pub(super) fn judge(draft: &mut Draft<'_>, verdict: Verdict) {
+pub(super) fn judge(draft: &mut Draft<'_>, verdict: Verdict, metric: Option<Name>) {
     let phase = draft.state().phase;
     if verdict == Verdict::Breach && phase.is_forward() {
-        draft.push(Event::Judged { verdict });
+        draft.push(Event::Judged { verdict, metric });
         return reverse::begin(draft, RollbackCause::Breach);
     }
     let reason = Absence::SampleRatioMismatch;
@@ -127,7 +153,7 @@ pub(super) fn judge(draft: &mut Draft<'_>, verdict: Verdict) {
     if phase != Phase::Judging || draft.state().pause.is_some() {
         return;
     }
-    draft.push(Event::Judged { verdict });
+    draft.push(Event::Judged { verdict, metric });
     match verdict {
         Verdict::Clear => {
             let grounds = PassGrounds::Evidence;

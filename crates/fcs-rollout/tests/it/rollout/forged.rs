@@ -74,6 +74,7 @@ fn forged_histories_are_seen() {
     let by_requester = with(good(), "approved", |it| it.actor = "Rita".parse().unwrap());
     let unclear = with(good(), "judged", |it| {
         it.event = Event::Judged {
+            metric: None,
             verdict: INSUFFICIENT,
         };
     });
@@ -167,4 +168,15 @@ fn what_cannot_follow_does_not_fold() {
         Ok(()),
         "somebody took it upon themselves"
     );
+}
+
+#[test]
+fn going_on_without_data_is_seen() {
+    let mut story = Story::verified(plan(Strategy::usual_canary()));
+    story.confirm();
+    story.wait(2, false);
+    let pause = find(&story.events, "paused");
+    story.events[pause].event = Event::BakeAdvanced { by_micros: 0 };
+    let sequence = story.events[pause].sequence;
+    assert_eq!(laws::check(&story.events), Err(BrokenLaw::Blind(sequence)));
 }

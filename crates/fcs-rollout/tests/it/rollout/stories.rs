@@ -78,11 +78,26 @@ fn a_breach_leads_back_from_anywhere_and_all_the_way() {
 fn only_time_with_data_counts_as_watched() {
     let mut story = canary();
     story.confirm();
+    story.wait(1, false);
+    assert_eq!(
+        (
+            story.phase(),
+            story.state().baked_micros().0,
+            paused(&story)
+        ),
+        (Phase::Baking, 0, None)
+    );
     story.wait(600, false);
     assert_eq!(
-        (story.phase(), story.state().baked_micros().0),
-        (Phase::Baking, 0)
+        (
+            story.phase(),
+            story.state().baked_micros().0,
+            paused(&story)
+        ),
+        (Phase::Baking, 0, Some(PauseCause::AnalysisError)),
+        "the clock stops, and then it stands still"
     );
+    resume(&mut story, "otto").unwrap();
     story.now += 600 * MINUTE;
     story.does(Command::Tick { has_data: true });
     assert_eq!(

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::exit::CliError;
 
 /// The parts of a plan as the service reads them, JSON; empty for what the file leaves to the service.
+#[derive(Default)]
 pub(super) struct PlanParts {
     pub(super) strategy: String,
     pub(super) analysis: String,
@@ -20,7 +21,7 @@ pub(super) struct PlanParts {
 #[serde(deny_unknown_fields)]
 struct PlanFile {
     strategy: Option<Value>,
-    analysis: Value,
+    analysis: Option<Value>,
     limits: Option<Value>,
     point_of_no_return: Option<u32>,
 }
@@ -41,7 +42,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<PlanParts> {
     let part = |part: Option<Value>| part.map_or_else(String::new, |part| part.to_string());
     Ok(PlanParts {
         strategy: part(file.strategy),
-        analysis: file.analysis.to_string(),
+        analysis: part(file.analysis),
         limits: part(file.limits),
         point_of_no_return: file.point_of_no_return,
     })

@@ -52,7 +52,7 @@ pub(super) fn text(rollout: &Rollout) -> String {
             event.sequence.to_string(),
             event.occurred_at.clone(),
             event.actor.clone(),
-            event.kind.clone(),
+            what(event),
             event.leaf_index.to_string(),
         ]
     });
@@ -63,6 +63,26 @@ pub(super) fn text(rollout: &Rollout) -> String {
         place(rollout),
         table(&header, events)
     )
+}
+
+/// The kind of an event, and in brackets what it says beside that: a verdict and its metric, a cause, a reason.
+pub(super) fn what(event: &RolloutEvent) -> String {
+    let detail: Value = serde_json::from_str(&event.detail).unwrap_or(Value::Null);
+    let cause = &detail["cause"];
+    let said = [
+        &detail["verdict"]["verdict"],
+        &detail["verdict"]["reason"],
+        &detail["metric"],
+        cause,
+        &cause["cause"],
+        &cause["reason"],
+        &detail["reason"],
+    ];
+    let said: Vec<&str> = said.into_iter().filter_map(Value::as_str).collect();
+    if said.is_empty() {
+        return event.kind.clone();
+    }
+    format!("{} ({})", event.kind, said.join(", "))
 }
 
 /// Where a rollout stands, in a line.
@@ -113,4 +133,47 @@ pub(super) fn event(event: &RolloutEvent) -> Value {
         "detail": serde_json::from_str::<Value>(&event.detail).unwrap_or(Value::Null),
         "leaf_index": event.leaf_index,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_tells_its_verdict_and_its_cause() {
+        for (kind, detail, expected) in [
+            (
+                "baseline_ready",
+                json!({"kind": "baseline_ready"}),
+                "baseline_ready",
+            ),
+            (
+                "judged",
+                json!({"verdict": {"verdict": "breach"}, "metric": "errors"}),
+                "judged (breach, errors)",
+            ),
+            (
+                "judged",
+                json!({"verdict": {"verdict": "no_data", "reason": "stale"}, "metric": null}),
+                "judged (no_data, stale)",
+            ),
+            (
+                "paused",
+                json!({"cause": "population"}),
+                "paused (population)",
+            ),
+            (
+                "rollback_started",
+                json!({"cause": {"cause": "guard", "reason": "memory above 0.9"}}),
+                "rollback_started (guard, memory above 0.9)",
+            ),
+        ] {
+            let event = RolloutEvent {
+                kind: kind.to_owned(),
+                detail: detail.to_string(),
+                ..RolloutEvent::default()
+            };
+            assert_eq!(what(&event), expected);
+        }
+    }
 }

@@ -36,7 +36,12 @@ pub(super) async fn run(
         for event in rollout.events.iter().filter(|event| event.sequence > shown) {
             line(&match format {
                 Format::Json => text::event(event).to_string(),
-                Format::Table => format!("{} {} {}", event.occurred_at, event.actor, event.kind),
+                Format::Table => format!(
+                    "{} {} {}",
+                    event.occurred_at,
+                    event.actor,
+                    text::what(event)
+                ),
             })?;
         }
         shown = rollout.events.last().map_or(shown, |last| last.sequence);
