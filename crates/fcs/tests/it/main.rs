@@ -10,6 +10,7 @@ mod audit_commands;
 mod bias_compute;
 mod bias_proxy;
 mod bias_watching;
+mod canary;
 mod client;
 mod command_line;
 mod conformance;

@@ -1,27 +1,8 @@
 //! `fcs rollout` on a whole system. No Prometheus answers, so nothing is ever promoted.
 
-use std::fs;
-
 use serde_json::Value;
 
-use crate::system::{Store, System, json};
-
-const PLAN: &str = r#"
-[analysis]
-requests = 'sum(increase(fcs_decisions_total{model="{model}"}[{window}]))'
-bad = 'sum(increase(fcs_bad_total{model="{model}"}[{window}])) or vector(0)'
-[analysis.criteria]
-assignment_alpha = 0.0001
-[analysis.criteria.ratio]
-alpha = 0.009
-tolerated = 1.25
-certified = 2.0
-bad_requests_min = 5
-[analysis.criteria.rate]
-alpha = 0.001
-tolerated = 0.05
-certified = 0.05
-"#;
+use crate::system::{Store, System, json, root};
 
 const PROPOSAL: [&str; 12] = [
     "propose",
@@ -38,21 +19,52 @@ const PROPOSAL: [&str; 12] = [
     "rules beside the model",
 ];
 
+/// The plan of the guide is a plan, and its numbers are those that hold without one.
+fn the_guide_tells_the_usual_plan(system: &System, usual: &Value) {
+    let guide = std::fs::read_to_string(root().join("docs/guides/canaries.md")).unwrap();
+    let (_, rest) = guide.split_once("```toml\n").unwrap();
+    let (plan, _) = rest.split_once("```").unwrap();
+    let file = system.folder().join("plan.toml");
+    std::fs::write(&file, plan).unwrap();
+    let plan = ["--plan", file.to_str().unwrap(), "-o", "json"];
+    let arguments = [&["rollout"], &PROPOSAL[..], &plan].concat();
+    let told = json(&system.fcs(&arguments).output().unwrap());
+    for pointer in [
+        "/strategy",
+        "/limits",
+        "/analysis/look_micros",
+        "/analysis/fresh_micros",
+        "/analysis/bias_alarms",
+        "/analysis/requests",
+        "/analysis/metrics/0",
+        "/analysis/slower_anywhere",
+        "/analysis/guards/0",
+    ] {
+        let told = told["plan"].pointer(pointer).unwrap();
+        assert_eq!(Some(told), usual.pointer(pointer), "{pointer}");
+    }
+}
+
 #[test]
 fn a_rollout_is_proposed_approved_followed_and_taken_back() {
     let system = System::start(Store::Sqlite);
     system.activate("boston-hmda/1");
-    let plan = system.folder().join("plan.toml");
-    fs::write(&plan, PLAN).unwrap();
     let rollout = |arguments: &[&str]| {
         let arguments = [&["rollout"], arguments, &["-o", "json"]].concat();
         system.fcs(&arguments).output().unwrap()
     };
-    let proposed = json(&rollout(
-        &[&PROPOSAL, &["--plan", plan.to_str().unwrap()][..]].concat(),
-    ));
+    let proposed = json(&rollout(&PROPOSAL));
     let id = proposed["rollout_id"].as_str().unwrap();
     assert_eq!(proposed["plan"]["committers"][0], "cleo");
+    let guards = proposed["plan"]["analysis"]["guards"].as_array().unwrap();
+    let names: Vec<_> = guards.iter().map(|guard| &guard["name"]).collect();
+    assert_eq!(
+        names,
+        ["error_rate", "slow_share", "memory", "drift"],
+        "a plan that names nothing has the triggers of the deployment strategy"
+    );
+
+    the_guide_tells_the_usual_plan(&system, &proposed["plan"]);
 
     for maker in ["rita", "ana", "cleo"] {
         let refused = rollout(&["approve", id, "--as", maker]);
@@ -103,7 +115,10 @@ fn a_rollout_is_proposed_approved_followed_and_taken_back() {
         .filter(|(_, share)| *share > 0)
         .collect();
     assert_eq!(with_traffic, [("boston-hmda/1".to_owned(), 10_000)]);
-    assert_eq!(json(&rollout(&["list"]))[0]["phase"], "rolled_back");
+    let listed = json(&rollout(&["list"]));
+    let mut listed = listed.as_array().unwrap().iter();
+    let row = listed.find(|it| it["rollout_id"] == id).unwrap();
+    assert_eq!(row["phase"], "rolled_back");
     let unknown = rollout(&["get", "rol_00000000-0000-7000-8000-000000000000"]);
     assert_eq!(unknown.status.code(), Some(3));
 }
