@@ -91,6 +91,20 @@ impl Traffic for Gateway {
             .map_err(|status| refused(&status))?;
         table(answer.into_inner().table)
     }
+
+    async fn is_everywhere(&self, generation: u64) -> Result<bool, GatewayError> {
+        let mut traffic = self.traffic.clone();
+        let asked = request(
+            wire::ListGatewayInstancesRequest::default(),
+            Deadline::after(READ_LIMIT),
+        );
+        let answer = traffic
+            .list_gateway_instances(asked)
+            .await
+            .map_err(|status| refused(&status))?;
+        let fleet = answer.into_inner();
+        Ok(fleet.confirmed && fleet.generation >= generation)
+    }
 }
 
 /// Tells a refusal, which stays, from everything that a later call may get past. `ABORTED` is such a

@@ -61,6 +61,9 @@ use witness_client::HttpWitness;
 /// Schema on PostgreSQL and name of the file on SQLite.
 const SCHEMA: &str = "deployment_audit";
 
+/// How long a round over the rollouts waits for the gateways to take a table over.
+const FOLLOW: Duration = Duration::from_secs(3);
+
 /// The service.
 pub struct DeploymentAudit;
 
@@ -268,6 +271,7 @@ fn start_rollouts(
         source: Arc::new(Prometheus::new(&settings.prometheus_url)?),
         monitor: Arc::new(Monitor::over(ctx.channel(&settings.bias_monitor_url)?)),
         environment,
+        follow: FOLLOW,
         holder: format!("{:032x}", u128::from_be_bytes(random)),
     };
     let nudge = Arc::default();

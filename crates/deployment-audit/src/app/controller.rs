@@ -5,6 +5,7 @@
 //! the events, and the generation of the table guards the traffic.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fcs_core::{ApiError, Digest, RolloutId, UnixMicros};
 use fcs_rollout::rollout::{Command, Phase, Rollout, Seen, assess, watched};
@@ -27,6 +28,9 @@ const RETRY_MICROS: i64 = 5_000_000;
 /// Doublings of it at most.
 const RETRY_DOUBLINGS_MAX: u32 = 6;
 
+/// Between two questions whether the gateways follow.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(150);
+
 /// Name of the lease under which an environment's rollouts are driven.
 pub fn lease_name(environment: Environment) -> String {
     format!("rollouts/{environment}")
@@ -44,13 +48,15 @@ pub struct Controller {
     pub monitor: Arc<dyn BiasMonitor>,
     /// The environment.
     pub environment: Environment,
+    /// How long a round waits for every gateway to take a table over; they look at it once a second.
+    pub follow: Duration,
     /// Name of this controller, another one for each process.
     pub holder: String,
 }
 
 /// What the gateway showed.
 struct Sight {
-    /// Whether it is what should be true.
+    /// Whether it is what should be true, and at every gateway where that is waited for.
     in_force: bool,
     /// What serves everything.
     serving: Option<Digest>,
@@ -156,6 +162,11 @@ impl Controller {
         } else {
             observed == table
         };
+        let awaits = matches!(
+            rollout.phase(),
+            Phase::Preparing | Phase::Shifting | Phase::RollingBack
+        );
+        let in_force = in_force && (!awaits || self.is_followed(observed.generation()).await);
         let serving = observed
             .arms()
             .iter()
@@ -166,6 +177,24 @@ impl Controller {
             serving,
             refusal: None,
         })
+    }
+
+    /// Whether every live gateway serves a generation, now or soon.
+    async fn is_followed(&self, generation: u64) -> bool {
+        let all_follow = async {
+            loop {
+                match self.traffic.is_everywhere(generation).await {
+                    Ok(true) => return true,
+                    Ok(false) => tokio::time::sleep(FOLLOW_PAUSE).await,
+                    Err(error) => {
+                        warn!(%error, "it is not known which table the gateways serve");
+                        return false;
+                    }
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(self.follow, all_follow).await;
+        in_time.unwrap_or(false)
     }
 
     async fn forward(

@@ -54,6 +54,9 @@ pub trait Traffic: Send + Sync {
         expected_generation: u64,
         table: &TrafficTable,
     ) -> Result<TrafficTable, GatewayError>;
+
+    /// Whether every live gateway serves this generation or a later one.
+    async fn is_everywhere(&self, generation: u64) -> Result<bool, GatewayError>;
 }
 
 /// Moments at which a query is asked.

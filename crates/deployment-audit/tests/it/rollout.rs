@@ -25,6 +25,7 @@ on_both!(
     a_pause_is_a_pause_and_ends,
     aborted_early_it_never_has_traffic,
     one_at_a_time_and_for_the_table_it_was_made_for,
+    a_gateway_that_does_not_follow_is_waited_for,
     a_rollback_that_fails_too_often_calls_people,
     an_altered_event_is_not_believed,
 );
@@ -344,6 +345,32 @@ async fn one_at_a_time_and_for_the_table_it_was_made_for(backend: Backend) {
     world.drive(&one, &controller, Phase::Succeeded).await;
     let moved = world.rollouts.start(&other, "rita").await.unwrap_err();
     assert_eq!(moved.reason, "TRAFFIC_MOVED");
+}
+
+async fn a_gateway_that_does_not_follow_is_waited_for(backend: Backend) {
+    let world = World::new(&backend);
+    let id = world.started().await;
+    let controller = world.controller("one");
+    world.drive(&id, &controller, Phase::Shifting).await;
+    world.traffic.set_mood(Mood::Lagging);
+    for _ in 0..10 {
+        controller.round().await.unwrap();
+        world.clock.advance(15 * SECOND);
+    }
+    let rollout = world.history(&id).await.rollout;
+    let cause = rollout.pause().map(|pause| pause.cause);
+    let expected = (Phase::Shifting, Some(PauseCause::TargetUnreachable));
+    assert_eq!((rollout.phase(), cause), expected);
+    world
+        .rollouts
+        .roll_back(&id, "otto", "one lags")
+        .await
+        .unwrap();
+    controller.round().await.unwrap();
+    assert_eq!(world.weights(), [0, 5_000, 0], "the table comes first");
+    assert_eq!(world.phase(&id).await, Phase::RollingBack);
+    world.traffic.set_mood(Mood::Obliging);
+    world.drive(&id, &controller, Phase::RolledBack).await;
 }
 
 async fn a_rollback_that_fails_too_often_calls_people(backend: Backend) {

@@ -32,6 +32,8 @@ pub(crate) enum Mood {
     LosingAnswers,
     /// Does not answer.
     Silent,
+    /// Takes the table, and another gateway does not follow.
+    Lagging,
 }
 
 /// A traffic table in memory that keeps the rules of the contract.
@@ -107,7 +109,7 @@ impl Traffic for FakeTraffic {
         match state.mood {
             Mood::Refusing(text) => return Err(GatewayError::Refused(text.to_owned())),
             Mood::Silent => return unavailable("nobody there"),
-            Mood::Obliging | Mood::LosingAnswers => {}
+            Mood::Obliging | Mood::LosingAnswers | Mood::Lagging => {}
         }
         if state.table.generation() != expected_generation {
             return unavailable("another generation is in force (Aborted)");
@@ -118,6 +120,15 @@ impl Traffic for FakeTraffic {
             unavailable("reset")
         } else {
             Ok(table.clone())
+        }
+    }
+
+    async fn is_everywhere(&self, generation: u64) -> Result<bool, GatewayError> {
+        let state = self.state();
+        match state.mood {
+            Mood::Silent => Err(GatewayError::Unavailable("nobody there".to_owned())),
+            Mood::Lagging => Ok(false),
+            _ => Ok(state.table.generation() >= generation),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deployment_audit::app::controller::Controller;
@@ -220,6 +221,11 @@ impl Traffic for Faulty<FakeTraffic> {
         let gone = GatewayError::Unavailable("the process is gone".to_owned());
         through!(self, self.inner.apply(expected_generation, table), gone)
     }
+
+    async fn is_everywhere(&self, generation: u64) -> Result<bool, GatewayError> {
+        let gone = GatewayError::Unavailable("the process is gone".to_owned());
+        through!(self, self.inner.is_everywhere(generation), gone)
+    }
 }
 
 #[async_trait]
@@ -319,6 +325,7 @@ impl World {
                 faults: faults(),
             }),
             environment: self.environment,
+            follow: Duration::from_millis(10),
             holder: holder.to_owned(),
         }
     }
