@@ -108,7 +108,9 @@ pub(crate) fn witness(bytes: &[u8]) {
         assert!(request.authenticate(&[]).is_err());
     }
     if let Ok(lines) = NoteSignature::parse_lines(bytes) {
-        let written: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let written = lines
+            .iter()
+            .fold(String::new(), |text, line| text + &line.to_string() + "\n");
         assert_eq!(written.as_bytes(), bytes);
     }
 }

@@ -12,7 +12,7 @@ use crate::{command, packages};
 
 /// Debian's client, which builds with BuildKit without a plugin.
 const DEBIAN_CLIENT: &str = "/usr/bin/docker";
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The container client in the workspace root, with BuildKit.
 pub(crate) fn docker(arguments: &[&str]) -> Command {

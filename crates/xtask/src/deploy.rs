@@ -85,7 +85,7 @@ fn monitoring(tools: &Tools) -> anyhow::Result<Outcome> {
     command::output(
         promtool()
             .args(["test", "rules"])
-            .args(files(&format!("{MONITORING}/tests"), "yml")?),
+            .args(files(format!("{MONITORING}/tests"), "yml")?),
     )?;
     command::output(&mut tools.python("deploy/checks/monitoring.py"))?;
     command::output(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::command::{self, output, run};
-use crate::containers::{docker, wait_until};
+use crate::containers::docker;
 
 pub(crate) use secrets::random_secrets;
 pub(crate) use standin::{Standin, prepare as prepare_standins};

@@ -312,7 +312,9 @@ async fn an_outside_witness_cosigns_our_log_and_not_its_forgery() {
         let Ok(Answer::Cosigned(lines)) = client.ask(request).await else {
             panic!("it does not cosign");
         };
-        let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let lines = lines
+            .iter()
+            .fold(String::new(), |text, line| text + &line.to_string() + "\n");
         let note = request.checkpoint.clone() + &lines;
         policy.accept(note.as_bytes()).unwrap().checkpoint.head
     };

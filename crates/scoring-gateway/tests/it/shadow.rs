@@ -444,7 +444,7 @@ async fn answers(shadows: bool, trouble: fn(&Gateway)) -> Vec<(u64, Arc<[u8]>)> 
 /// whether its model server answers, hangs or is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shadow_arm_changes_no_byte_of_a_live_decision() {
-    let off = answers(false, |_| {}).await;
+    let off = Box::pin(answers(false, |_| {})).await;
     let troubles: [fn(&Gateway); 3] = [
         |_| {},
         |gateway| assert!(gateway.shadow_models.gate.forget_permits(1_000) > 0),
@@ -452,7 +452,7 @@ async fn a_shadow_arm_changes_no_byte_of_a_live_decision() {
     ];
     for trouble in troubles {
         assert!(
-            answers(true, trouble).await == off,
+            Box::pin(answers(true, trouble)).await == off,
             "a live answer has changed"
         );
     }

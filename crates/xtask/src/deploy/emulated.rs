@@ -11,7 +11,7 @@ use super::tools::Tools;
 use super::{ENVIRONMENTS, folders, name};
 use crate::command;
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The emulator; ends with the value.
 struct Emulator(Child);

@@ -90,7 +90,7 @@ pub(crate) fn run_test(options: &Options) -> anyhow::Result<()> {
     for compose in composes {
         let stack = Running { compose };
         run(&mut stack.command(&["version"]))?;
-        stack.nothing_is_left()?;
+        nothing_is_left()?;
         let outcome = stack.try_out(&said);
         let ended = stack.end();
         outcome?;
@@ -156,7 +156,7 @@ impl Running {
                 .with_context(|| format!("no {name} in {summary}"))
         };
         ensure!(
-            number("decisions")? == 10_000.0,
+            summary["decisions"].as_u64() == Some(10_000),
             "the demo decided {}",
             summary["decisions"]
         );
@@ -190,21 +190,21 @@ impl Running {
     fn end(&self) -> anyhow::Result<()> {
         let down = ["down", "--volumes", "--remove-orphans", "--timeout", "30"];
         run(&mut self.command(&down))?;
-        self.nothing_is_left()
+        nothing_is_left()
     }
+}
 
-    fn nothing_is_left(&self) -> anyhow::Result<()> {
-        let label = format!("label=com.docker.compose.project={PROJECT}");
-        for list in [&["ps", "--all"][..], &["network", "ls"], &["volume", "ls"]] {
-            let left = ask(&[list, &["--quiet", "--filter", &label]].concat())?;
-            ensure!(
-                left.is_empty(),
-                "`docker {}` still lists {left}",
-                list.join(" ")
-            );
-        }
-        Ok(())
+fn nothing_is_left() -> anyhow::Result<()> {
+    let label = format!("label=com.docker.compose.project={PROJECT}");
+    for list in [&["ps", "--all"][..], &["network", "ls"], &["volume", "ls"]] {
+        let left = ask(&[list, &["--quiet", "--filter", &label]].concat())?;
+        ensure!(
+            left.is_empty(),
+            "`docker {}` still lists {left}",
+            list.join(" ")
+        );
     }
+    Ok(())
 }
 
 fn container_of(service: &str) -> anyhow::Result<String> {
