@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use self::faults::Fault;
-use self::scene::{CANDIDATE, STABLE, Scene, at, last, plan, told};
+use self::scene::{CANDIDATE, STABLE, Scene, at, last, plan, plan_from, told};
 
 /// From the look that saw it to the confirmed way back.
 const WAY_BACK_LIMIT: Duration = Duration::from_secs(5);
@@ -85,6 +85,25 @@ async fn a_candidate_that_decides_against_a_group_is_taken_back() {
     for verdict in verdicts["verdicts"].as_array().unwrap() {
         let is_firing = verdict["alert"] == "firing";
         assert_eq!(is_firing, verdict["model"] == CANDIDATE, "{verdicts}");
+    }
+}
+
+/// A hundredth of the traffic says nothing of groups; what the candidate decides in the shadow of the other decisions does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_candidate_that_widens_the_gap_in_the_shadow_is_taken_back() {
+    let mut scene = Scene::set().await;
+    scene.shadow();
+    let id = scene.roll_out(&plan_from(100, 600));
+    scene.tell_demographics();
+    let rollout = taken_back(&scene, &id);
+    let (cause, _) = cause(&rollout);
+    let reason = cause["reason"].as_str().unwrap();
+    assert_eq!(reason, "bias alarm about race of the candidate");
+    let verdicts = ["bias", "verdicts", "--model", CANDIDATE, "-o", "json"];
+    let verdicts = crate::system::json(&scene.system.fcs(&verdicts).output().unwrap());
+    for verdict in verdicts["verdicts"].as_array().unwrap() {
+        let is_firing = verdict["alert"] == "firing";
+        assert_eq!(is_firing, verdict["baseline_model"] == STABLE, "{verdicts}");
     }
 }
 

@@ -24,9 +24,14 @@ const PER_SECOND: f64 = 100.0;
 
 /// Half of the traffic, then all of it. Nothing but the times differs from the usual plan.
 pub(crate) fn plan(bake_s: u64) -> Value {
+    plan_from(5_000, bake_s)
+}
+
+/// The same from another first share on, in basis points.
+pub(crate) fn plan_from(weight: u32, bake_s: u64) -> Value {
     let share = |weight: u32, seconds: u64| json!({"weight": weight, "bake_micros": seconds * 1_000_000, "gate": false});
     json!({
-        "strategy": {"kind": "canary", "shares": [share(5_000, bake_s), share(10_000, 20)]},
+        "strategy": {"kind": "canary", "shares": [share(weight, bake_s), share(10_000, 20)]},
         "analysis": {"look_micros": 1_000_000, "fresh_micros": 5_000_000},
         "limits": {"final_bake_micros": 5_000_000, "tick_gap_micros": 5_000_000, "extensions_max": 6},
     })
@@ -74,7 +79,8 @@ impl Scene {
             }
             "bias-monitor" => {
                 command.env("FCS__BIAS_MONITOR__POLICY_FILE", policy.path());
-                command.env("FCS__BIAS_MONITOR__SETTLE_S", "5");
+                // Applicants are told of some seconds after they apply.
+                command.env("FCS__BIAS_MONITOR__SETTLE_S", "60");
                 command.env("FCS__BIAS_MONITOR__REPORT_INTERVAL_MS", "500");
             }
             "deployment-audit" => {
@@ -109,6 +115,13 @@ impl Scene {
     pub(crate) fn tell_demographics(&mut self) {
         let monitor = self.address("bias-monitor");
         self.send(monitor, demographics);
+    }
+
+    /// Has the candidate decide every application in the shadow.
+    pub(crate) fn shadow(&self) {
+        let shadow = ["traffic", "shadow", "next", CANDIDATE, "--sample", "10000"];
+        let output = self.system.fcs(&shadow).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     }
 
     fn send(&mut self, to: SocketAddr, request: fn(u64) -> Vec<u8>) {
