@@ -18,7 +18,7 @@ use fcs_tlog::tile::{TileKind, encode_entries};
 use fcs_tlog::witness::AddCheckpoint;
 use fcs_tlog::{Checkpoint, MerkleTree, Policy, Tile, TreeHead, leaf_hash};
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::system::{fcs, json as document, root};
 
@@ -53,6 +53,8 @@ fn signed(head: TreeHead) -> String {
 /// Our log in a folder, with a checkpoint of each size beside it.
 struct Log {
     folder: TempDir,
+    /// Outside the folder that a server would deliver: verifiers take no key from there.
+    vkey: NamedTempFile,
     tree: MerkleTree,
 }
 
@@ -60,7 +62,9 @@ impl Log {
     fn publish() -> Self {
         let folder = TempDir::new().unwrap();
         let tree: MerkleTree = (0..SIZE).map(|index| leaf_hash(&entry(index))).collect();
-        let log = Self { folder, tree };
+        let vkey = NamedTempFile::new().unwrap();
+        fs::write(&vkey, format!("{}\n", key().verifier_key())).unwrap();
+        let log = Self { folder, vkey, tree };
         for tile in Tile::between(0, SIZE) {
             let bytes = match tile.kind() {
                 TileKind::Hashes { .. } => log.tree.tile(&tile).unwrap(),
@@ -82,7 +86,6 @@ impl Log {
         TileFolder::new(log.folder.path())
             .put_checkpoint(&log.note(SIZE))
             .unwrap();
-        fs::write(log.path("vkey"), format!("{}\n", key().verifier_key())).unwrap();
         log
     }
 
@@ -102,7 +105,7 @@ impl Log {
             .arg("--tiles")
             .arg(self.folder.path())
             .arg("--vkey-file")
-            .arg(self.path("vkey"))
+            .arg(self.vkey.path())
             .output()
             .unwrap()
     }

@@ -263,8 +263,12 @@ pub(crate) fn fcs(data_dir: &Path, arguments: &[&str]) -> Command {
 
 /// The JSON document that a successful command printed.
 pub(crate) fn json(output: &Output) -> Value {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {errors}", output.status);
+    let [errors, printed] = [&output.stderr, &output.stdout].map(|it| String::from_utf8_lossy(it));
+    assert!(
+        output.status.success(),
+        "{}: {errors}{printed}",
+        output.status
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
