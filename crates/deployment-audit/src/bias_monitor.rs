@@ -38,16 +38,18 @@ impl BiasMonitor for Monitor {
         let answer = answer.await.map_err(|status| {
             MonitorError(format!("{} ({:?})", status.message(), status.code()))
         })?;
-        Ok(answer
-            .into_inner()
-            .verdicts
-            .into_iter()
-            .filter(|it| it.alert() == wire::AlertStatus::Firing)
-            .filter_map(|it| it.watched)
-            .map(|it| BiasAlarm {
-                attribute: it.attribute,
-                group: it.group,
-            })
-            .collect())
+        let verdicts = answer.into_inner().verdicts.into_iter();
+        let firing = verdicts.filter(|it| it.alert() == wire::AlertStatus::Firing);
+        firing.filter_map(|it| it.watched).map(alarm).collect()
     }
+}
+
+fn alarm(watched: wire::WatchedGroup) -> Result<BiasAlarm, MonitorError> {
+    let baseline = Some(watched.baseline_model).filter(|model| !model.is_empty());
+    let baseline = baseline.map(|model| model.parse()).transpose();
+    Ok(BiasAlarm {
+        attribute: watched.attribute,
+        group: watched.group,
+        baseline: baseline.map_err(|error| MonitorError(format!("a baseline model: {error}")))?,
+    })
 }

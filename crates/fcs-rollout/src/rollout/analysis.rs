@@ -107,6 +107,14 @@ impl Analysis {
             if let Some(rule) = guard.problem() {
                 refuse(format!("/guards/{position}"), rule);
             }
+            if guard.rule.gap_tolerance_micros < self.look_micros {
+                let rule =
+                    "must be at least look_micros: the guard would never hold for long enough";
+                refuse(
+                    format!("/guards/{position}/rule/gap_tolerance_micros"),
+                    rule,
+                );
+            }
         }
         if !(SECOND / 10..=DAY).contains(&self.look_micros) {
             refuse("/look_micros".to_owned(), "must be 0.1 s to a day");

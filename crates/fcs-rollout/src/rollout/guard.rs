@@ -113,6 +113,14 @@ impl Guard {
             && (is_above(&samples.candidate) || is_above(&samples.stable))
     }
 
+    /// Whether it is known that neither arm exceeds the threshold, and that would have been an incident.
+    pub fn is_clear(&self, samples: &GuardSamples, now: UnixMicros) -> bool {
+        let is_clear = |samples| matches!(self.verdict(samples, now), Verdict::Clear);
+        self.when_shared == WhenShared::Hold
+            && is_clear(&samples.candidate)
+            && is_clear(&samples.stable)
+    }
+
     /// What the guard saw, in words.
     pub fn told(&self, samples: &GuardSamples) -> String {
         let last = |samples: &Samples| {

@@ -1,11 +1,11 @@
 //! What follows from everything that was seen at one look.
 
-use fcs_core::UnixMicros;
+use fcs_core::{ModelVersion, UnixMicros};
 
 use super::analysis::{Analysis, Name, SlowerAnywhere};
 use super::command::Command;
 use super::event::PauseCause;
-use super::guard::GuardSamples;
+use super::guard::{Guard, GuardSamples, WhenShared};
 use super::state::{Phase, Rollout};
 use crate::statistics::{Absence, Counts, GuardAction, Latencies, Verdict, Weight, judge};
 use crate::text::Reason;
@@ -41,6 +41,9 @@ pub struct BiasAlarm {
     pub attribute: String,
     /// The group.
     pub group: String,
+    /// The model in whose shadow the gap between the groups was widened; nothing where it is the ratio of the model's own
+    /// decisions.
+    pub baseline: Option<ModelVersion>,
 }
 
 /// What to tell the machine, most urgent first. Time counts and a step may pass only with fresh data, and with the
@@ -116,9 +119,15 @@ fn is_slower(asked: Option<&SlowerAnywhere>, seen: &Seen) -> bool {
 fn guarded(rollout: &Rollout, seen: &Seen, weight: Weight, now: UnixMicros) -> Vec<Command> {
     let analysis = &rollout.plan().analysis;
     let guards: Vec<_> = analysis.guards.iter().zip(&seen.guards).collect();
+    let has_incident = rollout.pause().map(|it| it.cause) == Some(PauseCause::SharedIncident);
     let (mut back, mut holds, mut pauses) = (None, false, false);
     for (guard, samples) in &guards {
         match guard.action(samples, weight, now) {
+            // Whichever arm is over an incident last is not to be blamed for it; comparisons tell a candidate that is bad
+            // by itself.
+            GuardAction::RollBack if has_incident && guard.when_shared == WhenShared::Hold => {
+                holds = true;
+            }
             GuardAction::RollBack => back = back.or_else(|| Some(guard.told(samples))),
             GuardAction::Hold => holds = true,
             GuardAction::Pause => pauses = true,
@@ -126,7 +135,7 @@ fn guarded(rollout: &Rollout, seen: &Seen, weight: Weight, now: UnixMicros) -> V
         }
     }
     if let (true, Some(alarms)) = (analysis.bias_alarms, &seen.alarms) {
-        match alarmed(alarms) {
+        match alarmed(alarms, &rollout.plan().baseline.model) {
             Some((attribute, true)) => {
                 back = Some(format!("bias alarm about {attribute} of the candidate"));
             }
@@ -140,13 +149,15 @@ fn guarded(rollout: &Rollout, seen: &Seen, weight: Weight, now: UnixMicros) -> V
     if holds {
         return vec![Command::ReportSharedIncident];
     }
-    let has_incident = rollout.pause().map(|it| it.cause) == Some(PauseCause::SharedIncident);
     let is_known = seen.is_fresh && seen.guards.len() == analysis.guards.len();
-    let is_exceeded = guards
-        .iter()
-        .any(|(guard, samples)| guard.is_exceeded(samples, now));
+    let any = |is_so: fn(&Guard, &GuardSamples, UnixMicros) -> bool| {
+        let mut known = guards.iter();
+        known.any(|(guard, samples)| is_so(guard, samples, now))
+    };
+    // Without values of any guard nothing is known to be over.
+    let is_over = !any(Guard::is_exceeded) && any(Guard::is_clear);
     let mut commands = Vec::new();
-    if has_incident && is_known && !is_exceeded {
+    if has_incident && is_known && is_over {
         commands.push(Command::ReportIncidentOver);
     }
     if pauses {
@@ -155,15 +166,20 @@ fn guarded(rollout: &Rollout, seen: &Seen, weight: Weight, now: UnixMicros) -> V
     commands
 }
 
-/// The attribute of the first alarm about the candidate, and whether it is the candidate's own: the stable version has
-/// none about that group.
-fn alarmed(alarms: &BiasAlarms) -> Option<(&str, bool)> {
-    let is_own = |alarm: &&BiasAlarm| !alarms.stable.contains(alarm);
-    if let Some(own) = alarms.candidate.iter().find(is_own) {
-        return Some((own.attribute.as_str(), true));
-    }
-    alarms
+/// The attribute of the first alarm about the candidate, and whether it is the candidate's own. A gap that it widens is,
+/// if it was compared with the version that it replaces; other comparisons say nothing of this rollout. A ratio is, unless
+/// the stable version's is in breach about the same group.
+fn alarmed<'a>(alarms: &'a BiasAlarms, stable: &ModelVersion) -> Option<(&'a str, bool)> {
+    let is_own = |alarm: &BiasAlarm| alarm.baseline.is_some() || !alarms.stable.contains(alarm);
+    let mut counted = alarms
         .candidate
-        .first()
-        .map(|it| (it.attribute.as_str(), false))
+        .iter()
+        .filter(|alarm| alarm.baseline.as_ref().is_none_or(|it| it == stable))
+        .map(|alarm| (alarm.attribute.as_str(), is_own(alarm)));
+    let first = counted.next()?;
+    Some(if first.1 {
+        first
+    } else {
+        counted.find(|alarm| alarm.1).unwrap_or(first)
+    })
 }

@@ -14,8 +14,8 @@ const MINUTE: u64 = 60 * SECOND;
 
 const REQUESTS: &str =
     r#"sum(increase(fcs_gateway_arm_requests_total{model="{model}"}[{window}]))"#;
-const FAILED: &str =
-    r#"sum(increase(fcs_gateway_arm_requests_total{model="{model}",result="failed"}[{window}]))"#;
+/// A caller that gives up had no answer either: a candidate that hangs is not to look like one that is quick.
+const FAILED: &str = r#"sum(increase(fcs_gateway_arm_requests_total{model="{model}",result=~"failed|abandoned"}[{window}]))"#;
 /// 2 s is a bound of the gateway's buckets.
 const SLOW: &str = r#"clamp_min(sum(increase(fcs_gateway_arm_request_seconds_count{model="{model}"}[{window}])) - sum(increase(fcs_gateway_arm_request_seconds_bucket{model="{model}",le="2.0"}[{window}])), 0)"#;
 const BUCKETS: &str =

@@ -100,6 +100,7 @@ impl BiasMonitor for FakeSource {
         let alarm = BiasAlarm {
             attribute: "race".to_owned(),
             group: "black".to_owned(),
+            baseline: None,
         };
         match *self.0.lock().unwrap() {
             Health::Unwatched => Err(MonitorError("nobody there".to_owned())),

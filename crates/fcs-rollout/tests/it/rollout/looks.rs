@@ -70,6 +70,7 @@ fn alarm(attribute: &str, group: &str) -> BiasAlarm {
     BiasAlarm {
         attribute: attribute.to_owned(),
         group: group.to_owned(),
+        baseline: None,
     }
 }
 
@@ -267,6 +268,29 @@ fn an_alarm_leads_back_at_once_if_it_is_the_candidates_own() {
     assert_eq!(story.phase(), Phase::RollingBack);
     let told = story.rolled_back_by();
     assert!(told.contains("sex") && !told.contains("female"), "{told}");
+    story.check();
+}
+
+#[test]
+fn a_gap_that_the_candidate_widens_is_its_own_whatever_else_is_known_of_the_group() {
+    let black = alarm("race", "black");
+    let against = |model: &str| BiasAlarm {
+        baseline: Some(model.parse().unwrap()),
+        ..black.clone()
+    };
+    let mut story = baking();
+    let stable = story.state().plan().baseline.model.to_string();
+    let seen = |alarm: BiasAlarm| Seen {
+        alarms: Some(BiasAlarms {
+            candidate: vec![alarm],
+            stable: vec![black.clone(), against("another/1")],
+        }),
+        ..healthy()
+    };
+    story.look(&seen(against("another/1")), weight(500));
+    assert_eq!((story.phase(), story.cause()), (Phase::Baking, None));
+    story.look(&seen(against(&stable)), weight(500));
+    assert_eq!(story.phase(), Phase::RollingBack);
     story.check();
 }
 
