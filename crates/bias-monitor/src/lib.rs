@@ -262,7 +262,8 @@ fn follow_erasures(
     let follower = ErasureFollower {
         store: store::erasures_of(database),
         gateway: ctx.channel(&settings.gateway_url)?,
-        interval: settings.report_interval(),
+        // Nobody waits for it as for verdicts.
+        interval: settings.report_interval() * 6,
         soft: ctx.soft.clone(),
     };
     ctx.spawn("erasure-follower", follower.run());

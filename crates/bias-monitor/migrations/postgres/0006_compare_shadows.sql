@@ -2,6 +2,7 @@
 CREATE TABLE shadow_arms (
     arm              TEXT   PRIMARY KEY,
     since_generation BIGINT NOT NULL,
+    model            TEXT   NOT NULL,
     policy           TEXT   NOT NULL,
     last_index       BIGINT NOT NULL CHECK (last_index >= 0)
 );

@@ -18,9 +18,10 @@ use crate::store::ErasureStore;
 /// The longest that the gateway may take to answer.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Erasures of one page.
-const PAGE: u32 = 100;
-/// Places that are read again each time: erasures at the same time may appear out of order.
-const OVERLAP: u64 = 100;
+const PAGE: u32 = 1_000;
+/// Places that are read again each time: those that are executed at the same time may appear out of order, and a decision
+/// that was on its way may have come with its id afterwards.
+const OVERLAP: u64 = 1_000;
 
 /// The follower with what it needs.
 pub(crate) struct ErasureFollower {

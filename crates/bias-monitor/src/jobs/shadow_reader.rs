@@ -69,19 +69,24 @@ impl ShadowReader {
         }
     }
 
+    /// Every arm, whatever is wrong with the others; the first failure is told.
     async fn look(&self) -> anyhow::Result<()> {
         let mut models = BTreeSet::new();
+        let mut first = Ok(());
         for arm in self.arms().await? {
-            // Two arms of one model would count the same applicants twice.
-            if models.insert(arm.model.clone()) {
-                self.catch_up(&arm).await?;
-            }
+            let caught_up = match arm {
+                // Two arms of one model would count the same applicants twice.
+                Ok(arm) if models.insert(arm.model.clone()) => self.catch_up(&arm).await,
+                Ok(_) => Ok(()),
+                Err(failure) => Err(failure),
+            };
+            first = first.and(caught_up);
         }
-        Ok(())
+        first
     }
 
     /// The shadow arms in force; none of a gateway of the release before, which does not tell.
-    async fn arms(&self) -> anyhow::Result<Vec<ShadowArm>> {
+    async fn arms(&self) -> anyhow::Result<Vec<anyhow::Result<ShadowArm>>> {
         let mut client = ShadowFeedServiceClient::new(self.gateway.clone());
         let mut request = tonic::Request::new(ListShadowArmsRequest {});
         request.set_timeout(CALL_TIMEOUT);
@@ -94,7 +99,7 @@ impl ShadowReader {
             let name = arm.name.clone();
             shadow_arm(arm).with_context(|| format!("the shadow arm {name:?} makes no sense"))
         });
-        arms.collect()
+        Ok(arms.collect())
     }
 
     async fn catch_up(&self, arm: &ShadowArm) -> anyhow::Result<()> {

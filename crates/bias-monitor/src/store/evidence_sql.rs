@@ -41,11 +41,12 @@ pub(super) const fn alarm_of(id: &WatchedGroup) -> (&'static str, &'static str) 
 }
 pub(super) const DECISIONS_AMONG: &str =
     "SELECT log_index, application_id, minute, model, outcome FROM decisions WHERE log_index IN";
-pub(super) const ARM: &str =
-    "SELECT since_generation, policy, last_index FROM shadow_arms WHERE arm = $1";
-pub(super) const PUT_ARM: &str = "INSERT INTO shadow_arms (arm, since_generation, policy, last_index) VALUES ($1, $2, $3, $4) \
-     ON CONFLICT (arm) DO UPDATE SET since_generation = excluded.since_generation, policy = excluded.policy, \
-     last_index = excluded.last_index";
+/// How far any arm of a model ever was: another one goes on from there, so that no applicant counts twice.
+pub(super) const MODEL_INDEX: &str =
+    "SELECT MAX(last_index) FROM shadow_arms WHERE model = $1 AND policy = $2";
+pub(super) const PUT_ARM: &str = "INSERT INTO shadow_arms (arm, since_generation, model, policy, last_index) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (arm) DO UPDATE SET since_generation = excluded.since_generation, \
+     model = excluded.model, policy = excluded.policy, last_index = excluded.last_index";
 pub(super) const COUNTED_INDEX: &str = "SELECT last_index FROM state WHERE id = 1";
 pub(super) const INSERT_ENTRY: &str = "INSERT INTO alarm_entries (sequence, model, baseline, attribute, group_name, entry) \
      VALUES ($1, $2, $3, $4, $5, $6)";

@@ -7,7 +7,7 @@ macro_rules! sql_gap_store {
             use std::collections::BTreeMap;
 
             use fcs_core::Digest;
-            use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+            use sqlx::{AssertSqlSafe, Connection as _};
 
             use $crate::app::evidence::Candidate;
             use $crate::app::gaps::{GapLedger, GapTurn, GapTurned, ShadowArm};
@@ -23,16 +23,12 @@ macro_rules! sql_gap_store {
                 arm: &ShadowArm,
                 policy: Digest,
             ) -> Result<u64, StoreFailure> {
-                let found = sqlx::query(sql::ARM).bind(arm.name.as_str());
-                let Some(row) = found.fetch_optional(connection).await? else {
-                    return Ok(arm.after_index);
-                };
-                let is_same_arm = to_u64(row.try_get("since_generation")?)? == arm.since_generation;
-                let is_same_policy = row.try_get::<&str, _>("policy")? == policy.to_string();
-                if is_same_arm && is_same_policy {
-                    return to_u64(row.try_get("last_index")?);
-                }
-                Ok(arm.after_index)
+                let of_model = sqlx::query_scalar(sql::MODEL_INDEX)
+                    .bind(arm.model.as_str())
+                    .bind(policy.to_string());
+                let of_model: Option<i64> = of_model.fetch_one(&mut *connection).await?;
+                let of_model = of_model.map(to_u64).transpose()?.unwrap_or(0);
+                Ok(of_model.max(arm.after_index))
             }
 
             async fn take(
@@ -64,6 +60,7 @@ macro_rules! sql_gap_store {
                 let arm = sqlx::query(sql::PUT_ARM)
                     .bind(turn.arm.name.as_str())
                     .bind(index_to_i64(turn.arm.since_generation)?)
+                    .bind(turn.arm.model.as_str())
                     .bind(policy.to_string())
                     .bind(index_to_i64(turned.last_index)?);
                 arm.execute(&mut *transaction).await?;

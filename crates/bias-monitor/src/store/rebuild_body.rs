@@ -237,18 +237,18 @@ macro_rules! sql_rebuild_store {
                 connection: &mut Connection,
                 fine_from: FineFrom,
             ) -> Result<bool, StoreFailure> {
+                // Looked for before the lock: it reads all there is.
+                let earliest = sqlx::query_scalar(rebuild_sql::EARLIEST_FINE_DAY)
+                    .bind(fine_from.minute())
+                    .bind(fine_from.hour());
+                let earliest: Option<i64> = earliest.fetch_one(&mut *connection).await?;
+                let Some(day) = earliest else {
+                    return Ok(false);
+                };
                 let mut transaction = connection.begin_with($begin_write).await?;
                 let _: i64 = sqlx::query_scalar($lock)
                     .fetch_one(&mut *transaction)
                     .await?;
-                let earliest = sqlx::query_scalar(rebuild_sql::EARLIEST_FINE_DAY)
-                    .bind(fine_from.minute())
-                    .bind(fine_from.hour());
-                let earliest: Option<i64> = earliest.fetch_one(&mut *transaction).await?;
-                let Some(day) = earliest else {
-                    transaction.rollback().await?;
-                    return Ok(false);
-                };
                 let fine = <$store>::stored(&mut transaction, Some(day)).await?;
                 let rolled = fine.rolled_up(fine_from);
                 let (minutes, hours) = (span(Some(day), minutes_of), span(Some(day), hours_of));
