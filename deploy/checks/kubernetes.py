@@ -19,14 +19,14 @@ OUT = {("<0.0.0.0/0>", 443), ("[observability]", 4317)}
 CALLERS = {
     "scoring-gateway": {("[gateway]", 8000), ("bias-monitor", 8000), ("deployment-audit", 8000)},
     "model-server": {("scoring-gateway", 8010)},
-    "bias-monitor": {("[gateway]", 8020)},
+    "bias-monitor": {("[gateway]", 8020), ("deployment-audit", 8020)},
     "deployment-audit": {("[gateway]", 8030)},
 }
 CALLED = {
     "scoring-gateway": {("model-server", 8010)} | STORES | OUT,
     "model-server": {("<10.0.0.0/8>", 6379)} | OUT,
     "bias-monitor": {("scoring-gateway", 8000)} | STORES | OUT,
-    "deployment-audit": {("scoring-gateway", 8000), ("[monitoring]", 9090)} | STORES | OUT,
+    "deployment-audit": {("scoring-gateway", 8000), ("bias-monitor", 8020), ("[monitoring]", 9090)} | STORES | OUT,
 }
 DEMO_KEYS = ("nTyqVZsTFwlTW0VbFa/HTizO5aiXR4lww4DRuEqD0eI=", "OJG9I9m5cC3CQXHZOWBcgu5oyPGmSIG0w7nxtJutYZA=")
 

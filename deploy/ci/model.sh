@@ -10,7 +10,7 @@ trap 'rm -rf "$tokens"' EXIT
 printf '%s' "${TOKEN:?}" >"$tokens/token"
 run() { "$fcs" --api-key-file "$tokens/token" --gateway "$GATEWAY" --deployment-audit "$DEPLOYMENT_AUDIT" --output json "$@"; }
 
-run rollout propose "$MODEL" --plan "$PLAN" --environment "$ENVIRONMENT_NAME" --commit "$COMMIT" \
+run rollout propose "$MODEL" ${PLAN:+--plan "$PLAN"} --environment "$ENVIRONMENT_NAME" --commit "$COMMIT" \
   --description "$DESCRIPTION" --author "$ACTOR" --as "$ACTOR" >rollout.json
 id=$(python3 -c 'import json; print(json.load(open("rollout.json"))["rollout_id"])')
 echo "rollout $id waits for approvals: fcs rollout approve $id"

@@ -154,8 +154,8 @@ resource "aws_ecs_service" "this" {
   deployment_maximum_percent         = var.alone ? 100 : 200
   deployment_minimum_healthy_percent = var.alone ? 0 : 100
 
-  # The seed's service had neither: a release whose tasks never start was tried for ever, and one that starts and does
-  # harm was never taken back.
+  # Without them, a release whose tasks never start is tried for ever, and one that starts and does harm is never taken
+  # back.
   deployment_circuit_breaker {
     enable   = true
     rollback = true

@@ -32,8 +32,9 @@ locals {
       FCS__BIAS_MONITOR__GATEWAY_URL = local.gateway_url
     }
     deployment-audit = {
-      FCS__DEPLOYMENT_AUDIT__GATEWAY_URL    = local.gateway_url
-      FCS__DEPLOYMENT_AUDIT__PROMETHEUS_URL = var.prometheus_url
+      FCS__DEPLOYMENT_AUDIT__GATEWAY_URL      = local.gateway_url
+      FCS__DEPLOYMENT_AUDIT__BIAS_MONITOR_URL = "https://bias-monitor.${module.edge.namespace}:8020"
+      FCS__DEPLOYMENT_AUDIT__PROMETHEUS_URL   = var.prometheus_url
     }
   }
   gateway_url = "https://scoring-gateway-${var.weights.blue >= var.weights.green ? "blue" : "green"}.${module.edge.namespace}:8000"

@@ -72,6 +72,7 @@ locals {
       ["scoring-gateway", "model-server", 8010],
       ["bias-monitor", "scoring-gateway", 8000],
       ["deployment-audit", "scoring-gateway", 8000],
+      ["deployment-audit", "bias-monitor", 8020],
     ],
     [for service, it in local.services : [service, "database", 5432] if it.stores],
     [for service, _ in local.services : [service, "cache", 6379]],

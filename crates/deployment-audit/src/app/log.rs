@@ -386,8 +386,14 @@ impl TransparencyLog {
             .checkpoint_timestamp_seconds
             .set(at.0 as f64 / 1e6);
         self.metrics.checkpoints.inc();
-        self.status
-            .send_replace(Status::Published(Arc::new(published)));
+        // A refusal that came meanwhile stands.
+        self.status.send_if_modified(|status| {
+            let stands = matches!(status, Status::Refused(_));
+            if !stands {
+                *status = Status::Published(Arc::new(published));
+            }
+            !stands
+        });
     }
 
     /// Signs nothing any more and takes no more leaves.
