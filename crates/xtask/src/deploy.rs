@@ -125,9 +125,7 @@ fn manifests(tools: &Tools) -> anyhow::Result<Outcome> {
             .python("deploy/kubernetes/optional/monitoring/rules.py")
             .arg("--check"),
     )?;
-    let mut rendered = vec![render(Path::new(
-        "deploy/kubernetes/optional/rollout-controller",
-    ))?];
+    let mut rendered = Vec::new();
     for overlay in folders(OVERLAYS)? {
         let environment = name(&overlay);
         // Every service by itself, and all of them together.
